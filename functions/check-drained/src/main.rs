@@ -1,0 +1,2 @@
+//! The Lambda check-drained.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The rules of a deployment, pure: no AWS, no async, no clock.

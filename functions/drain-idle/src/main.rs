@@ -1,0 +1,2 @@
+//! The Lambda drain-idle.
+fn main() {}

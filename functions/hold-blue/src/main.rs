@@ -1,0 +1,2 @@
+//! The Lambda hold-blue.
+fn main() {}

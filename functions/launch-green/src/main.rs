@@ -1,0 +1,2 @@
+//! The Lambda launch-green.
+fn main() {}

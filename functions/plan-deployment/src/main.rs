@@ -1,0 +1,2 @@
+//! The Lambda plan-deployment.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The session endpoint's client: the only code that calls servers.

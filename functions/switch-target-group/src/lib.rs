@@ -1,0 +1,1 @@
+//! The Lambda switch-target-group.

@@ -1,0 +1,2 @@
+//! The Lambda switch-target-group.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The Lambda terminate-blue.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The Lambda test-green.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Definition checks and whole-workflow scenarios.
