@@ -1,0 +1,1 @@
+//! When a retiring environment is drained.

@@ -1,0 +1,1 @@
+//! How fast idle sessions are closed.

@@ -1,0 +1,73 @@
+//! The one list of error names that Step Functions can see; the state machine's Retry and Catch may name only these.
+//!
+//! A name is API: an operator's alarm and the definition's `ErrorEquals` match on it. Owned here, turned into a
+//! Lambda's `errorType` by `ebbtide-runtime`, checked against `statemachine.asl.json` by the definition tests.
+
+use std::fmt;
+
+macro_rules! error_names {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// Why a function failed, in the word that the state machine sees.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum ErrorName {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl ErrorName {
+            /// Every name there is, for the check of the definition.
+            pub const ALL: &'static [ErrorName] = &[$(ErrorName::$name,)+];
+
+            /// The name as `ErrorEquals` spells it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(ErrorName::$name => stringify!($name),)+
+                }
+            }
+        }
+    };
+}
+
+error_names! {
+    /// The execution's input or the function's settings are wrong; the cause lists every error.
+    InvalidInput,
+    /// The world is not fit for a deployment; nothing was touched.
+    PreflightRefused,
+    /// Another deployment, or a later epoch of this one, owns the service: this function is late.
+    Superseded,
+    /// AWS asks us to slow down; a retry is worth it.
+    Throttled,
+    /// The function's role lacks a permission; an operator grants it and redrives.
+    AccessDenied,
+    /// AWS has no such instances in this subnet now, or a quota is used up.
+    CapacityUnavailable,
+    /// Green has too few healthy targets to be given, or to keep, weight.
+    TooFewHealthy,
+    /// A change was made, and reading it again shows something else.
+    NotConfirmed,
+    /// The drain's deadline has passed while a server still blocks; nothing was cut.
+    DrainDeadlineExceeded,
+    /// AWS did not answer: time-out, broken connection, 5xx.
+    AwsUnavailable,
+    /// AWS answered and refused for a reason that no retry mends.
+    AwsRefused,
+}
+
+impl fmt::Display for ErrorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_listed_once_and_is_one_word() {
+        let mut names: Vec<&str> = ErrorName::ALL.iter().map(|name| name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ErrorName::ALL.len());
+        assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_alphabetic())));
+    }
+}

@@ -1,0 +1,1 @@
+//! Whether green may be given traffic.

@@ -1,0 +1,1 @@
+//! How a retiring environment is held and listed.

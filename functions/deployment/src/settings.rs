@@ -1,0 +1,1 @@
+//! A stack's defaults.

@@ -1,0 +1,1 @@
+//! Which known word was probably meant.

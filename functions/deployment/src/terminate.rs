@@ -1,0 +1,1 @@
+//! Which instances may be ended.

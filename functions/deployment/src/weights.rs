@@ -1,0 +1,1 @@
+//! When weight may move.
