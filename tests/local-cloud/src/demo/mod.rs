@@ -1,0 +1,6 @@
+//! `ebbtide-local demo`: one blue/green deployment of a real stateful service, watched from outside.
+
+pub mod expectations;
+pub mod observe;
+pub mod report;
+pub mod timeline;
