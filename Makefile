@@ -1,0 +1,97 @@
+# Every command a person or CI runs. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.SILENT:
+
+# The Python tools live in the repository's own target/, whatever CARGO_TARGET_DIR says.
+VENV := target/venv
+PYTHON := python3
+export SAM_CLI_TELEMETRY := 0
+CARGO_OUTPUT := $${CARGO_TARGET_DIR:-target}
+
+.PHONY: help
+help: ## list the commands
+	grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^[^:]*Makefile:|^//; s/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-12s %s\n", $$1, $$2}'
+
+# ---- trying it on this machine
+
+.PHONY: demo up down deployment
+demo: $(VENV)/installed build ## one blue/green deployment of 300 tunnels at work, on this machine
+	exec $(CARGO_OUTPUT)/debug/ebbtide-local demo
+
+up: $(VENV)/installed build ## start the local cloud with 3 blue servers and keep it up
+	exec $(CARGO_OUTPUT)/debug/ebbtide-local up
+
+# The input travels by the environment: make would eat its dollars, and a shell its quotes.
+deployment: export INPUT := $(value INPUT)
+deployment: build ## run a deployment on it: make deployment INPUT='{"bake":{"seconds":20}}'
+	exec $(CARGO_OUTPUT)/debug/ebbtide-local deployment
+
+down: build ## end the local cloud
+	exec $(CARGO_OUTPUT)/debug/ebbtide-local down
+
+.PHONY: build
+build: ## build the functions, the tunnel and the local cloud (dev profile)
+	command -v cargo >/dev/null || { echo "Rust is missing: install it from your distribution or with rustup, then run make again." >&2; exit 1; }
+	echo "building (the first time takes some minutes on two cores)"
+	cargo build --locked --quiet --workspace --bins
+
+$(VENV)/installed: tests/local-cloud/requirements.txt
+	echo "installing the emulators and checkers into $(VENV) (first time: about 2 minutes)"
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian, apt-get install python3-venv" >&2; exit 1; }
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement tests/local-cloud/requirements.txt
+	touch $@
+
+# ---- checks
+
+.PHONY: test lint definitions unit scenarios
+test: lint unit scenarios ## everything: lint, unit, definition and whole-workflow tests
+
+lint: $(VENV)/installed ## fmt, clippy with warnings denied, cfn-lint, sam validate, ASL and policy checks
+	cargo fmt --all --check
+	cargo clippy --locked --quiet --workspace --all-targets -- --deny warnings
+	$(VENV)/bin/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(VENV)/bin/sam validate --lint --template-file template.yaml
+	$(MAKE) --no-print-directory definitions
+
+definitions: $(VENV)/installed
+	cd tests/definition && ../../$(VENV)/bin/python -m pytest --quiet -p no:cacheprovider
+
+unit: ## unit, handler and protocol tests
+	cargo test --locked --quiet --workspace --exclude ebbtide-tests
+
+scenarios: $(VENV)/installed build ## whole deployments on the local cloud
+	cargo test --locked --package ebbtide-tests
+
+.PHONY: workflow
+workflow: $(VENV)/installed ## draw the state machine into README.md
+	cd tests/definition && ../../$(VENV)/bin/python draw.py
+
+# ---- what `sam build` calls, once per function. EBBTIDE_PROFILE=dev takes what `make build` made (the local cloud);
+# otherwise cargo-lambda links against the C library of the provided.al2023 runtime, for the architecture named.
+
+EBBTIDE_PROFILE ?= release
+EBBTIDE_ARCHITECTURE ?= x86_64
+
+.PHONY: package
+package:
+	if [ "$(EBBTIDE_PROFILE)" = dev ]; then \
+	    cargo build --locked --quiet --package $(FUNCTION); \
+	    cp "$(CARGO_OUTPUT)/debug/$(FUNCTION)" "$(ARTIFACTS_DIR)/bootstrap"; \
+	else \
+	    cargo lambda --version >/dev/null 2>&1 || { echo "cargo-lambda is missing: pip install cargo-lambda" >&2; exit 1; }; \
+	    cargo lambda build --locked --release $(if $(filter arm64,$(EBBTIDE_ARCHITECTURE)),--arm64) --package $(FUNCTION) --bin $(FUNCTION); \
+	    cp "$(CARGO_OUTPUT)/lambda/$(FUNCTION)/bootstrap" "$(ARTIFACTS_DIR)/bootstrap"; \
+	fi
+
+PACKAGE = $(MAKE) --no-print-directory package FUNCTION=$(1) ARTIFACTS_DIR="$(ARTIFACTS_DIR)"
+build-PlanDeploymentFunction: ; $(call PACKAGE,plan-deployment)
+build-LaunchGreenFunction: ; $(call PACKAGE,launch-green)
+build-TestGreenFunction: ; $(call PACKAGE,test-green)
+build-HoldBlueFunction: ; $(call PACKAGE,hold-blue)
+build-SwitchTargetGroupFunction: ; $(call PACKAGE,switch-target-group)
+build-DrainIdleFunction: ; $(call PACKAGE,drain-idle)
+build-CheckDrainedFunction: ; $(call PACKAGE,check-drained)
+build-TerminateBlueFunction: ; $(call PACKAGE,terminate-blue)

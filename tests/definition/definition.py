@@ -1,0 +1,105 @@
+"""What the checks read: the state machine, the template as written and as the SAM transform leaves it."""
+
+import json
+import pathlib
+import re
+from functools import cache
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXPRESSION = re.compile(r"^\{%(.*)%\}$", re.DOTALL)
+
+
+@cache
+def machine():
+    """The state machine as committed, substitutions unresolved."""
+    return json.loads((ROOT / "statemachine.asl.json").read_text())
+
+
+def states():
+    return machine()["States"]
+
+
+def tasks():
+    return {name: state for name, state in states().items() if state["Type"] == "Task"}
+
+
+def functions_called():
+    """State -> logical id of the function that it invokes, for the Tasks that invoke one."""
+    called = {}
+    for name, state in tasks().items():
+        found = re.fullmatch(r"\$\{(\w+)Arn\}", state["Arguments"].get("FunctionName", ""))
+        if found:
+            called[name] = found.group(1)
+    return called
+
+
+def successors(state):
+    """The states that may follow this one, catchers included."""
+    following = [state[key] for key in ("Next", "Default") if key in state]
+    following += [choice["Next"] for choice in state.get("Choices", [])]
+    return following + [catcher["Next"] for catcher in state.get("Catch", [])]
+
+
+def reachable(start, without=()):
+    """Every state that an execution can enter from `start`, never passing through `without`."""
+    seen, waiting = set(), [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name not in without:
+            seen.add(name)
+            waiting += successors(states()[name])
+    return seen
+
+
+def strings(node, path=""):
+    """Every string below a node, with its path."""
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from strings(value, f"{path}/{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from strings(value, f"{path}/{index}")
+
+
+def expressions(node):
+    """Every JSONata expression below a node, with its path."""
+    for path, text in strings(node):
+        found = EXPRESSION.match(text)
+        if found:
+            yield path, found.group(1)
+
+
+@cache
+def template():
+    return yaml_parse((ROOT / "template.yaml").read_text())
+
+
+def resources(kind):
+    return {name: r["Properties"] for name, r in template()["Resources"].items() if r["Type"] == kind}
+
+
+@cache
+def transformed():
+    """The template after the SAM transform: what CloudFormation creates and IAM sees."""
+    source = yaml_parse((ROOT / "template.yaml").read_text())
+    for properties in (r["Properties"] for r in source["Resources"].values()):
+        if "CodeUri" in properties:
+            properties["CodeUri"] = "s3://bucket/key"
+        if "DefinitionUri" in properties:
+            properties["DefinitionUri"] = "s3://bucket/key"
+    source["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+    import boto3
+
+    session = boto3.session.Session(region_name="us-east-1")
+    return Translator({}, Parser(), boto_session=session).translate(source, {})
+
+
+def kebab(pascal):
+    """DrainIdle -> drain-idle: the design's one name in four spellings."""
+    return re.sub(r"(?<!^)([A-Z])", r"-\1", pascal).lower()
