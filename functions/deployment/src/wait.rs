@@ -1,1 +1,166 @@
-//! How long to wait between passes.
+//! How long to wait between passes: late by a tenth at worst, never busy-waiting for a session of twenty hours.
+//!
+//! Owns the wait rule. Called by `check` for the state machine's next wait and by `drain` for the lease that must
+//! outlast it.
+
+use jiff::Timestamp;
+
+/// The shortest wait, in seconds: below it a pass costs more than the waiting.
+pub const SHORTEST_SECONDS: u64 = 2;
+/// The longest wait after the bake, in seconds.
+pub const LONGEST_SECONDS: u64 = 300;
+
+/// Where a deployment stands between its switch and its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Phase {
+    /// Whether the load balancer has stopped sending new sessions to the retiring environment.
+    pub settled: bool,
+    /// Whether rollback is still one step away.
+    pub baking: bool,
+}
+
+impl Phase {
+    /// The phase at `now`; each border belongs to what follows it.
+    pub fn at(now: Timestamp, settled_at: Timestamp, baked_at: Timestamp) -> Self {
+        Self {
+            settled: now >= settled_at,
+            baking: now < baked_at,
+        }
+    }
+
+    /// Whether a seal may be asked for: it cannot be taken back, so not while rollback is one step away, and not while
+    /// the load balancer may still send real users.
+    pub fn may_seal(self) -> bool {
+        self.settled && !self.baking
+    }
+}
+
+/// Seconds until the next pass: a tenth of the time since anything changed, from 2 to `poll_seconds` while baking and
+/// to 300 after.
+pub fn seconds(now: Timestamp, changed_at: Timestamp, baking: bool, poll_seconds: u64) -> u64 {
+    let unchanged = u64::try_from(now.duration_since(changed_at).as_secs()).unwrap_or(0);
+    let longest = if baking {
+        poll_seconds
+    } else {
+        LONGEST_SECONDS
+    };
+    (unchanged / 10).min(longest).max(SHORTEST_SECONDS)
+}
+
+/// `wait` shortened so that the next pass does not miss a `milestone` (the end of settling, of the bake) that is still
+/// to come, but never below the shortest wait.
+pub fn until(wait: u64, now: Timestamp, milestone: Timestamp) -> u64 {
+    let left = milestone.duration_since(now);
+    if left.is_negative() || left.is_zero() {
+        return wait;
+    }
+    let whole = u64::try_from(left.as_secs()).unwrap_or(0);
+    let rounded_up = whole + u64::from(left.subsec_nanos() > 0);
+    wait.min(rounded_up.max(SHORTEST_SECONDS))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
+
+    fn ago(seconds: i64) -> Timestamp {
+        NOW - SignedDuration::from_secs(seconds)
+    }
+
+    fn ahead(millis: i64) -> Timestamp {
+        NOW + SignedDuration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_tenth_within_its_bounds() {
+        let cases = [
+            (0, true, 30, 2),
+            (29, true, 30, 2),
+            (30, true, 30, 3),
+            (200, true, 30, 20),
+            (3000, true, 30, 30),
+            (3000, false, 30, 300),
+            (2999, false, 30, 299),
+            (72_000, false, 30, 300),
+            (72_000, true, 2, 2),
+            (72_000, true, 0, 2),
+            (-5, true, 30, 2),
+        ];
+        for (unchanged, baking, poll, expected) in cases {
+            assert_eq!(
+                seconds(NOW, ago(unchanged), baking, poll),
+                expected,
+                "{unchanged} s, baking {baking}, poll {poll}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_milestone_is_not_missed_and_a_past_one_does_not_count() {
+        assert_eq!(until(30, NOW, ahead(12_000)), 12);
+        assert_eq!(until(30, NOW, ahead(12_001)), 13);
+        assert_eq!(until(30, NOW, ahead(300)), 2);
+        assert_eq!(until(30, NOW, ahead(60_000)), 30);
+        assert_eq!(until(30, NOW, NOW), 30);
+        assert_eq!(until(30, NOW, ago(1)), 30);
+    }
+
+    #[test]
+    fn a_border_belongs_to_what_follows() {
+        let before = Phase::at(ago(1), NOW, NOW);
+        assert_eq!(
+            before,
+            Phase {
+                settled: false,
+                baking: true
+            }
+        );
+        assert!(!before.may_seal());
+        assert!(Phase::at(NOW, NOW, NOW).may_seal());
+    }
+
+    #[test]
+    fn a_seal_needs_both_the_settling_and_the_bake_to_be_over() {
+        assert!(!Phase::at(NOW, ahead(1), ago(1)).may_seal());
+        assert!(!Phase::at(NOW, ago(1), ahead(1)).may_seal());
+        assert!(Phase::at(NOW, ago(1), ago(1)).may_seal());
+    }
+
+    proptest! {
+        #[test]
+        fn never_short_never_long_and_late_by_a_tenth_at_worst(
+            unchanged in -100_i64..10_000_000,
+            baking: bool,
+            poll in 0_u64..=300,
+            milestone in -10_000_i64..10_000_000,
+        ) {
+            let wait = until(seconds(NOW, ago(unchanged), baking, poll), NOW, ahead(milestone));
+            prop_assert!(wait >= SHORTEST_SECONDS);
+            prop_assert!(wait <= LONGEST_SECONDS);
+            prop_assert!(!baking || wait <= poll.max(SHORTEST_SECONDS));
+            let tenth = u64::try_from(unchanged.max(0)).unwrap() / 10;
+            prop_assert!(wait <= tenth.max(SHORTEST_SECONDS));
+            if milestone > 0 {
+                let left = u64::try_from(milestone).unwrap().div_ceil(1000);
+                prop_assert!(wait <= left.max(SHORTEST_SECONDS));
+            }
+        }
+
+        #[test]
+        fn the_longer_nothing_changes_the_longer_the_wait(a in 0_i64..100_000, b in 0_i64..100_000, baking: bool) {
+            let (short, long) = (a.min(b), a.max(b));
+            prop_assert!(seconds(NOW, ago(short), baking, 30) <= seconds(NOW, ago(long), baking, 30));
+        }
+
+        #[test]
+        fn nothing_is_sealed_before_both_borders(now in 0_i64..1000, settled in 0_i64..1000, baked in 0_i64..1000) {
+            let at = |second| ahead(second * 1000);
+            prop_assert_eq!(Phase::at(at(now), at(settled), at(baked)).may_seal(), now >= settled && now >= baked);
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! From the bytes of an answer to a reading of it: strict, and without a word of the body in what it refuses.
+//!
+//! Fields that version 1 does not have are ignored, so that a server may say more. A field named twice is refused:
+//! two readers of `{"busy": 2, "busy": 0}` would see two different servers.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Admission, Answer, Reading, Refusal, SessionReport, UnknownReason, VERSION};
+
+/// More sessions than one instance can hold: its kernel has not the memory for their sockets.
+const MOST_SESSIONS: u64 = 10_000_000;
+/// Ten years: no session has been busy for longer than the server has been up.
+const MOST_SECONDS: u64 = 315_360_000;
+/// The largest whole number that every JSON reader keeps exact (RFC 8259, section 6).
+const MOST_EXACT: u64 = (1 << 53) - 1;
+
+/// A report before it is believed; a derived reader, because it is the one that refuses a field named twice.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    version: Option<Value>,
+    instance: Option<Value>,
+    admission: Option<Value>,
+    epoch: Option<Value>,
+    busy: Option<Value>,
+    idle: Option<Value>,
+    closed: Option<Value>,
+    oldest_busy_seconds: Option<Value>,
+    error: Option<Value>,
+}
+
+/// Reads a report that `expected` must have given.
+pub fn parse_report(body: &[u8], expected: &str) -> Reading {
+    match parse_body(body).and_then(|body| believe(&body, expected)) {
+        Ok(report) => Reading::Report(report),
+        Err(reason) => Reading::Unknown(reason),
+    }
+}
+
+/// Reads a 409 that `expected` must have given to one who asked with `epoch`.
+///
+/// A refusal is believed only with the report that proves it: whoever says `StaleEpoch` shows a higher epoch.
+pub fn parse_refusal(body: &[u8], expected: &str, epoch: u64) -> Answer {
+    match parse_body(body).and_then(|body| believe_refusal(&body, expected, epoch)) {
+        Ok((refusal, report)) => Answer::Refused(refusal, report),
+        Err(reason) => Answer::Unknown(reason),
+    }
+}
+
+fn parse_body(body: &[u8]) -> Result<Body, UnknownReason> {
+    // A derived reader also takes an array, by position.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(UnknownReason::NotAReport);
+    }
+    serde_json::from_slice(body).map_err(|_| UnknownReason::NotAReport)
+}
+
+fn believe(body: &Body, expected: &str) -> Result<SessionReport, UnknownReason> {
+    let version = number("version", body.version.as_ref(), u64::MAX)?;
+    if version != VERSION {
+        return Err(UnknownReason::Version(version));
+    }
+    let instance = text("instance", body.instance.as_ref())?;
+    if instance != expected {
+        return Err(UnknownReason::OtherInstance);
+    }
+    let report = SessionReport {
+        instance: instance.to_owned(),
+        admission: match text("admission", body.admission.as_ref())? {
+            "open" => Admission::Open,
+            "draining" => Admission::Draining,
+            "sealed" => Admission::Sealed,
+            _ => return Err(UnknownReason::Malformed("admission")),
+        },
+        epoch: number("epoch", body.epoch.as_ref(), MOST_EXACT)?,
+        busy: number("busy", body.busy.as_ref(), MOST_SESSIONS)?,
+        idle: number("idle", body.idle.as_ref(), MOST_SESSIONS)?,
+        closed: number("closed", body.closed.as_ref(), MOST_EXACT)?,
+        oldest_busy_seconds: number(
+            "oldestBusySeconds",
+            body.oldest_busy_seconds.as_ref(),
+            MOST_SECONDS,
+        )?,
+    };
+    if report.admission == Admission::Sealed && !report.counts_nothing() {
+        return Err(UnknownReason::Contradiction("sealed with sessions"));
+    }
+    Ok(report)
+}
+
+fn believe_refusal(
+    body: &Body,
+    expected: &str,
+    epoch: u64,
+) -> Result<(Refusal, SessionReport), UnknownReason> {
+    let refusal = match text("error", body.error.as_ref())? {
+        "StaleEpoch" => Refusal::StaleEpoch,
+        "Sealed" => Refusal::Sealed,
+        "InUse" => Refusal::InUse,
+        "WrongInstance" => return Err(UnknownReason::OtherInstance),
+        _ => return Err(UnknownReason::UnnamedRefusal),
+    };
+    let report = believe(body, expected)?;
+    let is_true = match refusal {
+        Refusal::StaleEpoch => report.epoch > epoch,
+        Refusal::Sealed => report.admission == Admission::Sealed,
+        Refusal::InUse => report.admission != Admission::Sealed,
+    };
+    if is_true {
+        Ok((refusal, report))
+    } else {
+        Err(UnknownReason::Contradiction(
+            "its refusal does not fit its report",
+        ))
+    }
+}
+
+fn number(field: &'static str, value: Option<&Value>, most: u64) -> Result<u64, UnknownReason> {
+    let value = value.ok_or(UnknownReason::Missing(field))?;
+    let number = value.as_u64().ok_or(UnknownReason::Malformed(field))?;
+    if number > most {
+        return Err(UnknownReason::Absurd(field));
+    }
+    Ok(number)
+}
+
+fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<&'a str, UnknownReason> {
+    let value = value.ok_or(UnknownReason::Missing(field))?;
+    value.as_str().ok_or(UnknownReason::Malformed(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn good() -> Value {
+        json!({"version": 1, "instance": "i-0abc", "admission": "draining", "epoch": 7,
+               "busy": 2, "idle": 10, "closed": 37, "oldestBusySeconds": 431})
+    }
+
+    fn with(field: &str, value: Value) -> Value {
+        let mut report = good();
+        report[field] = value;
+        report
+    }
+
+    fn read(report: &Value) -> Reading {
+        parse_report(report.to_string().as_bytes(), "i-0abc")
+    }
+
+    fn unknown(report: &Value) -> UnknownReason {
+        match read(report) {
+            Reading::Unknown(reason) => reason,
+            Reading::Report(report) => panic!("believed {report:?}"),
+        }
+    }
+
+    #[test]
+    fn a_good_report_is_read_whole() {
+        let expected = SessionReport {
+            instance: "i-0abc".to_owned(),
+            admission: Admission::Draining,
+            epoch: 7,
+            busy: 2,
+            idle: 10,
+            closed: 37,
+            oldest_busy_seconds: 431,
+        };
+        assert_eq!(read(&good()), Reading::Report(expected.clone()));
+        assert_eq!(
+            read(&with("rooms", json!(["a"]))),
+            Reading::Report(expected)
+        );
+    }
+
+    #[test]
+    fn every_field_is_needed_and_none_may_be_null_or_of_another_type() {
+        let fields = [
+            "version",
+            "instance",
+            "admission",
+            "epoch",
+            "busy",
+            "idle",
+            "closed",
+            "oldestBusySeconds",
+        ];
+        for field in fields {
+            let mut report = good();
+            report.as_object_mut().unwrap().remove(field);
+            assert_eq!(unknown(&report), UnknownReason::Missing(field));
+            assert_eq!(
+                unknown(&with(field, Value::Null)),
+                UnknownReason::Missing(field)
+            );
+            for wrong in [json!(true), json!([0]), json!({}), json!(-1), json!(0.5)] {
+                assert_eq!(
+                    unknown(&with(field, wrong)),
+                    UnknownReason::Malformed(field)
+                );
+            }
+        }
+        for number in [
+            "version",
+            "epoch",
+            "busy",
+            "idle",
+            "closed",
+            "oldestBusySeconds",
+        ] {
+            assert_eq!(
+                unknown(&with(number, json!("0"))),
+                UnknownReason::Malformed(number)
+            );
+        }
+        assert_eq!(
+            unknown(&with("admission", json!("Sealed"))),
+            UnknownReason::Malformed("admission")
+        );
+    }
+
+    #[test]
+    fn absurd_numbers_are_not_believed() {
+        for field in ["epoch", "busy", "idle", "closed", "oldestBusySeconds"] {
+            assert_eq!(
+                unknown(&with(field, json!(u64::MAX))),
+                UnknownReason::Absurd(field)
+            );
+        }
+        assert_eq!(
+            unknown(&with("busy", json!(10_000_001))),
+            UnknownReason::Absurd("busy")
+        );
+    }
+
+    #[test]
+    fn another_version_and_another_instance_are_unknown() {
+        assert_eq!(
+            unknown(&with("version", json!(2))),
+            UnknownReason::Version(2)
+        );
+        assert_eq!(
+            unknown(&with("version", json!(0))),
+            UnknownReason::Version(0)
+        );
+        assert_eq!(
+            unknown(&with("instance", json!("i-0abd"))),
+            UnknownReason::OtherInstance
+        );
+    }
+
+    #[test]
+    fn a_seal_with_sessions_is_a_contradiction() {
+        let mut report = with("admission", json!("sealed"));
+        assert_eq!(
+            unknown(&report),
+            UnknownReason::Contradiction("sealed with sessions")
+        );
+        report["busy"] = json!(0);
+        assert_eq!(
+            unknown(&report),
+            UnknownReason::Contradiction("sealed with sessions")
+        );
+        report["idle"] = json!(0);
+        assert!(read(&report).report().is_some());
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_no_report() {
+        let twice =
+            br#"{"version":1,"instance":"i-0abc","admission":"open","epoch":1,"busy":2,"busy":0,
+                         "idle":0,"closed":0,"oldestBusySeconds":0}"#;
+        let by_position = br#"[1, "i-0abc", "sealed", 5, 0, 0, 0, 0, null]"#;
+        let bodies: [&[u8]; 8] = [
+            b"",
+            b"{",
+            b"null",
+            b"[]",
+            b"\xff\xfe",
+            b"<html>drained</html>",
+            twice,
+            by_position,
+        ];
+        for body in bodies {
+            assert_eq!(
+                parse_report(body, "i-0abc"),
+                Reading::Unknown(UnknownReason::NotAReport)
+            );
+        }
+        let mut two = good().to_string();
+        two.push_str(&good().to_string());
+        assert_eq!(
+            parse_report(two.as_bytes(), "i-0abc"),
+            Reading::Unknown(UnknownReason::NotAReport)
+        );
+    }
+
+    #[test]
+    fn a_reason_holds_no_text_of_the_body() {
+        for report in [
+            with("admission", json!("hunter2")),
+            with("instance", json!("hunter2")),
+            json!("hunter2"),
+        ] {
+            assert!(!unknown(&report).to_string().contains("hunter2"));
+        }
+        let refusal = json!({"error": "hunter2", "message": "hunter2"}).to_string();
+        match parse_refusal(refusal.as_bytes(), "i-0abc", 7) {
+            Answer::Unknown(reason) => assert!(!reason.to_string().contains("hunter2")),
+            answer => panic!("believed {answer:?}"),
+        }
+    }
+
+    fn refusal(error: &str, report: Value) -> Answer {
+        let mut body = report;
+        body["error"] = json!(error);
+        body["message"] = json!("why");
+        parse_refusal(body.to_string().as_bytes(), "i-0abc", 6)
+    }
+
+    #[test]
+    fn a_refusal_is_believed_with_the_report_that_proves_it() {
+        let sealed = json!({"version": 1, "instance": "i-0abc", "admission": "sealed", "epoch": 6,
+                            "busy": 0, "idle": 0, "closed": 37, "oldestBusySeconds": 0});
+        let cases = [
+            ("StaleEpoch", good(), Some(Refusal::StaleEpoch)),
+            ("StaleEpoch", with("epoch", json!(6)), None),
+            ("Sealed", sealed.clone(), Some(Refusal::Sealed)),
+            ("Sealed", good(), None),
+            ("InUse", good(), Some(Refusal::InUse)),
+            ("InUse", sealed, None),
+            ("InUse", with("idle", json!(-1)), None),
+            ("InUse", with("instance", json!("i-0abd")), None),
+            ("InUse", json!({}), None),
+            ("WrongInstance", good(), None),
+            ("Busy", good(), None),
+        ];
+        for (error, report, expected) in cases {
+            match (refusal(error, report.clone()), expected) {
+                (Answer::Refused(got, _), Some(wanted)) => assert_eq!(got, wanted),
+                (Answer::Unknown(_), None) => {}
+                (got, _) => panic!("{error} with {report}: {got:?}"),
+            }
+        }
+        assert_eq!(
+            refusal("WrongInstance", with("instance", json!("i-0abd"))),
+            Answer::Unknown(UnknownReason::OtherInstance)
+        );
+    }
+}
