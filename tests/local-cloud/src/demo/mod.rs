@@ -2,5 +2,8 @@
 
 pub mod expectations;
 pub mod observe;
+pub mod page;
 pub mod report;
+pub mod rows;
+pub mod stages;
 pub mod timeline;

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::observe::{Environment, Kind, Millis, Observation};
+use super::stages;
 use super::timeline::{self, Ending, Session};
 
 /// At most this many failures are quoted; the counts are complete.
@@ -330,7 +331,7 @@ fn describe_execution(report: &mut Report, seen: &Observation) {
     report.switched_at_seconds = seen.switched_at.map(seconds);
     report.settled_at_seconds = seen.settled_at.map(seconds);
     report.baked_at_seconds = seen.baked_at.map(seconds);
-    report.stages = timeline::stages(execution, seen.ended_at)
+    report.stages = stages::stages(execution, seen.ended_at)
         .into_iter()
         .map(|stage| StageTimes {
             name: stage.name,
