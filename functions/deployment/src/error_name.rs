@@ -68,6 +68,10 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ErrorName::ALL.len());
-        assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_alphabetic())));
+        assert!(
+            names
+                .iter()
+                .all(|name| name.chars().all(|c| c.is_ascii_alphabetic()))
+        );
     }
 }

@@ -6,6 +6,7 @@
 
 // What travels between the functions, and the names of what can go wrong.
 pub mod error_name;
+pub mod observed;
 pub mod shape;
 
 // Input and settings: everything is parsed at the start, and every error is told together.
