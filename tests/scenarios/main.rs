@@ -1,0 +1,1 @@
+//! Whole deployments on the local cloud, read as Given, When, Then.

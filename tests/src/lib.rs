@@ -1,1 +1,0 @@
-//! Definition checks and whole-workflow scenarios.
