@@ -59,11 +59,14 @@ lint: $(VENV)/installed ## fmt, clippy with warnings denied, cfn-lint, sam valid
 definitions: $(VENV)/installed
 	cd tests/definition && ../../$(VENV)/bin/python -m pytest --quiet -p no:cacheprovider
 
+# Always --workspace, never --package: cargo resolves features for what is selected, and another selection would compile
+# the AWS SDKs again.
 unit: ## unit, handler and protocol tests
 	cargo test --locked --quiet --workspace --exclude ebbtide-tests
 
 scenarios: $(VENV)/installed build ## whole deployments on the local cloud
-	cargo test --locked --package ebbtide-tests
+	cargo test --locked --quiet --workspace --test error_names
+	cargo test --locked --workspace --test scenarios
 
 .PHONY: workflow
 workflow: $(VENV)/installed ## draw the state machine into README.md
@@ -78,7 +81,6 @@ EBBTIDE_ARCHITECTURE ?= x86_64
 .PHONY: package
 package:
 	if [ "$(EBBTIDE_PROFILE)" = dev ]; then \
-	    cargo build --locked --quiet --package $(FUNCTION); \
 	    cp "$(CARGO_OUTPUT)/debug/$(FUNCTION)" "$(ARTIFACTS_DIR)/bootstrap"; \
 	else \
 	    cargo lambda --version >/dev/null 2>&1 || { echo "cargo-lambda is missing: pip install cargo-lambda" >&2; exit 1; }; \
