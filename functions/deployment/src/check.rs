@@ -1,1 +1,254 @@
-//! When a retiring environment is drained.
+//! When a retiring environment is drained: who holds what, whom to seal, who has sealed, what is being waited for.
+//!
+//! Owns the answer of `check-drained`, which is what TerminateBlue's licence is made of. It counts as sealed only what
+//! was acknowledged in this very pass, for this deployment's epoch; it refuses to take a count of zero for a seal, and
+//! Unknown for anything but a reason to wait. Called by `check-drained`, and by the model checker.
+
+mod deadline;
+mod standing;
+mod waiting_for;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use deadline::{Deadline, DeadlineExceeded};
+pub use standing::{Standing, standing, whom_to_seal};
+
+use crate::report::{Admission, NewerEpoch, SessionReport};
+use crate::wait::{self, Phase};
+use crate::{Fence, Retiring};
+
+/// Servers told in `worst`; the execution's document has no room for five hundred.
+const MOST_TOLD: usize = 20;
+
+/// The answer of `check-drained`, and its memory: the next check gets it as `previous`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// When the servers had answered.
+    pub at: Timestamp,
+    /// Busy sessions on all servers that answered.
+    pub busy: u64,
+    /// Idle sessions on them.
+    pub idle: u64,
+    /// Sessions that they closed by orders.
+    pub closed: u64,
+    /// How many servers were asked.
+    pub servers: usize,
+    /// Instances that acknowledged their seal in this pass, for this deployment's epoch.
+    pub sealed: Vec<String>,
+    /// How many instances EC2 calls terminated.
+    pub gone: usize,
+    /// Every server of which nothing is known.
+    pub unknown: Vec<Unheard>,
+    /// The servers with most to lose, 20 at most.
+    pub worst: Vec<Holder>,
+    /// When any total, the unknown servers, the sealed or the gone last changed.
+    pub changed_at: Timestamp,
+    /// Whether rollback is still one step away.
+    pub baking: bool,
+    /// Whether the load balancer has stopped sending new sessions here.
+    pub settled: bool,
+    /// Seconds to wait until the next pass.
+    pub wait_seconds: u64,
+    /// What is being waited for, in a sentence.
+    pub waiting_for: String,
+}
+
+/// A server of which nothing is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unheard {
+    /// The instance's id.
+    pub instance: String,
+    /// Why nothing is known.
+    pub reason: String,
+    /// Since which check, without interruption.
+    pub since: Timestamp,
+}
+
+/// What one server holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holder {
+    /// The instance's id.
+    pub instance: String,
+    /// Its busy sessions.
+    pub busy: u64,
+    /// Its idle sessions.
+    pub idle: u64,
+    /// What it does with new sessions.
+    pub admission: Admission,
+    /// For how long its longest busy session has been busy.
+    pub oldest_busy_seconds: u64,
+}
+
+/// What a check depends on besides the servers.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Who asks.
+    pub fence: &'a Fence,
+    /// The environment's instances, as just listed.
+    pub retiring: &'a Retiring,
+    /// When the load balancer stops sending new sessions.
+    pub settled_at: Timestamp,
+    /// When the bake ends.
+    pub baked_at: Timestamp,
+    /// When the drain has to be over.
+    pub deadline: Deadline,
+    /// The longest wait between passes while baking.
+    pub poll_seconds: u64,
+    /// The check before this one.
+    pub previous: Option<&'a Check>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckRefused {
+    /// NewerEpoch is when a server belongs to a newer deployment or rollback.
+    #[error(transparent)]
+    NewerEpoch(#[from] NewerEpoch),
+    /// DeadlineExceeded is when something else than a termination still blocks after the deadline.
+    #[error(transparent)]
+    DeadlineExceeded(#[from] DeadlineExceeded),
+}
+
+/// Sums up where every server stands; `standings` has one entry for each listed server.
+///
+/// # Errors
+/// When a server has taken a higher epoch, and when the deadline is over and a server has not sealed: nothing is cut
+/// by that, an operator is called.
+pub fn conclude(
+    standings: &[(String, Standing)],
+    question: &Question<'_>,
+    now: Timestamp,
+) -> Result<Check, CheckRefused> {
+    let reports = standings
+        .iter()
+        .filter_map(|(_, standing)| standing.report());
+    NewerEpoch::refuse(question.fence, reports)?;
+    let phase = Phase::at(now, question.settled_at, question.baked_at);
+    let mut check = totals(standings, question, phase, now);
+    check.changed_at = changed_at(&check, question.previous, now);
+    check.wait_seconds = wait_seconds(&check, question, now);
+    check.waiting_for = waiting_for::sentence(&check, standings, question, now);
+    let blocked = standings
+        .iter()
+        .any(|(_, standing)| !matches!(standing, Standing::Sealed(_)));
+    if blocked {
+        question.deadline.refuse(now, &check.waiting_for)?;
+    }
+    Ok(check)
+}
+
+fn totals(
+    standings: &[(String, Standing)],
+    question: &Question<'_>,
+    phase: Phase,
+    now: Timestamp,
+) -> Check {
+    let reports = || {
+        standings
+            .iter()
+            .filter_map(|(_, standing)| standing.report())
+    };
+    let sum = |count: fn(&SessionReport) -> u64| reports().map(count).sum();
+    Check {
+        at: now,
+        busy: sum(|report| report.busy),
+        idle: sum(|report| report.idle),
+        closed: sum(|report| report.closed),
+        servers: standings.len(),
+        sealed: sealed(standings),
+        gone: question.retiring.gone.len(),
+        unknown: unknown(standings, question.previous, now),
+        worst: worst(reports()),
+        changed_at: now,
+        baking: phase.baking,
+        settled: phase.settled,
+        wait_seconds: wait::SHORTEST_SECONDS,
+        waiting_for: String::new(),
+    }
+}
+
+fn sealed(standings: &[(String, Standing)]) -> Vec<String> {
+    standings
+        .iter()
+        .filter(|(_, standing)| matches!(standing, Standing::Sealed(_)))
+        .map(|(instance, _)| instance.clone())
+        .collect()
+}
+
+/// A server that was unknown in the check before keeps its `since`: an operator wants to know how long, not how often.
+fn unknown(
+    standings: &[(String, Standing)],
+    previous: Option<&Check>,
+    now: Timestamp,
+) -> Vec<Unheard> {
+    let since = |instance: &str| {
+        previous
+            .and_then(|check| {
+                check
+                    .unknown
+                    .iter()
+                    .find(|unheard| unheard.instance == instance)
+            })
+            .map_or(now, |unheard| unheard.since)
+    };
+    standings
+        .iter()
+        .filter_map(|(instance, standing)| match standing {
+            Standing::Unknown(reason) => Some(Unheard {
+                instance: instance.clone(),
+                reason: reason.to_string(),
+                since: since(instance),
+            }),
+            Standing::Sealed(_) | Standing::Held(_) => None,
+        })
+        .collect()
+}
+
+fn worst<'a>(reports: impl Iterator<Item = &'a SessionReport>) -> Vec<Holder> {
+    let mut holders: Vec<Holder> = reports
+        .map(|report| Holder {
+            instance: report.instance.clone(),
+            busy: report.busy,
+            idle: report.idle,
+            admission: report.admission,
+            oldest_busy_seconds: report.oldest_busy_seconds,
+        })
+        .collect();
+    holders.sort_by(|a, b| (b.busy, b.idle, &a.instance).cmp(&(a.busy, a.idle, &b.instance)));
+    holders.truncate(MOST_TOLD);
+    holders
+}
+
+fn changed_at(check: &Check, previous: Option<&Check>, now: Timestamp) -> Timestamp {
+    match previous {
+        Some(previous) if what_counts(previous) == what_counts(check) => previous.changed_at,
+        _ => now,
+    }
+}
+
+/// All that makes a pass worth repeating soon when it differs from the last one's.
+fn what_counts(check: &Check) -> impl PartialEq + '_ {
+    let unknown: BTreeSet<&str> = check
+        .unknown
+        .iter()
+        .map(|unheard| unheard.instance.as_str())
+        .collect();
+    let sealed: BTreeSet<&str> = check.sealed.iter().map(String::as_str).collect();
+    let sessions = (check.busy, check.idle, check.closed);
+    (sessions, check.servers, check.gone, unknown, sealed)
+}
+
+fn wait_seconds(check: &Check, question: &Question<'_>, now: Timestamp) -> u64 {
+    let wait = wait::seconds(now, check.changed_at, check.baking, question.poll_seconds);
+    let wait = wait::until(wait, now, question.settled_at);
+    wait::until(wait, now, question.baked_at)
+}
+
+#[cfg(test)]
+mod tests;

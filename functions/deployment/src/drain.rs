@@ -1,1 +1,249 @@
-//! How fast idle sessions are closed.
+//! How fast idle sessions are closed: the pace split over the servers, and the lease after which an order lapses.
+//!
+//! Owns the decision what to order of whom. It refuses to order anything before the load balancer has settled: new
+//! sessions still arrive then, and a real user would be turned away. Closing only what is idle at that moment is the
+//! server's part of the promise. Called by `drain-idle`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::report::{Admission, SessionReport};
+use crate::wait;
+
+/// Seconds by which a lease outlasts the wait until the next pass, so that a late pass finds the order still standing.
+const LEASE_MARGIN_SECONDS: u64 = 60;
+
+/// Sessions closed per second, over the whole environment: what green can take back without a stampede.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Pace(f64);
+
+/// A pace that is no pace.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("closuresPerSecond: expected a number above 0, got {0}")]
+pub struct NoPace(f64);
+
+impl TryFrom<f64> for Pace {
+    type Error = NoPace;
+
+    fn try_from(per_second: f64) -> Result<Self, NoPace> {
+        if per_second.is_finite() && per_second > 0.0 {
+            Ok(Self(per_second))
+        } else {
+            Err(NoPace(per_second))
+        }
+    }
+}
+
+/// A standing order to one server.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// Idle sessions to close per second, in equal slots.
+    pub per_second: f64,
+    /// Seconds after which the order lapses unless it is renewed.
+    pub lease_seconds: u64,
+}
+
+/// What the decision depends on besides the servers.
+#[derive(Debug, Clone, Copy)]
+pub struct Question {
+    /// The pace of the whole environment.
+    pub pace: Pace,
+    /// When the load balancer stops sending new sessions.
+    pub settled_at: Timestamp,
+    /// When anything last changed, as the last check saw it; none before the first.
+    pub changed_at: Option<Timestamp>,
+    /// Whether the last check found the deployment still baking.
+    pub baking: bool,
+    /// The longest wait between passes while baking.
+    pub poll_seconds: u64,
+}
+
+/// What to order now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// NotSettled is when the load balancer may still send new sessions: nothing is ordered.
+    NotSettled {
+        /// When that ends.
+        settled_at: Timestamp,
+    },
+    /// Order is what each server is told, by instance; none for those that are sealed already.
+    Order {
+        /// Whom, and what.
+        orders: Vec<(String, Order)>,
+        /// How many are sealed and need no order.
+        sealed: usize,
+        /// The lease that they all carry.
+        lease_seconds: u64,
+    },
+}
+
+/// Whether orders may be given at all; asked before any server is.
+pub fn not_settled(question: &Question, now: Timestamp) -> Option<Decision> {
+    (now < question.settled_at).then_some(Decision::NotSettled {
+        settled_at: question.settled_at,
+    })
+}
+
+/// Splits the pace over the servers that answered, by what each has to close.
+///
+/// A server with nothing idle has a share too (the one in `idle + 1`): its busy sessions become idle between passes.
+/// An Unknown server is not here and has none; if it lives, what it was ordered before lapses with its lease.
+pub fn decide(reports: &[&SessionReport], question: &Question, now: Timestamp) -> Decision {
+    if let Some(not_settled) = not_settled(question, now) {
+        return not_settled;
+    }
+    let lease_seconds = lease_seconds(question, now);
+    let unsealed: Vec<&&SessionReport> = reports
+        .iter()
+        .filter(|report| report.admission != Admission::Sealed)
+        .collect();
+    let whole: f64 = unsealed.iter().map(|report| weight(report)).sum();
+    let orders = unsealed
+        .iter()
+        .map(|report| {
+            let order = Order {
+                per_second: question.pace.0 * weight(report) / whole,
+                lease_seconds,
+            };
+            (report.instance.clone(), order)
+        })
+        .collect();
+    Decision::Order {
+        orders,
+        sealed: reports.len() - unsealed.len(),
+        lease_seconds,
+    }
+}
+
+/// The lease outlasts the wait that the check after this order will ask for.
+fn lease_seconds(question: &Question, now: Timestamp) -> u64 {
+    let changed_at = question.changed_at.unwrap_or(now);
+    wait::seconds(now, changed_at, question.baking, question.poll_seconds) + LEASE_MARGIN_SECONDS
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a report's counts are far below 2^53"
+)]
+fn weight(report: &SessionReport) -> f64 {
+    (report.idle + 1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::examples::report;
+
+    const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
+
+    fn question() -> Question {
+        Question {
+            pace: Pace(20.0),
+            settled_at: NOW,
+            changed_at: None,
+            baking: true,
+            poll_seconds: 30,
+        }
+    }
+
+    fn orders(decision: Decision) -> Vec<(String, Order)> {
+        match decision {
+            Decision::Order { orders, .. } => orders,
+            Decision::NotSettled { settled_at } => panic!("not settled until {settled_at}"),
+        }
+    }
+
+    #[test]
+    fn nothing_is_ordered_until_the_load_balancer_has_settled() {
+        let server = report("i-0a", Admission::Open, 0, 9);
+        let before = NOW - SignedDuration::from_millis(1);
+        assert_eq!(
+            decide(&[&server], &question(), before),
+            Decision::NotSettled { settled_at: NOW }
+        );
+        assert_eq!(orders(decide(&[&server], &question(), NOW)).len(), 1);
+    }
+
+    #[test]
+    fn the_pace_is_split_by_what_there_is_to_close() {
+        let servers = [
+            report("i-0a", Admission::Draining, 3, 99),
+            report("i-0b", Admission::Draining, 3, 59),
+            report("i-0c", Admission::Open, 3, 39),
+        ];
+        let orders = orders(decide(&servers.each_ref(), &question(), NOW));
+        let split: Vec<(&str, f64)> = orders
+            .iter()
+            .map(|(instance, order)| (instance.as_str(), order.per_second))
+            .collect();
+        assert_eq!(split, [("i-0a", 10.0), ("i-0b", 6.0), ("i-0c", 4.0)]);
+    }
+
+    #[test]
+    fn a_sealed_server_needs_no_order_and_has_no_share() {
+        let sealed = report("i-0a", Admission::Sealed, 0, 0);
+        let busy = report("i-0b", Admission::Draining, 1, 0);
+        let decision = decide(&[&sealed, &busy], &question(), NOW);
+        assert!(matches!(decision, Decision::Order { sealed: 1, .. }));
+        assert_eq!(
+            orders(decision),
+            [(
+                "i-0b".to_owned(),
+                Order {
+                    per_second: 20.0,
+                    lease_seconds: 62
+                }
+            )]
+        );
+        assert_eq!(orders(decide(&[&sealed], &question(), NOW)), []);
+    }
+
+    #[test]
+    fn the_lease_outlasts_the_next_wait_by_a_minute() {
+        let server = report("i-0a", Admission::Draining, 1, 0);
+        let lease = |unchanged: i64, baking| {
+            let question = Question {
+                changed_at: Some(NOW - SignedDuration::from_secs(unchanged)),
+                baking,
+                ..question()
+            };
+            orders(decide(&[&server], &question, NOW))[0]
+                .1
+                .lease_seconds
+        };
+        assert_eq!(lease(0, true), 62);
+        assert_eq!(lease(100, true), 70);
+        assert_eq!(lease(9000, true), 90);
+        assert_eq!(lease(9000, false), 360);
+    }
+
+    #[test]
+    fn a_pace_is_a_number_above_zero() {
+        for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(Pace::try_from(wrong).is_err());
+        }
+        assert_eq!(serde_json::from_str::<Pace>("20").unwrap(), Pace(20.0));
+        assert!(serde_json::from_str::<Pace>("0").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn shares_are_positive_and_add_up_to_the_pace(
+            idle in proptest::collection::vec(0_u64..10_000_000, 1..500),
+            pace in 0.1_f64..1000.0,
+        ) {
+            let servers: Vec<SessionReport> =
+                idle.iter().map(|idle| report("i-0a", Admission::Draining, 0, *idle)).collect();
+            let question = Question { pace: Pace(pace), ..question() };
+            let orders = orders(decide(&servers.iter().collect::<Vec<_>>(), &question, NOW));
+            let sum: f64 = orders.iter().map(|(_, order)| order.per_second).sum();
+            prop_assert!((sum - pace).abs() < 1e-6 * pace);
+            prop_assert!(orders.iter().all(|(_, order)| order.per_second > 0.0));
+        }
+    }
+}

@@ -1,1 +1,325 @@
-//! Whether green may be given traffic.
+//! Whether green may be given traffic: accept it, ask again, or reject it before anybody's session is at stake.
+//!
+//! Owns what is demanded of a green server: version 1, open, empty, the epoch taken, the user's pages answered. It
+//! refuses at once what asking again cannot mend, and what stays Unknown after four attempts. Called by `test-green`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Fence;
+use crate::report::{Admission, Answer, Reading, SessionReport, UnknownReason};
+
+/// The attempt, counted from 0, at which what is still Unknown is rejected.
+pub const LAST_ATTEMPT: u32 = 3;
+/// Refusals that are told; the execution's document has no room for five hundred.
+const MOST_TOLD: usize = 20;
+
+/// What a page of the user's answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageAnswer {
+    /// Status is when there was an HTTP answer.
+    Status(u16),
+    /// Unknown is when there was none.
+    Unknown(UnknownReason),
+}
+
+/// What is found of one green server, so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Fit is when it did everything that was asked.
+    Fit,
+    /// NotYet is when it may do so if asked again.
+    NotYet(String),
+    /// Unfit is when it answered, and the answer will not change by asking again.
+    Unfit(String),
+}
+
+/// The state machine's next step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Accepted is when every server is fit.
+    Accepted,
+    /// Wait is when some are not yet, and there are attempts left.
+    Wait,
+    /// Rejected is when one is unfit, or not yet fit at the last attempt.
+    Rejected,
+}
+
+/// One server's part in the verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerRefusal {
+    /// The instance's id.
+    pub instance: String,
+    /// Why it is not fit.
+    pub reason: String,
+}
+
+/// The answer of `test-green`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GreenTest {
+    /// The next step.
+    pub verdict: Verdict,
+    /// The number of the attempt after this one.
+    pub attempt: u32,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The servers that are not fit, unfit ones first, 20 at most.
+    pub refusals: Vec<ServerRefusal>,
+}
+
+/// Judges a server's first report.
+pub fn of_reading(reading: &Reading, fence: &Fence) -> Finding {
+    match reading {
+        Reading::Report(report) => of_report(report, fence),
+        Reading::Unknown(reason @ UnknownReason::Version(_)) => Finding::Unfit(reason.to_string()),
+        Reading::Unknown(reason) => Finding::NotYet(reason.to_string()),
+    }
+}
+
+/// Judges its answer to `resume`, by which it takes the epoch.
+pub fn of_resume(answer: &Answer, fence: &Fence) -> Finding {
+    match answer {
+        Answer::Report(report) if report.epoch != fence.epoch => Finding::Unfit(format!(
+            "it was given epoch {} and reports {}",
+            fence.epoch, report.epoch
+        )),
+        Answer::Report(report) => of_report(report, fence),
+        Answer::Refused(refusal, _) => Finding::Unfit(format!("it refuses to open: {refusal}")),
+        Answer::Unknown(reason) => Finding::NotYet(format!("asked to open: {reason}")),
+    }
+}
+
+/// Judges the user's pages: every one must answer 2xx. A server that says 5xx may still be starting.
+pub fn of_pages(pages: &[(String, PageAnswer)]) -> Finding {
+    let mut not_yet = None;
+    for (path, answer) in pages {
+        match answer {
+            PageAnswer::Status(200..=299) => {}
+            PageAnswer::Status(status @ (408 | 429 | 500..=599)) => {
+                not_yet = Some(format!("{path} answers {status}"));
+            }
+            PageAnswer::Status(status) => {
+                return Finding::Unfit(format!("{path} answers {status}, expected 2xx"));
+            }
+            PageAnswer::Unknown(reason) => not_yet = Some(format!("{path}: {reason}")),
+        }
+    }
+    not_yet.map_or(Finding::Fit, Finding::NotYet)
+}
+
+fn of_report(report: &SessionReport, fence: &Fence) -> Finding {
+    if report.epoch > fence.epoch {
+        return Finding::Unfit(format!(
+            "it has taken epoch {}, above this deployment's {}",
+            report.epoch, fence.epoch
+        ));
+    }
+    if report.admission != Admission::Open {
+        return Finding::Unfit(format!("it is {}, expected open", report.admission));
+    }
+    if !report.counts_nothing() {
+        return Finding::Unfit(format!(
+            "it counts {} busy and {} idle sessions before it has any traffic",
+            report.busy, report.idle
+        ));
+    }
+    Finding::Fit
+}
+
+/// The verdict over all servers. Green without a server is rejected: it could serve nobody.
+pub fn conclude(findings: &[(String, Finding)], attempt: u32) -> GreenTest {
+    let unfit = told(findings, |finding| match finding {
+        Finding::Unfit(reason) => Some(reason),
+        Finding::Fit | Finding::NotYet(_) => None,
+    });
+    let not_yet = told(findings, |finding| match finding {
+        Finding::NotYet(reason) => Some(reason),
+        Finding::Fit | Finding::Unfit(_) => None,
+    });
+    let (verdict, reason) = verdict(findings.len(), unfit.len(), not_yet.len(), attempt);
+    let mut refusals = unfit;
+    refusals.extend(not_yet);
+    refusals.truncate(MOST_TOLD);
+    GreenTest {
+        verdict,
+        attempt: attempt.saturating_add(1),
+        reason,
+        refusals,
+    }
+}
+
+fn verdict(servers: usize, unfit: usize, not_yet: usize, attempt: u32) -> (Verdict, String) {
+    if servers == 0 {
+        return (Verdict::Rejected, "green has no server".to_owned());
+    }
+    if unfit > 0 {
+        let reason = format!("{unfit} of {servers} green servers are unfit");
+        return (Verdict::Rejected, reason);
+    }
+    if not_yet == 0 {
+        let reason =
+            format!("all {servers} green servers are open, empty and have taken the epoch");
+        return (Verdict::Accepted, reason);
+    }
+    let reason = format!("{not_yet} of {servers} green servers are not fit yet");
+    if attempt < LAST_ATTEMPT {
+        (Verdict::Wait, reason)
+    } else {
+        let reason = format!("{reason}, after {} attempts", attempt.saturating_add(1));
+        (Verdict::Rejected, reason)
+    }
+}
+
+fn told<'a>(
+    findings: &'a [(String, Finding)],
+    reason: impl Fn(&'a Finding) -> Option<&'a String>,
+) -> Vec<ServerRefusal> {
+    findings
+        .iter()
+        .filter_map(|(instance, finding)| {
+            reason(finding).map(|reason| ServerRefusal {
+                instance: instance.clone(),
+                reason: reason.clone(),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Refusal;
+    use crate::report::examples::{fence, report};
+
+    fn is_unfit(finding: &Finding) -> bool {
+        matches!(finding, Finding::Unfit(_))
+    }
+
+    fn is_not_yet(finding: &Finding) -> bool {
+        matches!(finding, Finding::NotYet(_))
+    }
+
+    fn with_epoch(epoch: u64) -> SessionReport {
+        SessionReport {
+            epoch,
+            ..report("i-0a", Admission::Open, 0, 0)
+        }
+    }
+
+    #[test]
+    fn a_green_server_is_open_and_empty() {
+        let reading = |report| of_reading(&Reading::Report(report), &fence());
+        assert_eq!(reading(with_epoch(0)), Finding::Fit);
+        assert_eq!(reading(with_epoch(5)), Finding::Fit);
+        assert!(is_unfit(&reading(with_epoch(6))));
+        assert!(is_unfit(&reading(report(
+            "i-0a",
+            Admission::Draining,
+            0,
+            0
+        ))));
+        assert!(is_unfit(&reading(report("i-0a", Admission::Sealed, 0, 0))));
+        assert!(is_unfit(&reading(report("i-0a", Admission::Open, 1, 0))));
+        assert!(is_unfit(&reading(report("i-0a", Admission::Open, 0, 1))));
+    }
+
+    #[test]
+    fn what_is_unknown_is_asked_again_but_another_version_will_not_change() {
+        let reading = |reason| of_reading(&Reading::Unknown(reason), &fence());
+        assert!(is_not_yet(&reading(UnknownReason::Refused)));
+        assert!(is_not_yet(&reading(UnknownReason::Status(503))));
+        assert!(is_not_yet(&reading(UnknownReason::OtherInstance)));
+        assert!(is_unfit(&reading(UnknownReason::Version(2))));
+    }
+
+    #[test]
+    fn resume_must_be_answered_open_with_exactly_the_epoch_given() {
+        let resume = |answer| of_resume(&answer, &fence());
+        assert_eq!(resume(Answer::Report(with_epoch(5))), Finding::Fit);
+        assert!(is_unfit(&resume(Answer::Report(with_epoch(4)))));
+        assert!(is_unfit(&resume(Answer::Report(with_epoch(6)))));
+        let draining = report("i-0a", Admission::Draining, 0, 0);
+        assert!(is_unfit(&resume(Answer::Report(draining))));
+        let newer = Answer::Refused(Refusal::StaleEpoch, with_epoch(6));
+        assert!(is_unfit(&resume(newer)));
+        assert!(is_not_yet(&resume(Answer::Unknown(
+            UnknownReason::TimedOut
+        ))));
+    }
+
+    #[test]
+    fn every_page_answers_2xx() {
+        let pages = |answers: &[PageAnswer]| {
+            let pages: Vec<_> = answers
+                .iter()
+                .map(|answer| ("/health".to_owned(), answer.clone()))
+                .collect();
+            of_pages(&pages)
+        };
+        assert_eq!(pages(&[]), Finding::Fit);
+        assert_eq!(
+            pages(&[PageAnswer::Status(200), PageAnswer::Status(204)]),
+            Finding::Fit
+        );
+        for status in [302, 401, 404] {
+            assert!(is_unfit(&pages(&[
+                PageAnswer::Status(200),
+                PageAnswer::Status(status)
+            ])));
+        }
+        for answer in [
+            PageAnswer::Status(500),
+            PageAnswer::Status(503),
+            PageAnswer::Status(429),
+            PageAnswer::Unknown(UnknownReason::Refused),
+        ] {
+            assert!(is_not_yet(&pages(&[
+                answer.clone(),
+                PageAnswer::Status(200)
+            ])));
+            assert!(is_unfit(&pages(&[answer, PageAnswer::Status(404)])));
+        }
+    }
+
+    fn of(findings: &[Finding], attempt: u32) -> GreenTest {
+        let findings: Vec<_> = findings
+            .iter()
+            .enumerate()
+            .map(|(number, finding)| (format!("i-{number}"), finding.clone()))
+            .collect();
+        conclude(&findings, attempt)
+    }
+
+    #[test]
+    fn the_verdict_waits_for_what_may_come_and_not_for_what_will_not() {
+        let not_yet = Finding::NotYet("connection refused".to_owned());
+        let unfit = Finding::Unfit("it is sealed, expected open".to_owned());
+        let cases = [
+            (vec![Finding::Fit, Finding::Fit], 0, Verdict::Accepted),
+            (vec![Finding::Fit], 9, Verdict::Accepted),
+            (vec![Finding::Fit, not_yet.clone()], 0, Verdict::Wait),
+            (vec![Finding::Fit, not_yet.clone()], 2, Verdict::Wait),
+            (vec![Finding::Fit, not_yet.clone()], 3, Verdict::Rejected),
+            (vec![not_yet, unfit.clone()], 0, Verdict::Rejected),
+            (vec![Finding::Fit, unfit], 0, Verdict::Rejected),
+            (vec![], 0, Verdict::Rejected),
+        ];
+        for (findings, attempt, expected) in cases {
+            let test = of(&findings, attempt);
+            assert_eq!(test.verdict, expected, "{findings:?}");
+            assert_eq!(test.attempt, attempt + 1);
+        }
+    }
+
+    #[test]
+    fn the_worst_twenty_are_told() {
+        let mut findings = vec![Finding::NotYet("no answer in time".to_owned()); 30];
+        findings.push(Finding::Unfit("it is sealed".to_owned()));
+        let test = of(&findings, 0);
+        assert_eq!(test.refusals.len(), 20);
+        assert_eq!(test.refusals[0].instance, "i-30");
+        assert_eq!(test.reason, "1 of 31 green servers are unfit");
+    }
+}

@@ -1,1 +1,16 @@
 //! The session endpoint's client: the only code that calls servers.
+//!
+//! Owns how a server is called: at its listed private address only, no redirects, no proxies, within three seconds and
+//! 64 KiB, 256 servers at a time, one retry. Every call here is idempotent. It refuses to make anything of an answer:
+//! whatever is not a well-formed one is Unknown (`ebbtide_deployment::report`), and what follows from it is decided
+//! there. Called by `test-green`, `drain-idle` and `check-drained`.
+
+mod call;
+mod client;
+mod endpoint;
+#[cfg(feature = "fake")]
+pub mod fake;
+
+pub use call::{Limits, NoClient};
+pub use client::SessionClient;
+pub use endpoint::{Endpoint, UrlPath, WrongPath};

@@ -1,0 +1,329 @@
+//! The check by table: totals, memory, sentence, deadline.
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::report::UnknownReason;
+use crate::report::examples::{fence, report};
+use crate::{Environment, Fence, Server};
+
+/// 2026-11-18T10:40:00Z
+const NOW: Timestamp = Timestamp::constant(1_794_998_400, 0);
+
+fn after(seconds: i64) -> Timestamp {
+    NOW + SignedDuration::from_secs(seconds)
+}
+
+fn held(instance: &str, busy: u64, idle: u64) -> (String, Standing) {
+    let report = report(instance, Admission::Draining, busy, idle);
+    (instance.to_owned(), Standing::Held(report))
+}
+
+fn sealed_one(instance: &str) -> (String, Standing) {
+    let report = report(instance, Admission::Sealed, 0, 0);
+    (instance.to_owned(), Standing::Sealed(report))
+}
+
+fn unheard(instance: &str) -> (String, Standing) {
+    (
+        instance.to_owned(),
+        Standing::Unknown(UnknownReason::Refused),
+    )
+}
+
+fn retiring(standings: &[(String, Standing)]) -> Retiring {
+    Retiring {
+        environment: Environment {
+            target_group_arn: "arn".to_owned(),
+            name: "tunnel-a".to_owned(),
+        },
+        servers: standings
+            .iter()
+            .map(|(instance, _)| Server {
+                instance: instance.clone(),
+                ip: "10.0.0.4".to_owned(),
+            })
+            .collect(),
+        gone: vec![],
+        waiting_to_end: vec![],
+        listed_at: NOW,
+    }
+}
+
+fn asker() -> &'static Fence {
+    static FENCE: std::sync::LazyLock<Fence> = std::sync::LazyLock::new(fence);
+    &FENCE
+}
+
+/// Settled and baked long ago, with the deadline far ahead.
+fn question<'a>(retiring: &'a Retiring, previous: Option<&'a Check>) -> Question<'a> {
+    Question {
+        fence: asker(),
+        retiring,
+        settled_at: after(-100),
+        baked_at: after(-50),
+        deadline: Deadline {
+            at: after(86_400),
+            term_seconds: 86_400,
+            redrives: 0,
+        },
+        poll_seconds: 30,
+        previous,
+    }
+}
+
+fn check(standings: &[(String, Standing)], previous: Option<&Check>, now: Timestamp) -> Check {
+    let retiring = retiring(standings);
+    conclude(standings, &question(&retiring, previous), now).unwrap()
+}
+
+#[test]
+fn totals_are_of_the_servers_that_answered_and_only_acknowledged_seals_count() {
+    let check = check(
+        &[
+            held("i-0a", 2, 10),
+            held("i-0b", 1, 0),
+            sealed_one("i-0c"),
+            unheard("i-0d"),
+            held("i-0e", 0, 0),
+        ],
+        None,
+        NOW,
+    );
+    assert_eq!((check.busy, check.idle, check.servers), (3, 10, 5));
+    assert_eq!(check.sealed, ["i-0c"]);
+    assert_eq!(check.unknown.len(), 1);
+    assert_eq!(check.unknown[0].since, NOW);
+    assert_eq!(check.changed_at, NOW);
+    assert_eq!(check.wait_seconds, 2);
+}
+
+#[test]
+fn unknown_since_is_carried_over_until_the_server_answers_again() {
+    let first = check(&[unheard("i-0a"), held("i-0b", 1, 0)], None, NOW);
+    let second = check(&[unheard("i-0a"), unheard("i-0b")], Some(&first), after(10));
+    let since: Vec<_> = second.unknown.iter().map(|unheard| unheard.since).collect();
+    assert_eq!(since, [NOW, after(10)]);
+    let third = check(
+        &[held("i-0a", 1, 0), unheard("i-0b")],
+        Some(&second),
+        after(20),
+    );
+    let fourth = check(&[unheard("i-0a"), unheard("i-0b")], Some(&third), after(30));
+    let since: Vec<_> = fourth.unknown.iter().map(|unheard| unheard.since).collect();
+    assert_eq!(since, [after(30), after(10)]);
+}
+
+#[test]
+fn what_changes_is_remembered_and_what_stays_makes_the_wait_grow() {
+    let standings = [held("i-0a", 1, 0), sealed_one("i-0b"), unheard("i-0c")];
+    let first = check(&standings, None, NOW);
+    let same = check(&standings, Some(&first), after(100));
+    assert_eq!((same.changed_at, same.wait_seconds), (NOW, 10));
+    for changed in [
+        vec![held("i-0a", 2, 0), sealed_one("i-0b"), unheard("i-0c")],
+        vec![held("i-0a", 1, 1), sealed_one("i-0b"), unheard("i-0c")],
+        vec![held("i-0a", 1, 0), held("i-0b", 0, 0), unheard("i-0c")],
+        vec![unheard("i-0a"), sealed_one("i-0b"), unheard("i-0c")],
+        vec![held("i-0a", 1, 0), sealed_one("i-0b")],
+    ] {
+        let check = check(&changed, Some(&same), after(200));
+        assert_eq!((check.changed_at, check.wait_seconds), (after(200), 2));
+    }
+    let mut retiring = retiring(&standings);
+    retiring.gone.push("i-0f".to_owned());
+    let gone = conclude(&standings, &question(&retiring, Some(&same)), after(200)).unwrap();
+    assert_eq!(gone.changed_at, after(200));
+}
+
+#[test]
+fn the_wait_does_not_miss_the_end_of_the_bake_or_of_settling() {
+    let standings = [held("i-0a", 1, 0)];
+    let retiring = retiring(&standings);
+    let first = check(&standings, None, after(-1000));
+    let at = |settled, baked| {
+        let question = Question {
+            settled_at: after(settled),
+            baked_at: after(baked),
+            ..question(&retiring, Some(&first))
+        };
+        conclude(&standings, &question, NOW).unwrap().wait_seconds
+    };
+    assert_eq!(at(-1, 500), 30);
+    assert_eq!(at(-1, 12), 12);
+    assert_eq!(at(-1, 1), 2);
+    assert_eq!(at(-1, -1), 100);
+    assert_eq!(at(7, 500), 7);
+}
+
+#[test]
+fn the_worst_twenty_are_told_busiest_first() {
+    let mut standings: Vec<_> = (0..30).map(|n| held(&format!("i-{n:02}"), n, 0)).collect();
+    standings.push(held("i-99", 29, 5));
+    let worst = check(&standings, None, NOW).worst;
+    assert_eq!(worst.len(), 20);
+    assert_eq!((worst[0].instance.as_str(), worst[0].idle), ("i-99", 5));
+    assert_eq!((worst[1].instance.as_str(), worst[1].busy), ("i-29", 29));
+}
+
+fn sentence(standings: &[(String, Standing)]) -> String {
+    check(standings, None, NOW).waiting_for
+}
+
+#[test]
+fn the_sentence_names_the_numbers_and_the_worst() {
+    assert_eq!(sentence(&[]), "nothing");
+    assert_eq!(
+        sentence(&[
+            held("i-0abc", 2, 0),
+            held("i-0abd", 0, 7),
+            held("i-0abe", 0, 8)
+        ]),
+        "2 busy sessions on 1 server (i-0abc: 2 busy, oldest 431 s); 15 idle sessions on 2 servers (i-0abe: 8 idle)"
+    );
+    assert_eq!(
+        sentence(&[held("i-0abc", 1, 0), unheard("i-0def")]),
+        "1 busy session on 1 server (i-0abc: 1 busy, oldest 431 s); 1 server unknown since 10:40:00 (i-0def: \
+         connection refused): if its loss is acceptable terminate it in EC2, the deployment goes on by itself"
+    );
+    assert_eq!(
+        sentence(&[held("i-0abc", 0, 0)]),
+        "1 server in use by something that is no session (i-0abc)"
+    );
+    assert_eq!(
+        sentence(&[sealed_one("i-0a"), sealed_one("i-0b")]),
+        "2 sealed servers to be terminated"
+    );
+}
+
+#[test]
+fn the_sentence_names_the_clock_the_ending_and_the_day() {
+    let standings = [held("i-0a", 0, 0)];
+    let mut retiring = retiring(&standings);
+    retiring.waiting_to_end.push("i-0b".to_owned());
+    let baking = Question {
+        baked_at: after(60),
+        ..question(&retiring, None)
+    };
+    let check = conclude(&standings, &baking, NOW).unwrap();
+    assert!(check.baking && check.settled);
+    assert_eq!(
+        check.waiting_for,
+        "the bake, until 10:41:00; 1 terminating server to end"
+    );
+    let settling = Question {
+        settled_at: after(86_400),
+        ..question(&retiring, None)
+    };
+    let check = conclude(&standings, &settling, NOW).unwrap();
+    assert!(!check.settled);
+    assert!(
+        check
+            .waiting_for
+            .starts_with("the load balancer to settle, until 2026-11-19 10:40:00"),
+        "{}",
+        check.waiting_for
+    );
+}
+
+#[test]
+fn the_deadline_calls_for_whatever_has_not_sealed_and_not_for_what_only_has_to_end() {
+    let cases = [
+        (vec![held("i-0a", 1, 0)], true),
+        (vec![held("i-0a", 0, 0)], true),
+        (vec![unheard("i-0a"), sealed_one("i-0b")], true),
+        (vec![sealed_one("i-0a")], false),
+        (vec![], false),
+    ];
+    for (standings, refused) in cases {
+        let mut retiring = retiring(&standings);
+        retiring.waiting_to_end.push("i-0f".to_owned());
+        let late = after(86_401);
+        let got = conclude(&standings, &question(&retiring, None), late);
+        assert_eq!(got.is_err(), refused, "{standings:?}");
+        assert!(conclude(&standings, &question(&retiring, None), after(86_400)).is_ok());
+    }
+}
+
+#[test]
+fn a_server_that_belongs_to_a_newer_deployment_stops_us() {
+    let newer = SessionReport {
+        epoch: 6,
+        ..report("i-0a", Admission::Draining, 1, 0)
+    };
+    let standings = [("i-0a".to_owned(), Standing::Held(newer))];
+    let retiring = retiring(&standings);
+    let refused = conclude(&standings, &question(&retiring, None), NOW).unwrap_err();
+    assert!(matches!(refused, CheckRefused::NewerEpoch(_)), "{refused}");
+}
+
+#[test]
+fn the_deadlines_cause_names_the_blocker_and_what_a_redrive_does() {
+    let standings = [held("i-0abc", 2, 0)];
+    let retiring = retiring(&standings);
+    let refused = conclude(&standings, &question(&retiring, None), after(90_000)).unwrap_err();
+    let cause = refused.to_string();
+    assert!(
+        cause.contains("2 busy sessions on 1 server (i-0abc"),
+        "{cause}"
+    );
+    assert!(
+        cause.contains("redrive this execution: that grants another 86400 s"),
+        "{cause}"
+    );
+}
+
+#[test]
+fn it_travels_as_the_state_machine_expects() {
+    let first = check(&[held("i-0a", 2, 1), unheard("i-0b")], None, NOW);
+    let json = serde_json::to_value(&first).unwrap();
+    assert_eq!(json["changedAt"], "2026-11-18T10:40:00Z");
+    assert_eq!(json["waitSeconds"], 2);
+    assert_eq!(
+        json["worst"][0],
+        serde_json::json!({"instance": "i-0a", "busy": 2, "idle": 1, "admission": "draining", "oldestBusySeconds": 431})
+    );
+    assert_eq!(
+        json["unknown"][0],
+        serde_json::json!({"instance": "i-0b", "reason": "connection refused", "since": "2026-11-18T10:40:00Z"})
+    );
+    assert_eq!(serde_json::from_value::<Check>(json).unwrap(), first);
+}
+
+#[test]
+fn five_hundred_unknown_servers_fit_into_the_document() {
+    let standings: Vec<_> = (0..500)
+        .map(|n| {
+            let reason = UnknownReason::Contradiction("asked to seal, it did not take the epoch");
+            (format!("i-{n:017x}"), Standing::Unknown(reason))
+        })
+        .collect();
+    let json = serde_json::to_string(&check(&standings, None, NOW)).unwrap();
+    assert!(json.len() < 100_000, "{} bytes", json.len());
+}
+
+proptest! {
+    #[test]
+    fn nothing_unsealed_is_ever_licensed(kinds in proptest::collection::vec(0_u8..4, 0..40)) {
+        let standings: Vec<_> = kinds
+            .iter()
+            .enumerate()
+            .map(|(n, kind)| {
+                let instance = format!("i-{n}");
+                match kind {
+                    0 => held(&instance, 1, 0),
+                    1 => held(&instance, 0, 0),
+                    2 => unheard(&instance),
+                    _ => sealed_one(&instance),
+                }
+            })
+            .collect();
+        let check = check(&standings, None, NOW);
+        for (instance, standing) in &standings {
+            prop_assert_eq!(check.sealed.contains(instance), matches!(standing, Standing::Sealed(_)));
+            let is_unknown = check.unknown.iter().any(|unheard| &unheard.instance == instance);
+            prop_assert_eq!(is_unknown, matches!(standing, Standing::Unknown(_)));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What is being waited for, in one sentence for the operator's eye: the numbers, and the worst of each kind by name.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{Check, Question, Standing, Unheard};
+use crate::report::SessionReport;
+
+/// The sentence; "nothing" when the environment is empty.
+pub(super) fn sentence(
+    check: &Check,
+    standings: &[(String, Standing)],
+    question: &Question<'_>,
+    now: Timestamp,
+) -> String {
+    let held: Vec<&SessionReport> = standings
+        .iter()
+        .filter_map(|(_, standing)| match standing {
+            Standing::Held(report) => Some(report),
+            Standing::Sealed(_) | Standing::Unknown(_) => None,
+        })
+        .collect();
+    let parts: Vec<String> = [
+        busy(&held),
+        idle(&held),
+        phase(check, question, now),
+        uncounted(check, &held),
+        unknown(&check.unknown, now),
+        ending(check.sealed.len(), "sealed", "to be terminated"),
+        ending(
+            question.retiring.waiting_to_end.len(),
+            "terminating",
+            "to end",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if parts.is_empty() {
+        "nothing".to_owned()
+    } else {
+        parts.join("; ")
+    }
+}
+
+fn busy(held: &[&SessionReport]) -> Option<String> {
+    let on: Vec<_> = held.iter().filter(|report| report.busy > 0).collect();
+    let worst = on.iter().max_by_key(|report| report.busy)?;
+    let sessions = on.iter().map(|report| report.busy).sum();
+    Some(format!(
+        "{} on {} ({}: {} busy, oldest {} s)",
+        counted(sessions, "busy session"),
+        counted(as_u64(on.len()), "server"),
+        worst.instance,
+        worst.busy,
+        worst.oldest_busy_seconds,
+    ))
+}
+
+fn idle(held: &[&SessionReport]) -> Option<String> {
+    let on: Vec<_> = held.iter().filter(|report| report.idle > 0).collect();
+    let worst = on.iter().max_by_key(|report| report.idle)?;
+    let sessions = on.iter().map(|report| report.idle).sum();
+    Some(format!(
+        "{} on {} ({}: {} idle)",
+        counted(sessions, "idle session"),
+        counted(as_u64(on.len()), "server"),
+        worst.instance,
+        worst.idle,
+    ))
+}
+
+/// Said only while there are servers: an environment that is gone already waits for no clock.
+fn phase(check: &Check, question: &Question<'_>, now: Timestamp) -> Option<String> {
+    if check.servers == 0 {
+        return None;
+    }
+    if check.baking {
+        Some(format!("the bake, until {}", time(question.baked_at, now)))
+    } else if !check.settled {
+        let until = time(question.settled_at, now);
+        Some(format!("the load balancer to settle, until {until}"))
+    } else {
+        None
+    }
+}
+
+/// Servers that count no session and did not seal although they were asked.
+fn uncounted(check: &Check, held: &[&SessionReport]) -> Option<String> {
+    if check.baking || !check.settled {
+        return None;
+    }
+    let mut empty = held.iter().filter(|report| report.counts_nothing());
+    let first = empty.next()?;
+    Some(format!(
+        "{} in use by something that is no session ({})",
+        counted(1 + as_u64(empty.count()), "server"),
+        first.instance,
+    ))
+}
+
+fn unknown(unheard: &[Unheard], now: Timestamp) -> Option<String> {
+    let longest = unheard.iter().min_by_key(|unheard| unheard.since)?;
+    let (whose, them) = if unheard.len() == 1 {
+        ("its", "it")
+    } else {
+        ("their", "them")
+    };
+    Some(format!(
+        "{} unknown since {} ({}: {}): if {whose} loss is acceptable terminate {them} in EC2, the deployment goes on \
+         by itself",
+        counted(as_u64(unheard.len()), "server"),
+        time(longest.since, now),
+        longest.instance,
+        longest.reason,
+    ))
+}
+
+fn ending(servers: usize, which: &str, what: &str) -> Option<String> {
+    (servers > 0).then(|| {
+        format!(
+            "{} {what}",
+            counted(as_u64(servers), &format!("{which} server"))
+        )
+    })
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+fn as_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// The time of day when it is of today, the date as well when not: a drain may last days.
+fn time(at: Timestamp, now: Timestamp) -> String {
+    let (at, now) = (at.to_zoned(TimeZone::UTC), now.to_zoned(TimeZone::UTC));
+    if at.date() == now.date() {
+        at.strftime("%H:%M:%S").to_string()
+    } else {
+        at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+}

@@ -1,0 +1,153 @@
+//! One bounded HTTP call: what time, size and retries it may take, and what becomes of its failures.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use ebbtide_deployment::report::UnknownReason;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect, retry};
+
+/// The largest body that is read.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For the connection.
+    pub connect: Duration,
+    /// For everything: the retry and the last byte of the body included.
+    pub total: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            total: Duration::from_secs(3),
+        }
+    }
+}
+
+/// The HTTP client could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be built: {0}")]
+pub struct NoClient(#[from] reqwest::Error);
+
+/// Makes bounded calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) http: Client,
+    total: Duration,
+}
+
+/// A status and, where it was wanted, a body.
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Whether a body is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    Read,
+    Ignore,
+}
+
+impl Caller {
+    pub(crate) fn new(limits: Limits) -> Result<Self, NoClient> {
+        let http = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .retry(retry::never())
+            .connect_timeout(limits.connect)
+            // A Lambda is frozen between invocations: a connection kept from the last one is dead.
+            .pool_max_idle_per_host(0)
+            .build()?;
+        Ok(Self {
+            http,
+            total: limits.total,
+        })
+    }
+
+    /// Makes the call, once more if the transport failed or the server answered 5xx, all within the total limit.
+    pub(crate) async fn call(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+        body: Body,
+    ) -> Result<Answered, UnknownReason> {
+        let calls = async {
+            let first = attempt(request(), body).await;
+            if is_worth_a_retry(&first) {
+                attempt(request(), body).await
+            } else {
+                first
+            }
+        };
+        match tokio::time::timeout(self.total, calls).await {
+            Ok(answered) => answered,
+            Err(_) => Err(UnknownReason::TimedOut),
+        }
+    }
+}
+
+async fn attempt(request: RequestBuilder, body: Body) -> Result<Answered, UnknownReason> {
+    let response = request.send().await.map_err(|error| reason(&error))?;
+    let status = response.status();
+    let body = match body {
+        Body::Read => read(response).await?,
+        Body::Ignore => Vec::new(),
+    };
+    Ok(Answered { status, body })
+}
+
+/// Reads piece by piece: a length that the server announces is not believed.
+async fn read(mut response: Response) -> Result<Vec<u8>, UnknownReason> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(|error| reason(&error))? {
+        if body.len() + piece.len() > MOST_BYTES {
+            return Err(UnknownReason::TooLarge);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+fn is_worth_a_retry(answered: &Result<Answered, UnknownReason>) -> bool {
+    match answered {
+        Ok(answered) => answered.status.is_server_error(),
+        Err(reason) => matches!(
+            reason,
+            UnknownReason::Refused
+                | UnknownReason::Unreachable
+                | UnknownReason::TimedOut
+                | UnknownReason::Broken
+        ),
+    }
+}
+
+/// A kind, never the error's own text: that holds the URL, and what a server made it say.
+fn reason(error: &reqwest::Error) -> UnknownReason {
+    if error.is_timeout() {
+        UnknownReason::TimedOut
+    } else if !error.is_connect() {
+        UnknownReason::Broken
+    } else if is_refused(error) {
+        UnknownReason::Refused
+    } else {
+        UnknownReason::Unreachable
+    }
+}
+
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && error.kind() == io::ErrorKind::ConnectionRefused
+        {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}

@@ -1,0 +1,187 @@
+//! The calls of the session endpoint, version 1, each to many servers at once; answers come in the servers' order.
+
+use ebbtide_deployment::drain::Order;
+use ebbtide_deployment::green_test::PageAnswer;
+use ebbtide_deployment::report::{Answer, Reading, UnknownReason, parse_refusal, parse_report};
+use ebbtide_deployment::{Fence, Server};
+use futures_util::{StreamExt, stream};
+use reqwest::StatusCode;
+use serde::Serialize;
+
+use crate::call::{Answered, Body, Caller, Limits, NoClient};
+use crate::endpoint::{Endpoint, UrlPath, url};
+
+/// Servers called at a time: more would crowd a small Lambda's sockets, fewer would not get through 500 in time.
+const AT_A_TIME: usize = 256;
+
+/// Calls session endpoints.
+#[derive(Debug, Clone)]
+pub struct SessionClient {
+    caller: Caller,
+    endpoint: Endpoint,
+}
+
+/// What every POST names, so that neither a reused address nor a late caller is obeyed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked<'a> {
+    instance: &'a str,
+    deployment: &'a str,
+    epoch: u64,
+    #[serde(flatten)]
+    order: Option<Order>,
+}
+
+impl SessionClient {
+    /// A client of the endpoint that every server has there.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn new(endpoint: Endpoint) -> Result<Self, NoClient> {
+        Self::within(Limits::default(), endpoint)
+    }
+
+    /// The same with other limits, for tests that wait for them.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn within(limits: Limits, endpoint: Endpoint) -> Result<Self, NoClient> {
+        Ok(Self {
+            caller: Caller::new(limits)?,
+            endpoint,
+        })
+    }
+
+    /// Reads every server: `GET`.
+    pub async fn read(&self, servers: &[Server]) -> Vec<Reading> {
+        stream::iter(servers)
+            .map(|server| self.read_one(server))
+            .buffered(AT_A_TIME)
+            .collect()
+            .await
+    }
+
+    /// Gives every server its standing order: `POST …/drain`.
+    pub async fn drain(&self, fence: &Fence, orders: &[(Server, Order)]) -> Vec<Answer> {
+        stream::iter(orders)
+            .map(|(server, order)| self.ask(fence, server, "/drain", Some(*order)))
+            .buffered(AT_A_TIME)
+            .collect()
+            .await
+    }
+
+    /// Asks every server to be open, and to take the epoch: `POST …/resume`.
+    pub async fn resume(&self, fence: &Fence, servers: &[Server]) -> Vec<Answer> {
+        self.ask_all(fence, servers, "/resume").await
+    }
+
+    /// Asks every server for its seal: `POST …/seal`.
+    pub async fn seal(&self, fence: &Fence, servers: &[Server]) -> Vec<Answer> {
+        self.ask_all(fence, servers, "/seal").await
+    }
+
+    /// Asks every server for the user's pages on `port`; per server, in the order of `paths`, up to the first that
+    /// gives no answer: a dead server costs one time-out, not one for each page.
+    pub async fn pages(
+        &self,
+        servers: &[Server],
+        port: u16,
+        paths: &[UrlPath],
+    ) -> Vec<Vec<(String, PageAnswer)>> {
+        stream::iter(servers)
+            .map(|server| async move {
+                let mut answers = Vec::with_capacity(paths.len());
+                for path in paths {
+                    let answer = self.page(server, port, path).await;
+                    let is_silent = matches!(answer, PageAnswer::Unknown(_));
+                    answers.push((path.as_str().to_owned(), answer));
+                    if is_silent {
+                        break;
+                    }
+                }
+                answers
+            })
+            .buffered(AT_A_TIME)
+            .collect()
+            .await
+    }
+
+    async fn read_one(&self, server: &Server) -> Reading {
+        let url = match self.endpoint.url(&server.ip, "") {
+            Ok(url) => url,
+            Err(reason) => return Reading::Unknown(reason),
+        };
+        match self
+            .caller
+            .call(|| self.caller.http.get(&url), Body::Read)
+            .await
+        {
+            Ok(answered) if answered.status == StatusCode::OK => {
+                parse_report(&answered.body, &server.instance)
+            }
+            Ok(answered) => Reading::Unknown(UnknownReason::Status(answered.status.as_u16())),
+            Err(reason) => Reading::Unknown(reason),
+        }
+    }
+
+    async fn ask_all(&self, fence: &Fence, servers: &[Server], call: &str) -> Vec<Answer> {
+        stream::iter(servers)
+            .map(|server| self.ask(fence, server, call, None))
+            .buffered(AT_A_TIME)
+            .collect()
+            .await
+    }
+
+    async fn ask(
+        &self,
+        fence: &Fence,
+        server: &Server,
+        call: &str,
+        order: Option<Order>,
+    ) -> Answer {
+        let url = match self.endpoint.url(&server.ip, call) {
+            Ok(url) => url,
+            Err(reason) => return Answer::Unknown(reason),
+        };
+        let asked = Asked {
+            instance: &server.instance,
+            deployment: &fence.deployment,
+            epoch: fence.epoch,
+            order,
+        };
+        let answered = self
+            .caller
+            .call(|| self.caller.http.post(&url).json(&asked), Body::Read)
+            .await;
+        match answered {
+            Ok(answered) => answer(&answered, server, fence),
+            Err(reason) => Answer::Unknown(reason),
+        }
+    }
+
+    async fn page(&self, server: &Server, port: u16, path: &UrlPath) -> PageAnswer {
+        let url = match url(&server.ip, port, path.as_str()) {
+            Ok(url) => url,
+            Err(reason) => return PageAnswer::Unknown(reason),
+        };
+        match self
+            .caller
+            .call(|| self.caller.http.get(&url), Body::Ignore)
+            .await
+        {
+            Ok(answered) => PageAnswer::Status(answered.status.as_u16()),
+            Err(reason) => PageAnswer::Unknown(reason),
+        }
+    }
+}
+
+fn answer(answered: &Answered, server: &Server, fence: &Fence) -> Answer {
+    match answered.status {
+        StatusCode::OK => match parse_report(&answered.body, &server.instance) {
+            Reading::Report(report) => Answer::Report(report),
+            Reading::Unknown(reason) => Answer::Unknown(reason),
+        },
+        StatusCode::CONFLICT => parse_refusal(&answered.body, &server.instance, fence.epoch),
+        status => Answer::Unknown(UnknownReason::Status(status.as_u16())),
+    }
+}

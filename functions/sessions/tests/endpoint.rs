@@ -1,0 +1,289 @@
+//! The client against servers that misbehave in every way we know: each is Unknown, none is believed, all is bounded.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's own functions may fail it"
+)]
+
+use std::time::{Duration, Instant};
+
+use ebbtide_deployment::drain::Order;
+use ebbtide_deployment::green_test::PageAnswer;
+use ebbtide_deployment::report::{Admission, Answer, Reading, Refusal, UnknownReason};
+use ebbtide_deployment::{Fence, Server};
+use ebbtide_sessions::fake::{Call, Fleet, Trouble};
+use ebbtide_sessions::{Limits, SessionClient, UrlPath};
+use serde_json::json;
+
+fn client(fleet: &Fleet) -> SessionClient {
+    SessionClient::new(fleet.endpoint()).unwrap()
+}
+
+/// A client that gives up sooner, where a test waits for it.
+fn impatient(fleet: &Fleet) -> SessionClient {
+    let limits = Limits {
+        connect: Duration::from_millis(200),
+        total: Duration::from_millis(500),
+    };
+    SessionClient::within(limits, fleet.endpoint()).unwrap()
+}
+
+fn fence(epoch: u64) -> Fence {
+    Fence {
+        deployment: "blue-moon".to_owned(),
+        epoch,
+    }
+}
+
+async fn reason(fleet: &Fleet) -> UnknownReason {
+    match impatient(fleet).read(&fleet.listed()).await.remove(0) {
+        Reading::Unknown(reason) => reason,
+        Reading::Report(report) => panic!("believed {report:?}"),
+    }
+}
+
+async fn reason_of(trouble: Trouble) -> UnknownReason {
+    let fleet = Fleet::start(1).await;
+    fleet.servers[0].trouble(Call::Read, trouble);
+    reason(&fleet).await
+}
+
+#[tokio::test]
+async fn reports_come_in_the_servers_order() {
+    let fleet = Fleet::start(3).await;
+    fleet.servers[1].hold(2, 10);
+    let readings = client(&fleet).read(&fleet.listed()).await;
+    let counts: Vec<_> = readings
+        .iter()
+        .map(|reading| {
+            reading
+                .report()
+                .map(|report| (report.instance.as_str(), report.busy, report.idle))
+        })
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            Some(("i-0a0", 0, 0)),
+            Some(("i-0a1", 2, 10)),
+            Some(("i-0a2", 0, 0))
+        ]
+    );
+}
+
+#[tokio::test]
+async fn more_servers_than_are_asked_at_a_time_are_all_asked() {
+    let fleet = Fleet::start(1).await;
+    let listed = fleet.listed();
+    let many: Vec<Server> = listed.iter().cycle().take(600).cloned().collect();
+    let readings = client(&fleet).read(&many).await;
+    assert_eq!(
+        readings
+            .iter()
+            .filter(|reading| reading.report().is_some())
+            .count(),
+        600
+    );
+}
+
+#[tokio::test]
+async fn a_dead_server_is_refused() {
+    let mut fleet = Fleet::start(1).await;
+    fleet.kill(0).await;
+    assert_eq!(reason(&fleet).await, UnknownReason::Refused);
+}
+
+#[tokio::test]
+async fn a_hung_server_and_a_slow_drip_are_given_up_in_time() {
+    let drip = Trouble::Drip(Duration::from_millis(20));
+    for trouble in [Trouble::Hang, drip] {
+        let begun = Instant::now();
+        assert_eq!(reason_of(trouble).await, UnknownReason::TimedOut);
+        assert!(begun.elapsed() < Duration::from_secs(2));
+    }
+}
+
+#[tokio::test]
+async fn a_huge_body_is_not_read() {
+    assert_eq!(reason_of(Trouble::Huge).await, UnknownReason::TooLarge);
+    let padded = format!("{{\"version\": 1{}", " ".repeat(64 * 1024));
+    assert_eq!(
+        reason_of(Trouble::Says(padded)).await,
+        UnknownReason::TooLarge
+    );
+}
+
+#[tokio::test]
+async fn statuses_are_no_reports() {
+    for status in [204, 400, 401, 404, 409, 500, 503] {
+        assert_eq!(
+            reason_of(Trouble::Status(status)).await,
+            UnknownReason::Status(status)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let fleet = Fleet::start(2).await;
+    let elsewhere = fleet.servers[1].url(&fleet, "/sessions");
+    for call in [Call::Read, Call::Seal] {
+        fleet.servers[0].trouble(call, Trouble::Redirect(elsewhere.clone()));
+    }
+    let first = &fleet.listed()[..1];
+    let reading = client(&fleet).read(first).await.remove(0);
+    assert_eq!(reading, Reading::Unknown(UnknownReason::Status(302)));
+    let answer = client(&fleet).seal(&fence(5), first).await.remove(0);
+    assert_eq!(answer, Answer::Unknown(UnknownReason::Status(302)));
+    assert!(fleet.servers[1].inside().asked.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_report_of_this_instance_is_unknown() {
+    let report = |changes: serde_json::Value| {
+        let mut report = json!({"version": 1, "instance": "i-0a0", "admission": "open", "epoch": 1,
+                                "busy": 0, "idle": 0, "closed": 0, "oldestBusySeconds": 0});
+        for (field, value) in changes.as_object().unwrap() {
+            report[field] = value.clone();
+        }
+        Trouble::Says(report.to_string())
+    };
+    let cases = [
+        (
+            Trouble::Says("{\"version\": 1,".to_owned()),
+            UnknownReason::NotAReport,
+        ),
+        (Trouble::Says(String::new()), UnknownReason::NotAReport),
+        (
+            report(json!({"busy": -1})),
+            UnknownReason::Malformed("busy"),
+        ),
+        (
+            report(json!({"idle": null})),
+            UnknownReason::Missing("idle"),
+        ),
+        (report(json!({"version": 2})), UnknownReason::Version(2)),
+        (
+            report(json!({"instance": "i-0b7"})),
+            UnknownReason::OtherInstance,
+        ),
+    ];
+    for (trouble, expected) in cases {
+        assert_eq!(reason_of(trouble).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn only_listed_addresses_are_called() {
+    let fleet = Fleet::start(1).await;
+    let named = Server {
+        ip: "localhost".to_owned(),
+        ..fleet.listed().remove(0)
+    };
+    let servers = [named];
+    assert_eq!(
+        client(&fleet).read(&servers).await,
+        [Reading::Unknown(UnknownReason::NoAddress)]
+    );
+    assert_eq!(
+        client(&fleet).seal(&fence(5), &servers).await,
+        [Answer::Unknown(UnknownReason::NoAddress)]
+    );
+}
+
+#[tokio::test]
+async fn one_retry_and_no_more() {
+    let fleet = Fleet::start(1).await;
+    fleet.servers[0].trouble(Call::Read, Trouble::UnavailableTimes(1));
+    assert!(
+        client(&fleet).read(&fleet.listed()).await[0]
+            .report()
+            .is_some()
+    );
+    assert_eq!(fleet.servers[0].asked(Call::Read).len(), 2);
+
+    fleet.servers[0].trouble(Call::Read, Trouble::UnavailableTimes(2));
+    assert_eq!(reason(&fleet).await, UnknownReason::Status(503));
+    assert_eq!(fleet.servers[0].asked(Call::Read).len(), 4);
+
+    fleet.servers[0].trouble(Call::Read, Trouble::Status(401));
+    assert_eq!(reason(&fleet).await, UnknownReason::Status(401));
+    assert_eq!(fleet.servers[0].asked(Call::Read).len(), 5);
+}
+
+#[tokio::test]
+async fn every_post_names_instance_deployment_and_epoch() {
+    let fleet = Fleet::start(1).await;
+    let client = client(&fleet);
+    let order = Order {
+        per_second: 2.5,
+        lease_seconds: 62,
+    };
+    let orders = [(fleet.listed().remove(0), order)];
+    client.drain(&fence(5), &orders).await;
+    client.resume(&fence(5), &fleet.listed()).await;
+    client.seal(&fence(5), &fleet.listed()).await;
+
+    let named = json!({"instance": "i-0a0", "deployment": "blue-moon", "epoch": 5});
+    let mut ordered = named.clone();
+    ordered["perSecond"] = json!(2.5);
+    ordered["leaseSeconds"] = json!(62);
+    let server = &fleet.servers[0];
+    assert_eq!(server.asked(Call::Drain), [ordered]);
+    assert_eq!(server.asked(Call::Resume), std::slice::from_ref(&named));
+    assert_eq!(server.asked(Call::Seal), std::slice::from_ref(&named));
+    assert_eq!(server.inside().admission, Admission::Sealed);
+}
+
+#[tokio::test]
+async fn refusals_have_their_names() {
+    let fleet = Fleet::start(3).await;
+    fleet.servers[0].hold(1, 0);
+    fleet.servers[1].inside().epoch = 6;
+    fleet.servers[2].inside().instance = "i-0b7".to_owned();
+    let mut listed = fleet.listed();
+    listed[2].instance = "i-0a2".to_owned();
+    let answers = client(&fleet).seal(&fence(5), &listed).await;
+    assert!(matches!(&answers[0], Answer::Refused(Refusal::InUse, report) if report.busy == 1));
+    assert!(
+        matches!(&answers[1], Answer::Refused(Refusal::StaleEpoch, report) if report.epoch == 6)
+    );
+    assert_eq!(answers[2], Answer::Unknown(UnknownReason::OtherInstance));
+
+    fleet.servers[0].hold(0, 0);
+    let first = &fleet.listed()[..1];
+    assert!(matches!(
+        client(&fleet).seal(&fence(5), first).await[0],
+        Answer::Report(_)
+    ));
+    let reopened = client(&fleet).resume(&fence(5), first).await;
+    assert!(matches!(&reopened[0], Answer::Refused(Refusal::Sealed, _)));
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_unknown_although_the_server_obeyed() {
+    let fleet = Fleet::start(1).await;
+    fleet.servers[0].trouble(Call::Seal, Trouble::LosesReply);
+    let answers = client(&fleet).seal(&fence(5), &fleet.listed()).await;
+    assert_eq!(answers, [Answer::Unknown(UnknownReason::Status(500))]);
+    assert_eq!(fleet.servers[0].inside().admission, Admission::Sealed);
+}
+
+#[tokio::test]
+async fn pages_are_asked_for_in_order_until_one_is_silent() {
+    let fleet = Fleet::start(2).await;
+    fleet.servers[1].trouble(Call::Page, Trouble::Hang);
+    let paths: [UrlPath; 2] = ["/health".parse().unwrap(), "/ready".parse().unwrap()];
+    let pages = impatient(&fleet)
+        .pages(&fleet.listed(), fleet.endpoint().port, &paths)
+        .await;
+    let fine = |path: &str| (path.to_owned(), PageAnswer::Status(200));
+    assert_eq!(pages[0], [fine("/health"), fine("/ready")]);
+    assert_eq!(
+        pages[1],
+        [(
+            "/health".to_owned(),
+            PageAnswer::Unknown(UnknownReason::TimedOut)
+        )]
+    );
+}
