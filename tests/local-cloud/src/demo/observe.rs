@@ -237,6 +237,14 @@ impl Recorder {
         }
     }
 
+    /// The environment of a server, as far as EC2 has shown it.
+    pub fn environment(&self, server: &str) -> Option<Environment> {
+        self.lock()
+            .servers
+            .get(server)
+            .map(|known| known.environment)
+    }
+
     /// Changes the observation in place.
     pub fn note(&self, change: impl FnOnce(&mut Observation)) {
         change(&mut self.lock());

@@ -49,7 +49,7 @@
     labels.map(({ label, x, y }) => line(x, Math.min(y - 10, top), x, bottom, label === "switch" ? "mark switch" : "mark")).join("");
 
   const timeAxis = (scale, top, bottom) => {
-    const every = step(data.end / 1000, Math.max(Math.floor((scale.width - LEFT) / 90), 2)) * 1000;
+    const every = Math.max(step(data.end / 1000, Math.max(Math.floor((scale.width - LEFT) / 80), 2)), 1) * 1000;
     let out = line(LEFT, bottom, scale.right, bottom, "axis");
     for (let tick = Math.ceil(-data.zero / every) * every; tick + data.zero <= data.end; tick += every) {
       const x = scale.x(tick + data.zero);
@@ -100,6 +100,13 @@
         rect(scale.x(from), y, scale.x(to) - scale.x(from), Math.max(each - 2, 1), ["open", "draining", "sealed"].includes(admission) ? admission : "unknown")).join("");
     }).join("");
 
+  const stripNames = (top, each) => ["blue", "green"].map((name) => {
+    const first = data.servers.findIndex((server) => server.environment === name);
+    const of = data.servers.filter((server) => server.environment === name).length;
+    if (first < 0) { return ""; }
+    return `<text x="${LEFT - 6}" y="${top + (first + of / 2) * each + (first > 0 ? 4 : 0) + 3}" text-anchor="end">${name}</text>`;
+  }).join("");
+
   const at = (points, time) => {
     let found = null;
     for (const point of points) { if (point[0] > time) { break; } found = point; }
@@ -121,7 +128,7 @@
       + timeAxis(scale, blueTop, bottom) + stageStrip(scale, 0)
       + panel("blue", data.blue, scale, blueTop, height, most) + panel("green", data.green, scale, greenTop, height, most)
       + `<text x="${LEFT}" y="${blueTop - 5}" class="strong">Blue</text><text x="${LEFT}" y="${greenTop - 5}" class="strong">Green</text>`
-      + serverStrips(scale, stripTop, each) + marks(scale, 20, bottom, labels)
+      + stripNames(stripTop, each) + serverStrips(scale, stripTop, each) + marks(scale, 20, bottom, labels)
       + labels.map(({ label, textX, y, anchor }) => `<text x="${textX}" y="${y}" text-anchor="${anchor}" class="${label === "switch" ? "strong" : ""}">${escape(label)}</text>`).join("")
       + `<line class="hair" y1="0" y2="${bottom}" visibility="hidden"/></svg>`;
     hover(host, scale, (time) => {
@@ -145,7 +152,7 @@
         paths[shade].push(`M${x.toFixed(1)} ${y}h${width.toFixed(1)}v${tall.toFixed(2)}h-${width.toFixed(1)}z`);
       }
       for (const cut of row.cuts) {
-        cuts.push(rect(scale.x(cut) - 3, top + at * each - Math.max(0, 4 - tall) / 2, 6, Math.max(tall, 4), "cut"));
+        cuts.push(rect(scale.x(cut) - 4, top + at * each - Math.max(0, 6 - tall) / 2, 8, Math.max(tall, 6), "cut"));
       }
     });
     const order = [0, 3, 1, 4, 2];

@@ -1,59 +1,20 @@
 //! `report.html`: one file that draws what happened and needs nothing from anywhere else.
 //!
-//! Owns what the page is given: the sessions over time, every server's admission, every session's life. How that looks
-//! is `page.html`, `page.css` and `page.js`, which are put into the file. Figures and the judgement are written as
-//! text, so that the page says what happened even where scripts do not run. Pure.
+//! Owns its words; what its charts show comes from [`super::drawing`], and how it looks is `page.html`, `page.css` and
+//! `page.js`, which are put into the file. Figures and the judgement are written as text, so that the page says what
+//! happened even where scripts do not run. Pure.
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
-
+use super::drawing::drawing;
 use super::expectations::Expectation;
-use super::observe::{Environment, Millis, Observation};
-use super::report::{Report, counts_over_time};
-use super::rows::{Row, rows};
-use super::stages;
+use super::observe::{Millis, Observation};
+use super::report::Report;
+use super::rows::MOST_ROWS;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-
-/// More points than a screen has columns say nothing more.
-const MOST_POINTS: usize = 1_500;
-/// More servers than this are not drawn one by one.
-const MOST_SERVERS: usize = 40;
-/// More sessions than this are not drawn one by one; every cut one is among those that are.
-pub(super) const MOST_ROWS: usize = 600;
-
-/// What the page's script draws.
-#[derive(Debug, Serialize)]
-struct Drawing<'a> {
-    /// Time that the axis calls 0.
-    zero: Millis,
-    /// End of the time drawn.
-    end: Millis,
-    /// What `zero` is.
-    zero_is: &'static str,
-    /// Name, start, end.
-    stages: Vec<(&'static str, Millis, Millis)>,
-    /// Time and label.
-    marks: Vec<(Millis, &'static str)>,
-    /// Time, busy, idle.
-    blue: Vec<(Millis, u64, u64)>,
-    green: Vec<(Millis, u64, u64)>,
-    servers: Vec<Strip<'a>>,
-    rows: Vec<Row<'a>>,
-    sessions: usize,
-}
-
-/// One server's admission over time.
-#[derive(Debug, PartialEq, Serialize)]
-struct Strip<'a> {
-    instance: &'a str,
-    environment: Environment,
-    /// Start, end, admission; `unknown` when it gave no report.
-    spans: Vec<(Millis, Millis, &'a str)>,
-}
 
 /// Writes the page.
 pub fn write(
@@ -111,13 +72,16 @@ fn lede(report: &Report) -> String {
         );
     }
     let mut text = format!(
-        "{} blue servers were replaced by {} green ones while {} sessions were open. {} of them were in use when the \
-         listener switched; each worked on until it paused by itself and was handed over only then.",
-        report.peaks.blue.servers,
+        "{} blue servers were replaced by {} green ones while {} sessions were open, {} of them in use when the \
+         listener switched.",
+        report.blue_terminated,
         report.peaks.green.servers,
         grouped(report.busy_at_switch + report.idle_at_switch),
         grouped(report.busy_at_switch),
     );
+    if report.busy_cut + report.cut_on_green == 0 {
+        text.push_str(" Each was handed over only when nothing was using it.");
+    }
     if report.execution_status != "SUCCEEDED" {
         let _ = write!(text, " The execution ended {}.", report.execution_status);
     }
@@ -138,7 +102,7 @@ fn figures(report: &Report) -> String {
             "sessions busy at the switch",
             false,
         ),
-        (grouped(cut), "of all sessions cut", cut > 0),
+        (grouped(cut), "sessions cut", cut > 0),
         (
             grouped(report.reconnected_to_green),
             "sessions moved from blue to green",
@@ -209,8 +173,10 @@ fn stage_rows(report: &Report) -> String {
         let at = stage.at_seconds - report.switched_at_seconds.unwrap_or(0.0);
         let _ = write!(
             html,
-            "<tr><td>{}</td><td>{at:+.1} s</td><td>{:.1} s</td></tr>",
-            stage.name, stage.seconds
+            "<tr><td>{}</td><td>{} s</td><td>{:.1} s</td></tr>",
+            stage.name,
+            format!("{at:+.1}").replace('-', "−"),
+            stage.seconds
         );
         html
     })
@@ -244,107 +210,6 @@ fn failures(report: &Report) -> String {
             html
         });
     format!("<section class=\"failures\"><h2>What went wrong</h2><ul>{items}</ul></section>")
-}
-
-fn drawing<'a>(seen: &'a Observation, report: &Report) -> Drawing<'a> {
-    let (zero, zero_is) = match (seen.switched_at, seen.execution.started_at) {
-        (Some(at), _) => (at, "the switch"),
-        (None, Some(at)) => (at, "the execution’s start"),
-        (None, None) => (0, "the first tunnel"),
-    };
-    Drawing {
-        zero,
-        end: seen.ended_at.max(1),
-        zero_is,
-        stages: stages::stages(&seen.execution, seen.ended_at)
-            .into_iter()
-            .map(|stage| (stage.name, stage.from, stage.to))
-            .collect(),
-        marks: marks(seen, report),
-        blue: thinned(counts_over_time(seen, Environment::Blue)),
-        green: thinned(counts_over_time(seen, Environment::Green)),
-        servers: strips(seen),
-        rows: rows(seen),
-        sessions: seen.tunnels.len(),
-    }
-}
-
-fn marks(seen: &Observation, report: &Report) -> Vec<(Millis, &'static str)> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "seconds of a demo, never negative"
-    )]
-    let millis = |seconds: Option<f64>| seconds.map(|seconds| (seconds * 1000.0) as Millis);
-    let mut marks: Vec<_> = [
-        (seen.switched_at, "switch"),
-        (seen.settled_at, "settled"),
-        (seen.baked_at, "bake over"),
-        (
-            millis(report.last_busy_on_blue_ended_at_seconds),
-            "blue’s last busy session ends",
-        ),
-        (millis(report.blue_gone_at_seconds), "blue gone"),
-    ]
-    .into_iter()
-    .filter_map(|(at, label)| at.filter(|at| *at <= seen.ended_at).map(|at| (at, label)))
-    .collect();
-    marks.sort_by_key(|(at, _)| *at);
-    marks
-}
-
-fn strips(seen: &Observation) -> Vec<Strip<'_>> {
-    let mut strips: Vec<Strip<'_>> = seen
-        .servers
-        .iter()
-        .map(|(instance, server)| Strip {
-            instance,
-            environment: server.environment,
-            spans: Vec::new(),
-        })
-        .collect();
-    for sample in &seen.samples {
-        let Some(strip) = strips
-            .iter_mut()
-            .find(|strip| strip.instance == sample.instance)
-        else {
-            continue;
-        };
-        let gone = seen
-            .servers
-            .get(&sample.instance)
-            .and_then(|server| server.terminated_at);
-        let admission = sample
-            .counts
-            .as_ref()
-            .map_or("unknown", |counts| counts.admission.as_str());
-        if admission == "unknown" && gone.is_some_and(|gone| gone <= sample.at) {
-            continue;
-        }
-        match strip.spans.last_mut() {
-            Some(last) if last.2 == admission => last.1 = sample.at,
-            Some(last) => {
-                last.1 = sample.at;
-                strip.spans.push((sample.at, sample.at, admission));
-            }
-            None => strip.spans.push((sample.at, sample.at, admission)),
-        }
-    }
-    strips.sort_by_key(|strip| (strip.environment, strip.spans.first().map(|span| span.0)));
-    strips.truncate(MOST_SERVERS);
-    strips
-}
-
-// Keeps the ends and drops points between, evenly.
-fn thinned(points: Vec<(Millis, u64, u64)>) -> Vec<(Millis, u64, u64)> {
-    let step = points.len().div_ceil(MOST_POINTS).max(1);
-    let last = points.len().saturating_sub(1);
-    points
-        .into_iter()
-        .enumerate()
-        .filter(|(at, _)| at % step == 0 || *at == last)
-        .map(|(_, point)| point)
-        .collect()
 }
 
 // Replaces each placeholder of the page, never one that a replacement brought in.
@@ -385,7 +250,7 @@ fn grouped_u64(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push('\u{2009}');
         }
         out.push(digit);

@@ -1,6 +1,5 @@
 //! Pages made from observations made by hand.
 
-use super::super::observe::{Counts, Sample, Server};
 use super::*;
 
 fn page(seen: &Observation) -> String {
@@ -54,57 +53,4 @@ fn titles_say_what_happened() {
     assert_eq!(moved(300, 0), "300 sessions moved, 0 cut");
     assert_eq!(moved(1, 2), "1 session moved, 2 cut");
     assert_eq!(moved(10_000, 0), "10\u{2009}000 sessions moved, 0 cut");
-}
-
-#[test]
-fn a_strip_follows_a_servers_admission_until_it_is_gone() {
-    let mut seen = Observation::default();
-    let server = Server {
-        environment: Environment::Blue,
-        terminated_at: Some(5_000),
-    };
-    seen.servers.insert("i-b".into(), server);
-    let counts = |admission: &str| {
-        Some(Counts {
-            admission: admission.into(),
-            busy: 0,
-            idle: 0,
-            closed: 0,
-        })
-    };
-    for (at, counts) in [
-        (0, counts("open")),
-        (1_000, counts("open")),
-        (2_000, counts("draining")),
-        (3_000, None),
-        (4_000, counts("sealed")),
-        (5_000, None),
-    ] {
-        seen.samples.push(Sample {
-            at,
-            instance: "i-b".into(),
-            counts,
-        });
-    }
-    let strips = strips(&seen);
-    assert_eq!(
-        strips[0].spans,
-        [
-            (0, 2_000, "open"),
-            (2_000, 3_000, "draining"),
-            (3_000, 4_000, "unknown"),
-            (4_000, 4_000, "sealed")
-        ]
-    );
-}
-
-#[test]
-fn many_points_are_thinned_and_keep_their_ends() {
-    let points: Vec<_> = (0..100_000).map(|at| (at, at, 0)).collect();
-    let thinned = thinned(points);
-    assert!(thinned.len() <= MOST_POINTS + 1);
-    assert_eq!(
-        (thinned.first().copied(), thinned.last().copied()),
-        (Some((0, 0, 0)), Some((99_999, 99_999, 0)))
-    );
 }

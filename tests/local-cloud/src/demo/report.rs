@@ -214,9 +214,9 @@ fn count_sessions(report: &mut Report, seen: &Observation, lives: &[Vec<Session>
                 Some(Environment::Blue) | None => report.busy_cut += 1,
             }
             report.failures.push(format!(
-                "tunnel {} was cut at {:.1} s: {reason}",
+                "tunnel {} was cut {}: {reason}",
                 tunnel.name,
-                seconds(at)
+                when(seen, at)
             ));
         }
         if let Some(open) = sessions.last().filter(|session| session.ended.is_none()) {
@@ -279,10 +279,10 @@ fn count_requests(report: &mut Report, seen: &Observation) {
             Err(error) => {
                 report.requests_failed += 1;
                 report.failures.push(format!(
-                    "{:?} request through {} failed at {:.1} s: {error}",
+                    "{:?} request through {} failed {}: {error}",
                     request.kind,
                     request.tunnel,
-                    seconds(request.ended)
+                    when(seen, request.ended)
                 ));
             }
         }
@@ -351,6 +351,15 @@ fn peak(seen: &Observation, environment: Environment) -> Peak {
             .count(),
         busy: sums.iter().map(|(_, busy, _)| *busy).max().unwrap_or(0),
         idle: sums.iter().map(|(_, _, idle)| *idle).max().unwrap_or(0),
+    }
+}
+
+// A time as a person reads it beside the page's charts.
+fn when(seen: &Observation, at: Millis) -> String {
+    match seen.switched_at {
+        Some(switch) if at >= switch => format!("{:.1} s after the switch", seconds(at - switch)),
+        Some(switch) => format!("{:.1} s before the switch", seconds(switch - at)),
+        None => format!("{:.1} s after the first tunnel", seconds(at)),
     }
 }
 

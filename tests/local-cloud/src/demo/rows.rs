@@ -5,8 +5,10 @@
 use serde::Serialize;
 
 use super::observe::{Environment, Millis, Observation, Tunnel};
-use super::page::MOST_ROWS;
 use super::timeline::{self, Session};
+
+/// More sessions than this are not drawn one by one; every cut one is among those that are.
+pub(super) const MOST_ROWS: usize = 600;
 
 /// What a stretch of a row shows, as a number because there are thousands of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,114 @@
+//! The tunnels' clients: the project's own client library, one run per tunnel, each with an application behind it.
+//!
+//! Owns the clients and writes what each sees into the record.
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tunnel::client::{self, Event, Options};
+
+use super::app::App;
+use super::observe::{ClientEvent, Recorder};
+
+/// One tunnel, as those who use it know it.
+#[derive(Clone, Debug)]
+pub struct Tunnel {
+    /// The name in its public path.
+    pub name: String,
+    /// The server that holds it now, as its client sees it.
+    pub server: watch::Receiver<Option<String>>,
+}
+
+/// All tunnels of a demo.
+#[derive(Debug)]
+pub struct Tunnels {
+    recorder: Recorder,
+    clients: TaskTracker,
+    stop: CancellationToken,
+    open: Vec<Tunnel>,
+}
+
+impl Tunnels {
+    /// Starts `count` clients that open their tunnels through the listener at `http://host:port`.
+    pub fn open(listener: &str, count: usize, recorder: &Recorder) -> Self {
+        let mut tunnels = Self {
+            recorder: recorder.clone(),
+            clients: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            open: Vec::with_capacity(count),
+        };
+        let listener = listener.replacen("http://", "ws://", 1);
+        for number in 1..=count {
+            tunnels.open_one(&listener, format!("customer-{number:03}"));
+        }
+        tunnels.clients.close();
+        tunnels
+    }
+
+    fn open_one(&mut self, listener: &str, name: String) {
+        let (events, seen) = mpsc::unbounded_channel();
+        let (held_by, server) = watch::channel(None);
+        let place = self.recorder.tunnel(&name);
+        let options = Options {
+            url: format!("{}/tunnel/{name}", listener.trim_end_matches('/')),
+            ..Options::default()
+        };
+        let (app, stop) = (App::new(&name), self.stop.clone());
+        self.clients.spawn(client::run(options, app, events, stop));
+        self.clients
+            .spawn(note(self.recorder.clone(), place, seen, held_by));
+        self.open.push(Tunnel { name, server });
+    }
+
+    /// The tunnels, in the order of their names.
+    pub fn all(&self) -> &[Tunnel] {
+        &self.open
+    }
+
+    /// How many are held by a server now.
+    pub fn connected(&self) -> usize {
+        self.open
+            .iter()
+            .filter(|tunnel| tunnel.server.borrow().is_some())
+            .count()
+    }
+
+    /// Closes all of them and waits until they are.
+    pub async fn close(&self) {
+        for place in 0..self.open.len() {
+            self.recorder.event(place, ClientEvent::Left);
+        }
+        self.stop.cancel();
+        self.clients.wait().await;
+    }
+}
+
+// Writes a client's events into the record, and tells who waits for the tunnel to move.
+async fn note(
+    recorder: Recorder,
+    place: usize,
+    mut events: mpsc::UnboundedReceiver<Event>,
+    held_by: watch::Sender<Option<String>>,
+) {
+    while let Some(event) = events.recv().await {
+        let seen = match event {
+            Event::Connected { server } => ClientEvent::Connected { server },
+            Event::Closed {
+                code, in_flight, ..
+            } => ClientEvent::Closed { code, in_flight },
+            Event::Lost { error, in_flight } => ClientEvent::Lost { error, in_flight },
+            Event::RequestStarted => ClientEvent::RequestStarted,
+            Event::RequestEnded => ClientEvent::RequestEnded,
+            Event::Reconnecting { .. } => continue,
+        };
+        let server = match &seen {
+            ClientEvent::Connected { server } => Some(Some(server.clone())),
+            ClientEvent::Closed { .. } | ClientEvent::Lost { .. } => Some(None),
+            _ => None,
+        };
+        recorder.event(place, seen);
+        if let Some(server) = server {
+            held_by.send_replace(server);
+        }
+    }
+}
