@@ -17,10 +17,10 @@ help: ## list the commands
 # ---- trying it on this machine
 
 .PHONY: demo up down deployment
-demo: $(VENV)/installed build ## one blue/green deployment of 300 tunnels at work, on this machine
+demo: ready ## one blue/green deployment of 300 tunnels at work, on this machine
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local demo
 
-up: $(VENV)/installed build ## start the local cloud with 3 blue servers and keep it up
+up: ready ## start the local cloud with 3 blue servers and keep it up
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local up
 
 # The input travels by the environment: make would eat its dollars, and a shell its quotes.
@@ -30,6 +30,11 @@ deployment: build ## run a deployment on it: make deployment INPUT='{"bake":{"se
 
 down: build ## end the local cloud
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local down
+
+# Installing waits for the network and the disk, compiling for the processor: together they cost little more than one.
+.PHONY: ready
+ready:
+	$(MAKE) --no-print-directory --jobs 2 $(VENV)/installed build
 
 .PHONY: build
 build: ## build the functions, the tunnel and the local cloud (dev profile)
