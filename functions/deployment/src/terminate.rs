@@ -1,1 +1,227 @@
-//! Which instances may be ended.
+//! Which instances may be ended: the only rules in Ebbtide that lead to a server's end.
+//!
+//! Owns rules 1, 2 and 6 on the AWS side: an instance ends only with its licence (its seal acknowledged for this
+//! deployment, or an environment that never had weight), tagged as this deployment's, and in no target group of weight
+//! above 0. Everything else is refused, with its reason, and stays alive. Called by `terminate-blue`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::observed::{
+    DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, Target,
+};
+use crate::shape::Environment;
+
+/// On what ground instances are to be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Licence {
+    /// Sealed is when a server promised never to take a session again, and holds none.
+    Sealed,
+    /// NeverServed is when the environment never had weight: no user can be on it.
+    NeverServed,
+}
+
+/// What was ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The deployment whose tag the instances must carry.
+    pub deployment: String,
+    /// The environment to empty.
+    pub environment: Environment,
+    /// On what ground.
+    pub licence: Licence,
+    /// The instances whose seal was acknowledged for this deployment's epoch.
+    pub sealed: Vec<String>,
+}
+
+/// One target group with weight above 0, and who is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightedGroup {
+    /// Its ARN.
+    pub target_group_arn: String,
+    /// Its weight.
+    pub weight: u32,
+    /// The instances that are registered in it.
+    pub instances: Vec<String>,
+}
+
+/// What AWS shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Every instance of the environment: listed, tagged or registered.
+    pub instances: Vec<Instance>,
+    /// Instances that were listed and that EC2 does not show: not known to be gone.
+    pub unseen: Vec<String>,
+    /// The targets of the environment's group.
+    pub targets: Vec<Target>,
+    /// The groups that have weight in the forward action.
+    pub weighted: Vec<WeightedGroup>,
+    /// Whether green may have had weight already.
+    pub switched: bool,
+}
+
+/// Why an instance is not ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// NotSealed is when its seal was not acknowledged (rule 1); it may hold a session.
+    #[error("it has not acknowledged a seal for deployment {0}")]
+    NotSealed(String),
+    /// AlreadySwitched is when the environment may have had weight: without a seal nobody knows what it holds (rule 1).
+    #[error(
+        "the service has switched since deployment {0} began: its servers may hold sessions, and only sealed ones are ended"
+    )]
+    AlreadySwitched(String),
+    /// GroupHasWeight is when its environment's group gets new sessions (rule 6).
+    #[error("its group {group} has weight {weight}")]
+    GroupHasWeight {
+        /// The target group's name.
+        group: String,
+        /// The weight.
+        weight: u32,
+    },
+    /// TargetOfWeightedGroup is when another group with weight has it as a target (rule 6).
+    #[error("it is also a target of {target_group_arn}, which has weight {weight}")]
+    TargetOfWeightedGroup {
+        /// The other group.
+        target_group_arn: String,
+        /// The weight.
+        weight: u32,
+    },
+    /// NotTagged is when it does not carry this deployment's tag (rule 6): it may be anybody's.
+    #[error("its tag {key} is {} and not {wanted}", found.as_deref().unwrap_or("missing"))]
+    NotTagged {
+        /// The tag.
+        key: &'static str,
+        /// What it must be.
+        wanted: String,
+        /// What it is.
+        found: Option<String>,
+    },
+    /// Unseen is when EC2 does not show it: only `terminated` makes a server gone (rule 2).
+    #[error("EC2 does not show it at the moment")]
+    Unseen,
+}
+
+/// What may be ended, and what not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decision {
+    /// The instances to deregister and terminate.
+    pub terminate: Vec<String>,
+    /// The others that live on, each with its reason.
+    pub refused: Vec<(String, Refusal)>,
+}
+
+/// Decides which instances are ended.
+pub fn decide(seen: &Observation, order: &Order) -> Decision {
+    let mut decision = Decision::default();
+    for instance in seen.instances.iter().filter(|instance| instance.is_live()) {
+        match refuse(seen, order, instance) {
+            Some(refusal) => decision.refused.push((instance.id.clone(), refusal)),
+            None => decision.terminate.push(instance.id.clone()),
+        }
+    }
+    decision
+        .refused
+        .extend(seen.unseen.iter().map(|id| (id.clone(), Refusal::Unseen)));
+    decision
+}
+
+fn refuse(seen: &Observation, order: &Order, instance: &Instance) -> Option<Refusal> {
+    refuse_weight(seen, order, instance)
+        .or_else(|| refuse_tags(order, instance))
+        .or_else(|| match order.licence {
+            Licence::Sealed if !order.sealed.contains(&instance.id) => {
+                Some(Refusal::NotSealed(order.deployment.clone()))
+            }
+            Licence::NeverServed if seen.switched => {
+                Some(Refusal::AlreadySwitched(order.deployment.clone()))
+            }
+            Licence::Sealed | Licence::NeverServed => None,
+        })
+}
+
+fn refuse_weight(seen: &Observation, order: &Order, instance: &Instance) -> Option<Refusal> {
+    let own = &order.environment.target_group_arn;
+    if let Some(group) = seen
+        .weighted
+        .iter()
+        .find(|group| group.target_group_arn == *own)
+    {
+        return Some(Refusal::GroupHasWeight {
+            group: order.environment.name.clone(),
+            weight: group.weight,
+        });
+    }
+    let other = seen
+        .weighted
+        .iter()
+        .find(|group| group.instances.contains(&instance.id))?;
+    Some(Refusal::TargetOfWeightedGroup {
+        target_group_arn: other.target_group_arn.clone(),
+        weight: other.weight,
+    })
+}
+
+fn refuse_tags(order: &Order, instance: &Instance) -> Option<Refusal> {
+    let ownership = match order.licence {
+        Licence::Sealed => RETIRING_TAG,
+        Licence::NeverServed => DEPLOYMENT_TAG,
+    };
+    let wanted = [
+        (ENVIRONMENT_TAG, &order.environment.name),
+        (ownership, &order.deployment),
+    ];
+    let (key, value) = wanted
+        .into_iter()
+        .find(|(key, value)| instance.tag(key) != Some(value))?;
+    Some(Refusal::NotTagged {
+        key,
+        wanted: value.clone(),
+        found: instance.tag(key).map(str::to_owned),
+    })
+}
+
+/// How much of the environment is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// The instances that EC2 calls terminated.
+    pub terminated: Vec<String>,
+    /// Those that are shutting down.
+    pub ending: Vec<String>,
+    /// How many are not terminated.
+    pub remaining: usize,
+    /// Whether nothing is left: everything terminated, and no live target in the group.
+    pub empty: bool,
+}
+
+/// Counts what is left of the environment.
+pub fn rest(seen: &Observation) -> Rest {
+    let ids = |state: InstanceState| -> Vec<String> {
+        seen.instances
+            .iter()
+            .filter(|instance| instance.state == state)
+            .map(|instance| instance.id.clone())
+            .collect()
+    };
+    let terminated = ids(InstanceState::Terminated);
+    let remaining = seen.instances.len() - terminated.len() + seen.unseen.len();
+    let live_target = seen
+        .targets
+        .iter()
+        .any(|target| target.registered && !terminated.contains(&target.instance));
+    Rest {
+        ending: ids(InstanceState::ShuttingDown),
+        remaining,
+        empty: remaining == 0 && !live_target,
+        terminated,
+    }
+}
+
+/// The least size an Auto Scaling group must be lowered to before `ending` of its instances can be ended, if any.
+pub fn lower_min_size(min_size: u32, desired: u32, ending: u32) -> Option<u32> {
+    let least = desired.saturating_sub(ending);
+    (min_size > least).then_some(least)
+}
+
+#[cfg(test)]
+mod tests;

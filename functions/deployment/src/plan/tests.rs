@@ -1,0 +1,313 @@
+//! The preflight: what it plans, and each of its refusals.
+
+use super::*;
+use crate::observed::GroupWeight;
+use crate::roles::Unclear;
+
+fn environment(name: &str) -> Environment {
+    Environment {
+        target_group_arn: format!("arn:{name}"),
+        name: format!("tunnel-{name}"),
+    }
+}
+
+fn target(instance: &str, healthy: bool) -> Target {
+    Target {
+        instance: instance.to_owned(),
+        registered: true,
+        healthy,
+        state: String::new(),
+    }
+}
+
+fn group(name: &str, targets: Vec<Target>) -> Group {
+    Group {
+        environment: environment(name),
+        target_type: "instance".to_owned(),
+        sticky: false,
+        targets,
+    }
+}
+
+fn weights(a: u32, b: u32) -> Vec<GroupWeight> {
+    [("arn:a", a), ("arn:b", b)]
+        .map(|(arn, weight)| GroupWeight {
+            target_group_arn: arn.to_owned(),
+            weight,
+        })
+        .into()
+}
+
+fn ready() -> Observation {
+    Observation {
+        forward: Forward {
+            groups: weights(100, 0),
+            sticky: false,
+        },
+        load_balancer: LoadBalancer::Application,
+        groups: [
+            group(
+                "a",
+                vec![
+                    target("i-1", true),
+                    target("i-2", true),
+                    target("i-3", true),
+                ],
+            ),
+            group("b", Vec::new()),
+        ],
+        other_forwards: Vec::new(),
+        blue_subnets: vec![
+            "subnet-1".to_owned(),
+            "subnet-2".to_owned(),
+            "subnet-3".to_owned(),
+        ],
+        own_green: Vec::new(),
+        configured_subnets: Vec::new(),
+        launch_template_id: "lt-1".to_owned(),
+        launch_template_version: Some("7".to_owned()),
+        requested_version: "$Latest".to_owned(),
+    }
+}
+
+fn defaults() -> Defaults {
+    Defaults {
+        healthy_seconds: 600,
+        bake_seconds: 900,
+        settle_seconds: None,
+        closures_per_second: 20,
+        poll_seconds: 30,
+        deadline_seconds: 86_400,
+        minimum_healthy_percent: 100,
+    }
+}
+
+fn plan(seen: &Observation, input: &Input) -> Result<Decision, Vec<Refusal>> {
+    decide(seen, input, &defaults())
+}
+
+fn refusals(seen: &Observation) -> Vec<Refusal> {
+    plan(seen, &Input::default()).unwrap_err()
+}
+
+#[test]
+fn a_ready_world_is_planned_as_blue_is() {
+    let decision = plan(&ready(), &Input::default()).unwrap();
+    assert_eq!(decision.blue.environment, environment("a"));
+    assert_eq!(decision.blue.healthy, 3);
+    assert_eq!(decision.green.environment, environment("b"));
+    assert_eq!(decision.green.count, 3);
+    assert_eq!(decision.green.launch_template_version, "7");
+    assert_eq!(decision.green.subnets.len(), 3);
+    assert_eq!(decision.policy.minimum_healthy, 3);
+    assert_eq!(decision.policy.settle_seconds, 30);
+    assert_eq!(decision.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn after_a_deployment_the_colours_are_swapped() {
+    let mut seen = ready();
+    seen.forward.groups = weights(0, 100);
+    seen.groups.swap(0, 1);
+    seen.groups[0].environment = environment("a");
+    seen.groups[1].environment = environment("b");
+    assert_eq!(
+        plan(&seen, &Input::default()).unwrap().blue.environment,
+        environment("b")
+    );
+}
+
+#[test]
+fn the_plan_is_one_flat_shape() {
+    let decision = plan(&ready(), &Input::default()).unwrap();
+    assert_eq!(
+        serde_json::to_value(&decision.green).unwrap(),
+        serde_json::json!({
+            "targetGroupArn": "arn:b", "name": "tunnel-b", "launchTemplateId": "lt-1", "launchTemplateVersion": "7",
+            "subnets": [
+                {"subnetId": "subnet-1", "count": 1}, {"subnetId": "subnet-2", "count": 1}, {"subnetId": "subnet-3", "count": 1},
+            ],
+            "count": 3,
+        })
+    );
+}
+
+#[test]
+fn the_minimum_is_a_share_of_blue_rounded_up() {
+    let minimum = |percent| {
+        let input = Input {
+            minimum_healthy_percent: Some(percent),
+            ..Input::default()
+        };
+        plan(&ready(), &input).unwrap().policy.minimum_healthy
+    };
+    assert_eq!(minimum(100), 3);
+    assert_eq!(minimum(50), 2);
+    assert_eq!(minimum(1), 1);
+}
+
+#[test]
+fn input_beats_the_stack_and_the_stack_beats_the_load_balancer() {
+    let mut seen = ready();
+    seen.load_balancer = LoadBalancer::Network;
+    assert_eq!(
+        plan(&seen, &Input::default())
+            .unwrap()
+            .policy
+            .settle_seconds,
+        180
+    );
+    let stack = Defaults {
+        settle_seconds: Some(5),
+        ..defaults()
+    };
+    assert_eq!(
+        decide(&seen, &Input::default(), &stack)
+            .unwrap()
+            .policy
+            .settle_seconds,
+        5
+    );
+    let input = Input {
+        settle_seconds: Some(2),
+        ..Input::default()
+    };
+    assert_eq!(
+        decide(&seen, &input, &stack).unwrap().policy.settle_seconds,
+        2
+    );
+}
+
+#[test]
+fn a_deadline_that_cannot_be_met_and_sick_targets_are_warned_of() {
+    let mut seen = ready();
+    seen.groups[0].targets.push(target("i-4", false));
+    let input = Input {
+        deadline_seconds: Some(900),
+        count: Some(4),
+        ..Input::default()
+    };
+    let warnings = plan(&seen, &input).unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("3 of 4 targets"), "{warnings:?}");
+}
+
+#[test]
+fn each_unfit_world_is_refused() {
+    type Spoil = fn(&mut Observation);
+    let cases: Vec<(Spoil, Refusal)> = vec![
+        (
+            |seen| seen.forward.groups = weights(50, 50),
+            Refusal::Unclear(Unclear::BothWeighted(50, 50)),
+        ),
+        (|seen| seen.forward.sticky = true, Refusal::StickyForward),
+        (
+            |seen| seen.groups[1].sticky = true,
+            Refusal::StickyGroup("tunnel-b".to_owned()),
+        ),
+        (
+            |seen| seen.groups[0].target_type = "ip".to_owned(),
+            Refusal::TargetsNotInstances {
+                group: "tunnel-a".to_owned(),
+                target_type: "ip".to_owned(),
+            },
+        ),
+        (
+            |seen| seen.load_balancer = LoadBalancer::Unfit("gateway".to_owned()),
+            Refusal::LoadBalancerUnfit("gateway".to_owned()),
+        ),
+        (
+            |seen| {
+                seen.other_forwards = vec![OtherForward {
+                    from: "rule-2".to_owned(),
+                    target_group_arn: "arn:a".to_owned(),
+                }];
+            },
+            Refusal::ForwardedElsewhere {
+                group: "tunnel-a".to_owned(),
+                from: "rule-2".to_owned(),
+            },
+        ),
+        (
+            |seen| seen.launch_template_version = None,
+            Refusal::NoSuchVersion {
+                template: "lt-1".to_owned(),
+                version: "$Latest".to_owned(),
+            },
+        ),
+        (
+            |seen| seen.groups[1].targets = vec![target("i-9", false)],
+            Refusal::GreenNotEmpty {
+                group: "tunnel-b".to_owned(),
+                instances: vec!["i-9".to_owned()],
+            },
+        ),
+        (|seen| seen.blue_subnets.clear(), Refusal::NoSubnet),
+    ];
+    for (spoil, expected) in cases {
+        let mut seen = ready();
+        spoil(&mut seen);
+        assert_eq!(refusals(&seen), [expected]);
+    }
+}
+
+#[test]
+fn a_blue_without_healthy_targets_is_refused() {
+    let mut seen = ready();
+    seen.groups[0].targets = vec![target("i-1", false)];
+    assert!(refusals(&seen).contains(&Refusal::BlueUnhealthy {
+        group: "tunnel-a".to_owned(),
+        targets: 1
+    }));
+}
+
+#[test]
+fn a_count_below_the_minimum_or_above_the_most_is_refused() {
+    let input = Input {
+        count: Some(2),
+        ..Input::default()
+    };
+    assert_eq!(
+        plan(&ready(), &input),
+        Err(vec![Refusal::CountBelowMinimum {
+            count: 2,
+            minimum: 3
+        }])
+    );
+    let mut seen = ready();
+    seen.groups[0].targets = (0..501)
+        .map(|index| target(&format!("i-{index}"), true))
+        .collect();
+    assert_eq!(
+        refusals(&seen).len(),
+        2,
+        "both environments would be too large"
+    );
+}
+
+#[test]
+fn a_plan_made_anew_accepts_its_own_green() {
+    let mut seen = ready();
+    seen.groups[1].targets = vec![target("i-9", true)];
+    seen.own_green = vec!["i-9".to_owned()];
+    assert!(plan(&seen, &Input::default()).is_ok());
+}
+
+#[test]
+fn targets_that_are_leaving_do_not_count() {
+    let mut seen = ready();
+    seen.groups[1].targets = vec![Target {
+        registered: false,
+        ..target("i-9", false)
+    }];
+    assert!(plan(&seen, &Input::default()).is_ok());
+}
+
+#[test]
+fn every_reason_is_told_at_once() {
+    let mut seen = ready();
+    seen.forward.sticky = true;
+    seen.launch_template_version = None;
+    seen.groups[1].targets = vec![target("i-9", false)];
+    assert_eq!(refusals(&seen).len(), 3);
+}
