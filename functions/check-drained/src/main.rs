@@ -1,2 +1,27 @@
-//! The Lambda check-drained.
-fn main() {}
+//! Wires the Lambda `check-drained`.
+
+use check_drained::{Payload, check_drained};
+use ebbtide_runtime::{Error, Variables, serve, start_logging};
+use ebbtide_sessions::{Endpoint, SessionClient, UrlPath};
+use jiff::Timestamp;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    start_logging();
+    let mut variables = Variables::of_process();
+    let endpoint = Endpoint {
+        port: variables.parsed("EBBTIDE_SESSION_PORT", "a port number"),
+        path: variables.parsed_or(
+            "EBBTIDE_SESSION_PATH",
+            "a path such as /sessions",
+            UrlPath::default(),
+        ),
+    };
+    variables.finish()?;
+    let client = SessionClient::new(endpoint)?;
+    serve(move |payload: Payload| {
+        let client = client.clone();
+        async move { check_drained(&client, Timestamp::now, payload).await }
+    })
+    .await
+}

@@ -7,11 +7,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Admission, SessionReport};
+use crate::report::{Admission, Answer, Refusal, SessionReport};
 use crate::wait;
 
 /// Seconds by which a lease outlasts the wait until the next pass, so that a late pass finds the order still standing.
 const LEASE_MARGIN_SECONDS: u64 = 60;
+
+/// Servers that are told as unknown; the execution's document has no room for five hundred.
+const MOST_TOLD: usize = 20;
 
 /// Sessions closed per second, over the whole environment: what green can take back without a stampede.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -79,6 +82,34 @@ pub enum Decision {
     },
 }
 
+/// A server that could not be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Untold {
+    /// The instance's id.
+    pub instance: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The answer of `drain-idle`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drained {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// How many servers have taken their order.
+    pub ordered: usize,
+    /// Idle sessions per second that they may close, all together.
+    pub per_second: f64,
+    /// The lease of the orders; 0 when there are none.
+    pub lease_seconds: u64,
+    /// Servers that could not be told, 20 at most.
+    pub unknown: Vec<Untold>,
+    /// What was done, in a sentence.
+    pub reason: String,
+}
+
 /// Whether orders may be given at all; asked before any server is.
 pub fn not_settled(question: &Question, now: Timestamp) -> Option<Decision> {
     (now < question.settled_at).then_some(Decision::NotSettled {
@@ -117,6 +148,62 @@ pub fn decide(reports: &[&SessionReport], question: &Question, now: Timestamp) -
     }
 }
 
+/// Whether a server has taken its order.
+///
+/// # Errors
+/// Why not, in words. One that sealed meanwhile needs none.
+pub fn taken(answer: &Answer) -> Result<(), String> {
+    match answer {
+        Answer::Report(report) if report.admission == Admission::Open => {
+            Err("it agreed to drain and is open".to_owned())
+        }
+        Answer::Report(_) | Answer::Refused(Refusal::Sealed, _) => Ok(()),
+        Answer::Refused(refusal, _) => Err(refusal.to_string()),
+        Answer::Unknown(reason) => Err(reason.to_string()),
+    }
+}
+
+impl Drained {
+    /// Nothing was done, because the load balancer has not settled.
+    pub fn not_settled(settled_at: Timestamp, at: Timestamp) -> Self {
+        Self {
+            at,
+            ordered: 0,
+            per_second: 0.0,
+            lease_seconds: 0,
+            unknown: Vec::new(),
+            reason: format!(
+                "the load balancer may send new sessions until {settled_at}: nothing ordered"
+            ),
+        }
+    }
+
+    /// Orders were given: those `taken`, all with one lease, and the servers that could not be told.
+    pub fn of_orders(
+        taken: &[Order],
+        lease_seconds: u64,
+        sealed: usize,
+        mut unknown: Vec<Untold>,
+        at: Timestamp,
+    ) -> Self {
+        let per_second: f64 = taken.iter().map(|order| order.per_second).sum();
+        let reason = format!(
+            "{} servers close {per_second:.1} idle sessions a second for {lease_seconds} s; {sealed} sealed; {} unknown",
+            taken.len(),
+            unknown.len()
+        );
+        unknown.truncate(MOST_TOLD);
+        Self {
+            at,
+            ordered: taken.len(),
+            per_second,
+            lease_seconds: if taken.is_empty() { 0 } else { lease_seconds },
+            unknown,
+            reason,
+        }
+    }
+}
+
 /// The lease outlasts the wait that the check after this order will ask for.
 fn lease_seconds(question: &Question, now: Timestamp) -> u64 {
     let changed_at = question.changed_at.unwrap_or(now);
@@ -137,6 +224,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::report::UnknownReason;
     use crate::report::examples::report;
 
     const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
@@ -220,6 +308,44 @@ mod tests {
         assert_eq!(lease(100, true), 70);
         assert_eq!(lease(9000, true), 90);
         assert_eq!(lease(9000, false), 360);
+    }
+
+    #[test]
+    fn an_order_is_taken_by_a_server_that_drains_or_has_sealed() {
+        let answered = |admission| Answer::Report(report("i-0a", admission, 0, 0));
+        assert_eq!(taken(&answered(Admission::Draining)), Ok(()));
+        assert_eq!(taken(&answered(Admission::Sealed)), Ok(()));
+        assert!(taken(&answered(Admission::Open)).is_err());
+        let sealed = report("i-0a", Admission::Sealed, 0, 0);
+        assert_eq!(
+            taken(&Answer::Refused(Refusal::Sealed, sealed.clone())),
+            Ok(())
+        );
+        assert!(taken(&Answer::Refused(Refusal::StaleEpoch, sealed)).is_err());
+        assert!(taken(&Answer::Unknown(UnknownReason::TimedOut)).is_err());
+    }
+
+    #[test]
+    fn what_was_done_is_summed_up_and_twenty_unknown_servers_are_told() {
+        let order = Order {
+            per_second: 10.0,
+            lease_seconds: 62,
+        };
+        let untold = Untold {
+            instance: "i-0a".to_owned(),
+            reason: "no answer in time".to_owned(),
+        };
+        let drained = Drained::of_orders(&[order, order], 62, 1, vec![untold; 30], NOW);
+        assert_eq!(
+            (drained.ordered, drained.per_second, drained.lease_seconds),
+            (2, 20.0, 62)
+        );
+        assert_eq!(drained.unknown.len(), 20);
+        assert_eq!(
+            drained.reason,
+            "2 servers close 20.0 idle sessions a second for 62 s; 1 sealed; 30 unknown"
+        );
+        assert_eq!(Drained::of_orders(&[], 62, 3, vec![], NOW).lease_seconds, 0);
     }
 
     #[test]
