@@ -328,27 +328,29 @@ impl Inside {
         if epoch < self.epoch {
             return self.refuse("StaleEpoch");
         }
-        self.epoch = epoch;
-        match call {
-            Call::Drain if self.admission == Admission::Sealed => self.refuse("Sealed"),
-            Call::Resume if self.admission == Admission::Sealed => self.refuse("Sealed"),
-            Call::Drain => self.admit(Admission::Draining),
-            Call::Resume => self.admit(Admission::Open),
+        let done = match (call, self.admission) {
+            (Call::Resume, Admission::Sealed) => Err("Sealed"),
+            (Call::Resume, _) => Ok(Admission::Open),
+            (_, Admission::Sealed) => Ok(Admission::Sealed),
+            (Call::Drain, _) => Ok(Admission::Draining),
             _ => self.seal(),
+        };
+        match done {
+            Ok(admission) => {
+                self.epoch = epoch;
+                self.admission = admission;
+                (StatusCode::OK, self.report())
+            }
+            Err(error) => self.refuse(error),
         }
     }
 
-    fn seal(&mut self) -> (StatusCode, Value) {
+    fn seal(&mut self) -> Result<Admission, &'static str> {
         self.busy += std::mem::take(&mut self.arrive_before_seal);
         if self.busy + self.idle + self.handshakes > 0 {
-            return self.refuse("InUse");
+            return Err("InUse");
         }
-        self.admit(Admission::Sealed)
-    }
-
-    fn admit(&mut self, admission: Admission) -> (StatusCode, Value) {
-        self.admission = admission;
-        (StatusCode::OK, self.report())
+        Ok(Admission::Sealed)
     }
 
     fn refuse(&self, error: &str) -> (StatusCode, Value) {
