@@ -1,1 +1,24 @@
 //! The local cloud: emulators, a host for server processes and a load balancer.
+//!
+//! [`LocalCloud`] deploys the unmodified template next to a service of three blue servers and hands out what a scenario
+//! or a demo needs: the listener's address, AWS clients, the servers' processes, executions. `ebbtide-local` keeps one up.
+//! Several can run side by side. Linux only: the servers listen on loopback addresses of their own.
+
+pub mod balancer;
+pub mod clients;
+pub mod emulators;
+pub mod error;
+pub mod host;
+pub mod observation;
+pub mod places;
+pub mod ports;
+pub mod program;
+pub mod venv;
+pub mod wait;
+pub mod warden;
+pub mod world;
+
+pub use error::{Error, Result};
+
+/// The region that everything is in.
+pub const REGION: &str = "us-east-1";

@@ -1,0 +1,314 @@
+//! The balancer against small servers of its own, told what to observe by the test.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::observation::{Forwarding, Instance};
+use crate::ports;
+use crate::wait::{Seen, until};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A server on 127.0.9.`ip` that answers every request with its own address, `/stream` in two parts, and an upgrade by
+/// echoing what it gets.
+async fn server(ip: u8, port: u16) -> CancellationToken {
+    let stop = CancellationToken::new();
+    let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 9, ip), port))
+        .await
+        .unwrap();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        while let Some(Ok((stream, _))) = stopped.run_until_cancelled(listener.accept()).await {
+            tokio::spawn(
+                stopped
+                    .clone()
+                    .run_until_cancelled_owned(answer(stream, ip)),
+            );
+        }
+    });
+    stop
+}
+
+async fn answer(mut stream: TcpStream, ip: u8) {
+    loop {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read_u8().await {
+                Ok(byte) => head.push(byte),
+                Err(_) => return,
+            }
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        if head.contains("upgrade: echo") {
+            stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: echo\r\nconnection: upgrade\r\n\r\n").await.unwrap();
+            let (mut from, mut to) = stream.split();
+            let _ = tokio::io::copy(&mut from, &mut to).await;
+            return;
+        }
+        if head.starts_with("post /upload") {
+            // Answers before the body has ended: whatever arrives is sent back at once.
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n")
+                .await
+                .unwrap();
+            let mut body = [0; 10];
+            for byte in &mut body {
+                *byte = stream.read_u8().await.unwrap();
+                stream.write_u8(*byte).await.unwrap();
+            }
+            continue;
+        }
+        let body = format!(
+            "{ip} {}",
+            if head.contains("x-forwarded-for: 127.0.0.1") {
+                "forwarded"
+            } else {
+                "bare"
+            }
+        );
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: keep-alive\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+struct World {
+    sender: watch::Sender<Observation>,
+    balancer: Balancer,
+    service_port: u16,
+    port: u16,
+}
+
+impl World {
+    async fn new(idle_timeout: Duration) -> Self {
+        let (sender, receiver) = watch::channel(Observation::default());
+        let (service_port, port) = (ports::free().unwrap(), ports::free().unwrap());
+        let settings = Settings {
+            service_port,
+            idle_timeout,
+        };
+        let balancer = Balancer::start(port, settings, receiver).await.unwrap();
+        Self {
+            sender,
+            balancer,
+            service_port,
+            port,
+        }
+    }
+
+    /// Group `a` holds 127.0.9.1 and 127.0.9.2, group `b` 127.0.9.3; targets in `healthy` are.
+    async fn observe(&self, a: u32, b: u32, healthy: &[u8]) {
+        let instance = |ip: u8| Instance {
+            id: format!("i-{ip}"),
+            ip: Ipv4Addr::new(127, 0, 9, ip),
+            state: "running".to_owned(),
+            tags: BTreeMap::new(),
+        };
+        let forwarding = |group: &str, weight, members: &[u8]| Forwarding {
+            group: group.to_owned(),
+            weight,
+            healthy: members
+                .iter()
+                .filter(|ip| healthy.contains(ip))
+                .map(|ip| format!("i-{ip}"))
+                .collect(),
+            health: BTreeMap::new(),
+        };
+        self.sender.send_replace(Observation {
+            instances: vec![instance(1), instance(2), instance(3)],
+            forwarding: vec![forwarding("a", a, &[1, 2]), forwarding("b", b, &[3])],
+        });
+        // The follower runs in the same single-threaded runtime: two turns are enough for it to have seen this.
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+    }
+
+    async fn get(&self) -> (u16, String) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(self.balancer.url()).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Waits until a request is answered by server `ip`.
+    async fn until_served_by(&self, ip: u8) {
+        until("a request at that server", LIMIT, || async {
+            let (status, body) = self.get().await;
+            Ok(if status == 200 && body.starts_with(&format!("{ip} ")) {
+                Seen::Done(())
+            } else {
+                Seen::NotYet(format!("{status} {body}"))
+            })
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn upgraded(&self) -> TcpStream {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
+            .await
+            .unwrap();
+        stream
+            .write_all(
+                b"GET /echo HTTP/1.1\r\nhost: x\r\nupgrade: echo\r\nconnection: Upgrade\r\n\r\n",
+            )
+            .await
+            .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        assert!(
+            head.starts_with(b"HTTP/1.1 101"),
+            "{}",
+            String::from_utf8_lossy(&head)
+        );
+        stream
+    }
+}
+
+async fn echoes(stream: &mut TcpStream) -> bool {
+    let mut back = [0; 5];
+    stream.write_all(b"hello").await.is_ok()
+        && stream.read_exact(&mut back).await.is_ok()
+        && &back == b"hello"
+}
+
+#[tokio::test]
+async fn unhealthy_targets_get_nothing_and_none_at_all_is_503() {
+    let world = World::new(LIMIT).await;
+    let _servers = [
+        server(1, world.service_port).await,
+        server(2, world.service_port).await,
+    ];
+    world.observe(100, 0, &[2]).await;
+    world.until_served_by(2).await;
+    for _ in 0..6 {
+        assert_eq!(world.get().await, (200, "2 forwarded".to_owned()));
+    }
+    world.observe(100, 0, &[]).await;
+    assert_eq!(world.get().await.0, 503);
+}
+
+#[tokio::test]
+async fn a_target_that_refuses_is_502() {
+    let world = World::new(LIMIT).await;
+    world.observe(100, 0, &[1]).await;
+    assert_eq!(world.get().await.0, 502);
+}
+
+#[tokio::test]
+async fn requests_on_one_client_connection_follow_the_weights() {
+    let world = World::new(LIMIT).await;
+    let _servers = [
+        server(1, world.service_port).await,
+        server(3, world.service_port).await,
+    ];
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(1)
+        .build()
+        .unwrap();
+    let get = || async {
+        client
+            .get(world.balancer.url())
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    };
+    world.observe(100, 0, &[1, 3]).await;
+    assert_eq!(get().await, "1 forwarded");
+    world.observe(0, 100, &[1, 3]).await;
+    assert_eq!(get().await, "3 forwarded");
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_stays_with_its_server_and_dies_with_it() {
+    let world = World::new(LIMIT).await;
+    let first = server(1, world.service_port).await;
+    let _third = server(3, world.service_port).await;
+    world.observe(100, 0, &[1, 3]).await;
+    let mut pinned = world.upgraded().await;
+    assert!(echoes(&mut pinned).await);
+    world.observe(0, 100, &[3]).await;
+    world.until_served_by(3).await;
+    assert!(
+        echoes(&mut pinned).await,
+        "the switch cut a pinned connection"
+    );
+    first.cancel();
+    let mut rest = [0; 1];
+    let end = tokio::time::timeout(LIMIT, pinned.read(&mut rest))
+        .await
+        .expect("its server is gone, it is not");
+    assert!(matches!(end, Ok(0) | Err(_)));
+}
+
+#[tokio::test]
+async fn a_pinned_connection_on_which_nothing_moves_is_closed() {
+    let world = World::new(Duration::from_millis(300)).await;
+    let _first = server(1, world.service_port).await;
+    world.observe(100, 0, &[1]).await;
+    let mut pinned = world.upgraded().await;
+    assert!(echoes(&mut pinned).await);
+    let mut rest = [0; 1];
+    let end = tokio::time::timeout(LIMIT, pinned.read(&mut rest))
+        .await
+        .expect("it was kept");
+    assert!(matches!(end, Ok(0) | Err(_)));
+}
+
+#[tokio::test]
+async fn bodies_are_streamed_both_ways_at_once() {
+    let world = World::new(LIMIT).await;
+    let _first = server(1, world.service_port).await;
+    world.observe(100, 0, &[1]).await;
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, world.port))
+        .await
+        .unwrap();
+    stream
+        .write_all(b"POST /upload HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n0")
+        .await
+        .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    for byte in b'0'..=b'9' {
+        let echoed = tokio::time::timeout(LIMIT, stream.read_u8())
+            .await
+            .expect("the answer waits for the request's end");
+        assert_eq!(echoed.unwrap(), byte);
+        if byte < b'9' {
+            stream.write_u8(byte + 1).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn stale_weights_hold_for_the_time_set() {
+    let world = World::new(LIMIT).await;
+    let _servers = [
+        server(1, world.service_port).await,
+        server(3, world.service_port).await,
+    ];
+    world.observe(100, 0, &[1, 3]).await;
+    world.until_served_by(1).await;
+    let delay = Duration::from_millis(800);
+    world.balancer.follow_weights_after(delay);
+    let changed = Instant::now();
+    world.observe(0, 100, &[1, 3]).await;
+    assert_eq!(world.get().await.1, "1 forwarded");
+    world.until_served_by(3).await;
+    assert!(
+        changed.elapsed() >= delay,
+        "followed after {:?}",
+        changed.elapsed()
+    );
+}

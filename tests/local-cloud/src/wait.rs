@@ -1,0 +1,73 @@
+//! The one bounded wait: polls until something holds, and says what it saw last if it never does.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+/// How often [`until`] looks.
+pub const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What one look found.
+#[derive(Debug)]
+pub enum Seen<T> {
+    /// What was waited for.
+    Done(T),
+    /// Not yet; the text says what is there instead.
+    NotYet(String),
+}
+
+/// Looks every [`LOOK_EVERY`] until `look` answers [`Seen::Done`], for at most `limit`.
+///
+/// # Errors
+/// [`Error::TimedOut`] with the last status seen, or whatever `look` fails with, at once.
+pub async fn until<T, F, Fut>(what: &str, limit: Duration, mut look: F) -> Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<Seen<T>>>,
+{
+    let started = Instant::now();
+    loop {
+        let last = match look().await? {
+            Seen::Done(value) => return Ok(value),
+            Seen::NotYet(status) => status,
+        };
+        if started.elapsed() >= limit {
+            return Err(Error::TimedOut {
+                what: what.to_owned(),
+                waited: limit,
+                last,
+            });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn reports_the_last_status_when_time_is_up() {
+        let mut looks = 0;
+        let error = until("the sun", Duration::from_millis(150), || {
+            looks += 1;
+            let status = format!("look {looks}");
+            async move { Ok(Seen::<()>::NotYet(status)) }
+        })
+        .await
+        .unwrap_err();
+        assert!(
+            error.to_string().contains("the sun") && error.to_string().contains("last seen: look "),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn answers_at_once_when_it_is_there() {
+        let found = until("it", Duration::ZERO, || async { Ok(Seen::Done(7)) })
+            .await
+            .unwrap();
+        assert_eq!(found, 7);
+    }
+}
