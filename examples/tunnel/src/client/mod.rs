@@ -1,0 +1,148 @@
+//! The tunnel client: keeps a tunnel open and hands the requests that come through it to an application.
+//!
+//! Owns the connection's life: connect, serve HTTP/2 over the WebSocket, reconnect. After close code 1012 it comes
+//! back at the moment that the reason names, after a loss with capped exponential back-off, and not at all once a
+//! newer tunnel has its name. The binary gives it [`forwarder::Forwarder`] as the application; a program of your own
+//! gives it any hyper service.
+
+mod backoff;
+mod connection;
+mod counted;
+pub mod forwarder;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::service::Service;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use crate::close;
+use backoff::Backoff;
+use connection::{End, connect};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How a client connects.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `ws://host:port/tunnel/name`
+    pub url: String,
+    /// The longest first wait after a loss; waits are random, from nothing up to the limit.
+    pub first_backoff: Duration,
+    /// The longest wait ever.
+    pub max_backoff: Duration,
+    /// A connection that is not open after this long is given up.
+    pub connect_timeout: Duration,
+    /// How often the server is pinged; silent for three of these, it is taken for lost.
+    pub ping_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            first_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(10),
+            ping_every: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What happens to a client, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The tunnel is open.
+    Connected {
+        /// The server's instance, as it names itself; empty if it does not.
+        server: String,
+    },
+    /// The server closed the tunnel.
+    Closed {
+        /// Why, as RFC 6455 and [`crate::close`] say.
+        code: u16,
+        /// The server's words.
+        reason: String,
+        /// Requests that this cut.
+        in_flight: usize,
+    },
+    /// There is no connection: it broke, or could not be made.
+    Lost {
+        /// What broke.
+        error: String,
+        /// Requests that this cut.
+        in_flight: usize,
+    },
+    /// A request arrived for the application.
+    RequestStarted,
+    /// A response was sent, or the user hung up.
+    RequestEnded,
+    /// The client waits before it connects again.
+    Reconnecting {
+        /// How long.
+        after: Duration,
+    },
+}
+
+/// Keeps a tunnel open until `stop`, or until a newer tunnel takes its name. Closes with code 1000 on `stop`.
+///
+/// The application gets every request with its own path, and may answer with a streamed body while the request's body
+/// still arrives. Events that nobody receives are dropped.
+pub async fn run<S, B>(
+    options: Options,
+    app: S,
+    events: UnboundedSender<Event>,
+    stop: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let mut backoff = Backoff::new(options.first_backoff, options.max_backoff);
+    while !stop.is_cancelled() {
+        let end = match stop.run_until_cancelled(connect(&options)).await {
+            None => return,
+            Some(Err(error)) => End::Lost {
+                error: error.to_string(),
+                in_flight: 0,
+            },
+            Some(Ok(connected)) => {
+                backoff.reset();
+                let _ = events.send(Event::Connected {
+                    server: connected.server.clone(),
+                });
+                connected.serve(app.clone(), &options, &events, &stop).await
+            }
+        };
+        let after = match end {
+            End::Stopped => return,
+            End::Lost { error, in_flight } => {
+                let _ = events.send(Event::Lost { error, in_flight });
+                backoff.next(rand::random())
+            }
+            End::Closed {
+                code,
+                reason,
+                in_flight,
+            } => {
+                let named = close::reconnect_after(&reason).filter(|_| code == close::RESTART);
+                let _ = events.send(Event::Closed {
+                    code,
+                    reason,
+                    in_flight,
+                });
+                if code == close::REPLACED {
+                    return;
+                }
+                named.unwrap_or_else(|| backoff.next(rand::random()))
+            }
+        };
+        let _ = events.send(Event::Reconnecting { after });
+        let _ = stop.run_until_cancelled(tokio::time::sleep(after)).await;
+    }
+}

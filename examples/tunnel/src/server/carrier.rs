@@ -1,0 +1,113 @@
+//! Runs a tunnel's WebSocket: one task from the handshake to the end of the close.
+//!
+//! Owns pings and the closing handshake: a Close frame goes out, and the peer has some seconds to answer it. The
+//! session counts until then.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::WebSocketStream;
+
+use super::Shared;
+use super::tunnel::{Phase, Tunnel};
+use crate::admission::Place;
+use crate::close;
+use crate::link::{Event, Link};
+
+/// How long a peer may take to answer a Close frame.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// How a WebSocket ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// `Handshake` is when both sides closed.
+    Handshake,
+    /// `Lost` is when the connection broke, or the peer was silent for too long.
+    Lost,
+    /// `Unanswered` is when our Close frame was not answered in time.
+    Unanswered,
+}
+
+/// Carries the tunnel until its WebSocket is over, then takes it out of the registry and gives its place back.
+pub(crate) async fn carry<S>(
+    shared: &Shared,
+    tunnel: Arc<Tunnel>,
+    socket: WebSocketStream<S>,
+    place: Place,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let end = drive(shared.ping_every, &tunnel, Link::new(socket)).await;
+    let ordered = matches!(
+        tunnel.phase(),
+        Phase::Closing {
+            code: close::RESTART,
+            ..
+        }
+    );
+    let replaced = matches!(
+        tunnel.phase(),
+        Phase::Closing {
+            code: close::REPLACED,
+            ..
+        }
+    );
+    tunnel.over(close::NORMAL, "");
+    if ordered {
+        shared.drain.count_closed();
+        shared.metrics.closed.inc();
+    } else if replaced {
+        shared.metrics.replaced.inc();
+    } else if end == End::Lost {
+        shared.metrics.lost.inc();
+    }
+    shared.registry.remove(&tunnel);
+    drop(place);
+}
+
+async fn drive<S>(ping_every: Duration, tunnel: &Tunnel, mut link: Link<S>) -> End
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut closing = false;
+    let mut due = Instant::now() + ping_every;
+    loop {
+        tokio::select! {
+            event = poll_fn(|cx| link.poll_event(cx)) => match event {
+                Event::Ended(result) => return if result.is_ok() { End::Handshake } else { End::Lost },
+                Event::PeerClosed { .. } => {
+                    tunnel.over(close::NORMAL, "");
+                    closing = true;
+                    due = Instant::now() + CLOSING;
+                }
+                // The peer spoke no HTTP/2. Our own end of it never ends before the tunnel.
+                Event::PipeEnded => {
+                    tunnel.over(close::PROTOCOL_ERROR, "this is not HTTP/2");
+                    tunnel.changed.notify_one();
+                }
+            },
+            () = tunnel.changed.notified(), if !closing => {
+                if let Some(pipe) = tunnel.take_attachment() {
+                    link.attach(pipe);
+                }
+                if let Phase::Closing { code, reason } = tunnel.phase() {
+                    link.close(code, &reason);
+                    closing = true;
+                    due = Instant::now() + CLOSING;
+                }
+            }
+            () = sleep_until(due) => {
+                if closing {
+                    return End::Unanswered;
+                }
+                if !link.ping() {
+                    return End::Lost;
+                }
+                due = Instant::now() + ping_every;
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What the session endpoint orders: drain, resume, seal.
+//!
+//! Owns the epoch and the seal, in memory and in the state file, and the rule that nothing is acknowledged before it
+//! would survive a restart. Refuses orders for another instance, of a lower epoch than it has seen, and what admission
+//! refuses. One order at a time; reading takes no part in that, so a report never waits for a disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use super::drain::Drain;
+use super::state_file::{self, Kept, Unreadable, WriteFailed};
+use crate::admission::{Admission, Event, Mode, Refusal, State};
+
+/// An order of a deployment to an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Order {
+    pub(crate) instance: String,
+    pub(crate) deployment: String,
+    pub(crate) epoch: u64,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum What {
+    Drain { per_second: f64, lease: Duration },
+    Resume,
+    Seal,
+}
+
+/// Why an order was refused.
+#[derive(Debug, Error)]
+pub(crate) enum Refused {
+    #[error("this is instance {here}, the order is for {asked}")]
+    WrongInstance { here: String, asked: String },
+    #[error("epoch {asked} is below {seen}, the highest seen here (deployment {deployment})")]
+    StaleEpoch {
+        asked: u64,
+        seen: u64,
+        deployment: String,
+    },
+    #[error(transparent)]
+    Admission(#[from] Refusal),
+    #[error(transparent)]
+    NotKept(#[from] WriteFailed),
+    #[error("the order was interrupted: {0}")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
+
+struct Memory {
+    kept: Kept,
+    /// The file is known to hold `kept`.
+    written: bool,
+}
+
+pub(crate) struct Control {
+    instance: String,
+    path: PathBuf,
+    memory: Mutex<Memory>,
+    /// `memory.kept.epoch` for readers.
+    epoch: AtomicU64,
+    /// The file may say sealed although no write of a seal has succeeded: there is no way back then.
+    seal_in_doubt: AtomicBool,
+    admission: Admission,
+    drain: Arc<Drain>,
+}
+
+impl Control {
+    /// Reads the state file: a sealed server starts sealed.
+    pub(crate) fn start(
+        instance: &str,
+        path: PathBuf,
+        drain: Arc<Drain>,
+    ) -> Result<Arc<Self>, Unreadable> {
+        let kept = state_file::read(&path, instance)?;
+        Ok(Arc::new(Self {
+            instance: instance.to_owned(),
+            path,
+            epoch: AtomicU64::new(kept.epoch),
+            admission: Admission::new(State::start(kept.sealed)),
+            seal_in_doubt: AtomicBool::new(false),
+            memory: Mutex::new(Memory {
+                kept,
+                written: true,
+            }),
+            drain,
+        }))
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// The highest epoch seen.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Carries out an order, to its end even if the caller hangs up in the middle.
+    pub(crate) async fn order(self: &Arc<Self>, order: Order) -> Result<(), Refused> {
+        let control = self.clone();
+        tokio::spawn(async move { control.carry_out(order).await }).await?
+    }
+
+    async fn carry_out(&self, order: Order) -> Result<(), Refused> {
+        let mut memory = self.memory.lock().await;
+        self.check(&order, &memory.kept)?;
+        let kept = Kept {
+            epoch: order.epoch,
+            deployment: Some(order.deployment),
+            ..memory.kept.clone()
+        };
+        match order.what {
+            What::Drain { per_second, lease } => {
+                self.keep(&mut memory, kept).await?;
+                self.drain(per_second, lease)?;
+            }
+            What::Resume => {
+                // Asked first: a refused order does not take the epoch.
+                self.admission.state().apply(Event::Resume)?;
+                self.keep(&mut memory, kept).await?;
+                self.drain.cancel();
+                self.admission.apply(Event::Resume)?;
+            }
+            What::Seal => {
+                self.seal(
+                    &mut memory,
+                    Kept {
+                        sealed: true,
+                        ..kept
+                    },
+                )
+                .await?
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, order: &Order, kept: &Kept) -> Result<(), Refused> {
+        if order.instance != self.instance {
+            return Err(Refused::WrongInstance {
+                here: self.instance.clone(),
+                asked: order.instance.clone(),
+            });
+        }
+        if order.epoch < kept.epoch {
+            let deployment = kept.deployment.clone().unwrap_or_default();
+            return Err(Refused::StaleEpoch {
+                asked: order.epoch,
+                seen: kept.epoch,
+                deployment,
+            });
+        }
+        Ok(())
+    }
+
+    fn drain(&self, per_second: f64, lease: Duration) -> Result<(), Refusal> {
+        if self.admission.state().mode == Mode::Open {
+            self.drain.reset_closed();
+        }
+        let state = self.admission.apply(Event::Drain)?;
+        if state.mode == Mode::Draining {
+            self.drain.give(per_second, lease, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Nothing is let in from `BeginSeal` on; the seal is acknowledged, and reported, once it is written.
+    async fn seal(&self, memory: &mut Memory, kept: Kept) -> Result<(), Refused> {
+        let before = self.admission.state().mode;
+        self.admission.apply(Event::BeginSeal)?;
+        let result = self.keep(memory, kept).await;
+        if let Err(failed) = result {
+            self.seal_not_kept(&failed, before, memory)?;
+            return Err(failed.into());
+        }
+        self.admission.apply(Event::ConfirmSeal)?;
+        self.drain.cancel();
+        Ok(())
+    }
+
+    /// Goes back to what was before only if the file certainly does not say sealed.
+    fn seal_not_kept(
+        &self,
+        failed: &WriteFailed,
+        before: Mode,
+        memory: &mut Memory,
+    ) -> Result<(), Refusal> {
+        if failed.maybe_written {
+            self.seal_in_doubt.store(true, Ordering::SeqCst);
+        }
+        if self.seal_in_doubt.load(Ordering::SeqCst) || before == Mode::Sealed {
+            return Ok(());
+        }
+        memory.kept.sealed = false;
+        self.admission.apply(Event::AbandonSeal)?;
+        if before == Mode::Open {
+            self.admission.apply(Event::Resume)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers, on disk before this returns. In memory at once: a higher epoch fences even if the disk is full.
+    async fn keep(&self, memory: &mut Memory, kept: Kept) -> Result<(), WriteFailed> {
+        if memory.written && memory.kept == kept {
+            return Ok(());
+        }
+        self.epoch.store(kept.epoch, Ordering::SeqCst);
+        memory.kept = kept.clone();
+        memory.written = false;
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || state_file::write(&path, &kept)).await;
+        written.unwrap_or_else(|panic| Err(WriteFailed::interrupted(panic)))?;
+        memory.written = true;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "control_tests.rs"]
+mod tests;

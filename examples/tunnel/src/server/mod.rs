@@ -1,0 +1,222 @@
+//! The tunnel server: gives customers' private applications a public path.
+//!
+//! Owns the wiring: two ports, one admission, one registry of tunnels. The binary and the tests start it.
+
+mod announce;
+mod body;
+mod carried;
+mod carrier;
+mod control;
+mod drain;
+mod endpoint;
+mod forward;
+mod headers;
+mod metrics;
+mod open;
+mod order;
+mod peers;
+mod problem;
+mod registry;
+mod report;
+mod reserve;
+mod serve;
+mod state_file;
+mod tunnel;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub(crate) use headers::{SERVER, strip};
+
+/// What a server is started with.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// This server's EC2 instance id: orders for another one are refused
+    #[arg(long)]
+    pub instance: String,
+    /// Public address: tunnels, forwarded requests, health check
+    #[arg(long)]
+    pub listen: SocketAddr,
+    /// Private address: session endpoint, metrics, calls of other servers
+    #[arg(long)]
+    pub sessions: SocketAddr,
+    /// File that keeps the epoch and the seal over a restart
+    #[arg(long)]
+    pub state: PathBuf,
+    /// File with one `IP:SESSIONS_PORT` a line, of every server of the service; read again when it changes
+    #[arg(long)]
+    pub peers: PathBuf,
+    /// A tunnel stays busy this long after its last request
+    #[arg(long, value_parser = parse_duration, default_value = "2s")]
+    pub idle_after: Duration,
+    /// Each tunnel is pinged this often; load balancers cut connections that are silent for a minute
+    #[arg(long, value_parser = parse_duration, default_value = "20s")]
+    pub ping_every: Duration,
+    /// A request for a tunnel that nobody holds waits this long for it to arrive
+    #[arg(long, value_parser = parse_duration, default_value = "10s")]
+    pub hold_for: Duration,
+}
+
+/// Reads `2s`, `350ms` or `5m`.
+///
+/// # Errors
+/// Anything else, saying what was expected.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a duration such as 350ms, 2s or 5m, got {text:?}");
+    let unit_at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .ok_or_else(expected)?;
+    let (number, unit) = text.split_at(unit_at);
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => number
+            .checked_mul(60)
+            .map(Duration::from_secs)
+            .ok_or_else(expected),
+        _ => Err(expected()),
+    }
+}
+
+/// Why a server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The state file is missing its sense, or belongs to another instance.
+    #[error("{0}")]
+    State(String),
+    /// An address could not be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address of the option.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+/// What all parts of one server share.
+pub(crate) struct Shared {
+    pub(crate) instance: String,
+    pub(crate) idle_after: Duration,
+    pub(crate) ping_every: Duration,
+    pub(crate) hold_for: Duration,
+    pub(crate) control: Arc<control::Control>,
+    pub(crate) drain: Arc<drain::Drain>,
+    pub(crate) registry: Arc<registry::Registry>,
+    pub(crate) carrying: carried::Carrying,
+    pub(crate) reservations: reserve::Reservations,
+    pub(crate) peers: Arc<peers::Peers>,
+    pub(crate) announcer: announce::Announcer,
+    pub(crate) metrics: metrics::Metrics,
+    pub(crate) stop: CancellationToken,
+}
+
+/// A running server. Dropping it ends everything that it holds, at once.
+pub struct Server {
+    /// Where the public port listens.
+    pub public: SocketAddr,
+    /// Where the private port listens.
+    pub private: SocketAddr,
+    _stop: DropGuard,
+}
+
+impl Server {
+    /// Starts a server; returns when both ports listen.
+    ///
+    /// # Errors
+    /// When the state file cannot be trusted or an address cannot be listened on.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let drain = Arc::new(drain::Drain::default());
+        let control =
+            control::Control::start(&options.instance, options.state.clone(), drain.clone())
+                .map_err(|unreadable| StartError::State(unreadable.to_string()))?;
+        let (public, public_address) = listen(options.listen).await?;
+        let (private, private_address) = listen(options.sessions).await?;
+        let stop = CancellationToken::new();
+        let shared = share(options, control, drain, private_address, stop.clone());
+        spawn_tasks(&shared, public, private);
+        Ok(Self {
+            public: public_address,
+            private: private_address,
+            _stop: stop.drop_guard(),
+        })
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Listen { address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn share(
+    options: Options,
+    control: Arc<control::Control>,
+    drain: Arc<drain::Drain>,
+    private: SocketAddr,
+    stop: CancellationToken,
+) -> Arc<Shared> {
+    let registry = registry::Registry::new(options.idle_after);
+    let peers = peers::Peers::new(options.peers, private);
+    Arc::new(Shared {
+        instance: options.instance,
+        idle_after: options.idle_after,
+        ping_every: options.ping_every,
+        hold_for: options.hold_for,
+        control,
+        drain,
+        registry,
+        carrying: carried::Carrying::default(),
+        reservations: reserve::Reservations::default(),
+        announcer: announce::Announcer::start(peers.clone(), stop.clone()),
+        peers,
+        metrics: metrics::Metrics::default(),
+        stop,
+    })
+}
+
+fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) {
+    let stop = shared.stop.clone();
+    let on_public = {
+        let shared = shared.clone();
+        move |request| forward::public(shared.clone(), request)
+    };
+    tokio::spawn(serve::serve(public, on_public, stop.clone()));
+    tokio::spawn(serve::serve(
+        private,
+        endpoint::handler(shared.clone()),
+        stop.clone(),
+    ));
+    tokio::spawn(
+        stop.clone()
+            .run_until_cancelled_owned(shared.peers.clone().follow()),
+    );
+    let drain = shared
+        .drain
+        .clone()
+        .run(shared.registry.clone(), shared.idle_after);
+    tokio::spawn(stop.run_until_cancelled_owned(drain));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_carry_their_unit() {
+        assert_eq!(parse_duration("350ms"), Ok(Duration::from_millis(350)));
+        assert_eq!(parse_duration("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
+        for wrong in ["", "2", "s", "-1s", "2 s", "1h30", "99999999999999999999s"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The report: every answer of the session endpoint.
+//!
+//! Owns its JSON shape (docs/session-endpoint.yaml) and what counts as busy: busy sessions, and whatever else
+//! termination would cut. Endpoint and metrics call it.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::Shared;
+use crate::admission::Mode;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    version: u32,
+    instance: String,
+    admission: &'static str,
+    pub(crate) epoch: u64,
+    pub(crate) busy: u64,
+    pub(crate) idle: u64,
+    pub(crate) closed: u64,
+    oldest_busy_seconds: u64,
+}
+
+/// The state at this moment.
+pub(crate) fn report(shared: &Shared) -> Report {
+    let now = Instant::now();
+    // Admission first: a report that says sealed then never carries counts from before the seal.
+    let mode = shared.control.admission().state().mode;
+    let (carried, carried_since) = shared.carrying.count();
+    let sessions = shared.registry.count(now);
+    let oldest = [carried_since, sessions.oldest_busy]
+        .into_iter()
+        .flatten()
+        .min();
+    Report {
+        version: 1,
+        instance: shared.instance.clone(),
+        admission: name(mode),
+        epoch: shared.control.epoch(),
+        busy: sessions.busy + carried,
+        idle: sessions.idle,
+        closed: shared.drain.closed(),
+        oldest_busy_seconds: oldest
+            .map_or(0, |since| now.saturating_duration_since(since).as_secs()),
+    }
+}
+
+/// A seal is reported once it would survive a restart, not before.
+pub(crate) fn name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Open => "open",
+        Mode::Draining | Mode::Sealing => "draining",
+        Mode::Sealed => "sealed",
+    }
+}
