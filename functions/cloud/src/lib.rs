@@ -1,1 +1,113 @@
-//! The AWS edge: listener, instances, Auto Scaling groups and the service's record.
+//! The AWS edge: listener, target groups, instances, Auto Scaling groups and the service's record.
+//!
+//! Turns AWS's answers into the types that the rules in `ebbtide-deployment` read, and their decisions into calls. It
+//! decides nothing, names every failure, and reads every page. Called by the five functions that speak to AWS; those
+//! that speak to servers do not link it.
+
+mod auto_scaling;
+mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
+mod instances;
+mod launch_template;
+mod listener;
+mod record;
+mod target_group;
+
+pub use auto_scaling::AutoScaling;
+pub use error::CloudError;
+pub use instances::{Instances, Order, client_token, union};
+pub use launch_template::{LaunchTemplates, TemplateVersion};
+pub use listener::{Listener, Live, ReadError, UnfitAction};
+pub use record::Records;
+pub use target_group::{Described, TargetGroups};
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
+
+/// What a function of one stack is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// The service's name.
+    pub service: String,
+    /// The DynamoDB table of records.
+    pub table: String,
+    /// The ARN of the listener, or of the rule, that carries the service's traffic.
+    pub listener: String,
+}
+
+/// The SDK's clients, built once per process.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// EC2's.
+    pub ec2: aws_sdk_ec2::Client,
+    /// Elastic Load Balancing's.
+    pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    /// Auto Scaling's.
+    pub auto_scaling: aws_sdk_autoscaling::Client,
+    /// DynamoDB's.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+}
+
+/// One stack's AWS, in the words of the rules.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    /// The service's name.
+    pub service: String,
+    /// Who owns the service.
+    pub records: Records,
+    /// The listener or rule with the weights.
+    pub listener: Listener,
+    /// Target groups and their targets.
+    pub groups: TargetGroups,
+    /// Instances.
+    pub instances: Instances,
+    /// Launch templates.
+    pub templates: LaunchTemplates,
+    /// Auto Scaling groups.
+    pub auto_scaling: AutoScaling,
+}
+
+impl Clients {
+    /// Builds the clients from the process's environment.
+    ///
+    /// A function has 60 seconds: three attempts of 10 s within 25 s leave room for the call after a slow one.
+    pub async fn connect() -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .operation_timeout(Duration::from_secs(25))
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .load();
+        Self::of(&Box::pin(config).await)
+    }
+
+    fn of(config: &SdkConfig) -> Self {
+        Self {
+            ec2: aws_sdk_ec2::Client::new(config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            auto_scaling: aws_sdk_autoscaling::Client::new(config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+        }
+    }
+}
+
+impl Cloud {
+    /// A stack's AWS, behind these clients.
+    pub fn new(clients: Clients, stack: Stack) -> Self {
+        Self {
+            records: Records::new(clients.dynamodb, stack.table, stack.service.clone()),
+            service: stack.service,
+            listener: Listener::new(clients.elb.clone(), stack.listener),
+            groups: TargetGroups::new(clients.elb),
+            instances: Instances::new(clients.ec2.clone()),
+            templates: LaunchTemplates::new(clients.ec2),
+            auto_scaling: AutoScaling::new(clients.auto_scaling),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Auto Scaling groups: which instances belong to one, and what keeps it from ending or replacing them.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_autoscaling::Client;
+use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
+
+use crate::CloudError;
+
+/// DescribeAutoScalingInstances and SetInstanceProtection take 50 ids a call.
+const CHUNK: usize = 50;
+
+/// Reads and changes Auto Scaling groups.
+#[derive(Debug, Clone)]
+pub struct AutoScaling {
+    client: Client,
+}
+
+impl AutoScaling {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The groups that have any of these instances, with those members; none when the instances are in no group.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn groups_of(&self, instances: &[String]) -> Result<Vec<ScalingGroup>, CloudError> {
+        let members = self.members(instances).await?;
+        let names: Vec<String> = members.keys().cloned().collect();
+        let mut groups = Vec::new();
+        for chunk in names.chunks(CHUNK) {
+            let mut pages = self
+                .client
+                .describe_auto_scaling_groups()
+                .set_auto_scaling_group_names(Some(chunk.to_vec()))
+                .into_paginator()
+                .send();
+            while let Some(page) = pages.next().await {
+                let page =
+                    page.map_err(|error| CloudError::of("DescribeAutoScalingGroups", &error))?;
+                for group in page.auto_scaling_groups() {
+                    let name = group
+                        .auto_scaling_group_name()
+                        .unwrap_or_default()
+                        .to_owned();
+                    let suspended = group
+                        .suspended_processes()
+                        .iter()
+                        .filter_map(|it| it.process_name());
+                    groups.push(ScalingGroup {
+                        suspended: suspended.map(str::to_owned).collect(),
+                        min_size: size(group.min_size()),
+                        desired: size(group.desired_capacity()),
+                        members: members.get(&name).cloned().unwrap_or_default(),
+                        name,
+                    });
+                }
+            }
+        }
+        Ok(groups)
+    }
+
+    async fn members(
+        &self,
+        instances: &[String],
+    ) -> Result<BTreeMap<String, Vec<ScalingMember>>, CloudError> {
+        let mut members: BTreeMap<String, Vec<ScalingMember>> = BTreeMap::new();
+        for chunk in instances.chunks(CHUNK) {
+            let answer = self
+                .client
+                .describe_auto_scaling_instances()
+                .set_instance_ids(Some(chunk.to_vec()))
+                .send()
+                .await;
+            let answer =
+                answer.map_err(|error| CloudError::of("DescribeAutoScalingInstances", &error))?;
+            for instance in answer.auto_scaling_instances() {
+                let (Some(id), Some(group)) =
+                    (instance.instance_id(), instance.auto_scaling_group_name())
+                else {
+                    continue;
+                };
+                let protected = instance.protected_from_scale_in() == Some(true);
+                let member = ScalingMember {
+                    instance: id.to_owned(),
+                    protected,
+                };
+                members.entry(group.to_owned()).or_default().push(member);
+            }
+        }
+        Ok(members)
+    }
+
+    /// Suspends processes of a group.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn suspend(&self, group: &str, processes: &[String]) -> Result<(), CloudError> {
+        let call = self
+            .client
+            .suspend_processes()
+            .auto_scaling_group_name(group);
+        let answer = call
+            .set_scaling_processes(Some(processes.to_vec()))
+            .send()
+            .await;
+        answer
+            .map(|_| ())
+            .map_err(|error| CloudError::of(format!("SuspendProcesses of {group}"), &error))
+    }
+
+    /// Protects members of a group from scale-in.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn protect(&self, group: &str, instances: &[String]) -> Result<(), CloudError> {
+        for chunk in instances.chunks(CHUNK) {
+            let call = self
+                .client
+                .set_instance_protection()
+                .auto_scaling_group_name(group);
+            let answer = call
+                .set_instance_ids(Some(chunk.to_vec()))
+                .protected_from_scale_in(true)
+                .send()
+                .await;
+            answer.map_err(|error| {
+                CloudError::of(format!("SetInstanceProtection in {group}"), &error)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Sets a group's smallest size.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn set_min_size(&self, group: &str, min_size: u32) -> Result<(), CloudError> {
+        let min_size = i32::try_from(min_size).unwrap_or(i32::MAX);
+        let call = self
+            .client
+            .update_auto_scaling_group()
+            .auto_scaling_group_name(group)
+            .min_size(min_size);
+        let answer = call.send().await.map(|_| ());
+        answer.map_err(|error| CloudError::of(format!("UpdateAutoScalingGroup of {group}"), &error))
+    }
+
+    /// Ends one member and lowers the desired capacity, so that it is not replaced.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn terminate(&self, instance: &str) -> Result<(), CloudError> {
+        let call = self
+            .client
+            .terminate_instance_in_auto_scaling_group()
+            .instance_id(instance);
+        let answer = call
+            .should_decrement_desired_capacity(true)
+            .send()
+            .await
+            .map(|_| ());
+        answer.map_err(|error| {
+            CloudError::of(
+                format!("TerminateInstanceInAutoScalingGroup of {instance}"),
+                &error,
+            )
+        })
+    }
+}
+
+fn size(size: Option<i32>) -> u32 {
+    size.and_then(|size| u32::try_from(size).ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,66 @@
+//! Launch templates: which version a word like `$Latest` means now.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+
+use crate::CloudError;
+
+/// Reads launch templates.
+#[derive(Debug, Clone)]
+pub struct LaunchTemplates {
+    client: Client,
+}
+
+/// One version of a launch template, by its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateVersion {
+    /// The template's id.
+    pub template: String,
+    /// The number.
+    pub version: String,
+}
+
+impl LaunchTemplates {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The number behind `$Latest`, `$Default` or a number; none when there is no such template or version.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn resolve(
+        &self,
+        template: &str,
+        version: &str,
+    ) -> Result<Option<TemplateVersion>, CloudError> {
+        let call = self
+            .client
+            .describe_launch_template_versions()
+            .versions(version);
+        let call = if template.starts_with("lt-") {
+            call.launch_template_id(template)
+        } else {
+            call.launch_template_name(template)
+        };
+        match call.send().await {
+            Ok(answer) => Ok(answer.launch_template_versions().first().and_then(|found| {
+                Some(TemplateVersion {
+                    template: found.launch_template_id()?.to_owned(),
+                    version: found.version_number()?.to_string(),
+                })
+            })),
+            Err(error) if error.code().is_some_and(is_missing) => Ok(None),
+            Err(error) => {
+                let operation = format!("DescribeLaunchTemplateVersions of {template}, {version}");
+                Err(CloudError::of(operation, &error))
+            }
+        }
+    }
+}
+
+/// The codes by which EC2 says that there is no such template or version.
+fn is_missing(code: &str) -> bool {
+    code.starts_with("InvalidLaunchTemplate")
+        && (code.contains("NotFound") || code.ends_with("NotFoundException"))
+}

@@ -1,0 +1,117 @@
+//! The service's record in DynamoDB, read consistently; the state machine writes it.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use ebbtide_deployment::record::Record;
+
+use crate::CloudError;
+
+/// Reads the record of one service.
+#[derive(Debug, Clone)]
+pub struct Records {
+    client: Client,
+    table: String,
+    service: String,
+}
+
+impl Records {
+    pub(crate) fn new(client: Client, table: String, service: String) -> Self {
+        Self {
+            client,
+            table,
+            service,
+        }
+    }
+
+    /// The record as it is now; a service without one is free at epoch 0.
+    ///
+    /// # Errors
+    /// AWS's failure, or a record whose epoch is no number.
+    pub async fn read(&self) -> Result<Record, CloudError> {
+        let operation = || format!("GetItem of {}'s record in {}", self.service, self.table);
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("service", AttributeValue::S(self.service.clone()))
+            .key("item", AttributeValue::S("record".to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| CloudError::of(operation(), &error))?;
+        let Some(item) = answer.item else {
+            return Ok(Record::default());
+        };
+        parse(&item).ok_or_else(|| {
+            CloudError::unexpected(operation(), "the record's epoch is not a whole number")
+        })
+    }
+}
+
+fn parse(item: &HashMap<String, AttributeValue>) -> Option<Record> {
+    let text = |name: &str| {
+        item.get(name)
+            .and_then(|value| value.as_s().ok())
+            .filter(|text| !text.is_empty())
+            .cloned()
+    };
+    let epoch = match item.get("epoch") {
+        None => 0,
+        Some(value) => value.as_n().ok()?.parse().ok()?,
+    };
+    Some(Record {
+        owner: text("owner"),
+        execution: text("execution"),
+        epoch,
+        stage: text("stage"),
+        switched: item
+            .get("switched")
+            .and_then(|value| value.as_bool().ok())
+            .copied()
+            .unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(attributes: &[(&str, AttributeValue)]) -> HashMap<String, AttributeValue> {
+        attributes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn a_record_is_read_attribute_by_attribute() {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let record = parse(&item(&[
+            ("owner", text("deploy-1")),
+            ("execution", text("arn:execution")),
+            ("epoch", AttributeValue::N("5".to_owned())),
+            ("stage", text("claimed")),
+            ("switched", AttributeValue::Bool(true)),
+        ]));
+        let expected = Record {
+            owner: Some("deploy-1".to_owned()),
+            execution: Some("arn:execution".to_owned()),
+            epoch: 5,
+            stage: Some("claimed".to_owned()),
+            switched: true,
+        };
+        assert_eq!(record, Some(expected));
+    }
+
+    #[test]
+    fn a_released_record_keeps_its_epoch_and_a_damaged_one_is_none() {
+        let released = parse(&item(&[("epoch", AttributeValue::N("5".to_owned()))])).unwrap();
+        assert_eq!((released.owner, released.epoch), (None, 5));
+        assert_eq!(
+            parse(&item(&[("epoch", AttributeValue::N("five".to_owned()))])),
+            None
+        );
+    }
+}
