@@ -16,20 +16,20 @@ use hyper::body::Body;
 use hyper::service::Service;
 
 /// Response header that carries the tunnel's name.
-pub const APPLICATION: &str = "application";
+pub(super) const APPLICATION: &str = "application";
 
 /// Longest wait that a caller may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// One customer's application.
 #[derive(Clone, Debug)]
-pub struct App {
+pub(super) struct App {
     name: Arc<str>,
 }
 
 impl App {
     /// The application behind the tunnel of this name.
-    pub fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self { name: name.into() }
     }
 }

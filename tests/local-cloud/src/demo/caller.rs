@@ -27,11 +27,11 @@ const PIECE_BYTES: usize = 8 * 1024;
 const PIECE_PAUSE: Duration = Duration::from_millis(80);
 
 /// How long a streamed request takes at least.
-pub const STREAM_TAKES: Duration = Duration::from_millis(16 * 80);
+pub(super) const STREAM_TAKES: Duration = Duration::from_millis(16 * 80);
 
 /// A client of the listener.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub(super) struct Caller {
     http: reqwest::Client,
     listener: Arc<str>,
     recorder: Recorder,
@@ -42,7 +42,7 @@ impl Caller {
     ///
     /// # Errors
     /// When the HTTP client cannot be built.
-    pub fn new(listener: &str, recorder: Recorder) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(listener: &str, recorder: Recorder) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -57,7 +57,7 @@ impl Caller {
 
     /// Asks the tunnel's application to answer after `wait`. With an environment expected, an answer from elsewhere is
     /// a failure.
-    pub async fn wait(
+    pub(super) async fn wait(
         &self,
         tunnel: &str,
         kind: Kind,
@@ -85,7 +85,7 @@ impl Caller {
 
     /// Streams a body to the tunnel's application and back, and compares every byte as it comes; `expected` as in
     /// [`Caller::wait`].
-    pub async fn stream(&self, tunnel: &str, expected: Option<Environment>) {
+    pub(super) async fn stream(&self, tunnel: &str, expected: Option<Environment>) {
         let seed = usize::try_from(self.recorder.now()).unwrap_or(0);
         self.record(tunnel, Kind::Stream, expected, async {
             let sent = Arc::new(AtomicUsize::new(0));

@@ -6,7 +6,7 @@ use super::report::Report;
 
 /// What the demo set out to do, as far as the expectations need it.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub(super) struct Wanted {
     /// Tunnels that were to be opened.
     pub tunnels: usize,
     /// Sessions that must be busy at the switch.
@@ -19,7 +19,7 @@ pub struct Wanted {
 
 /// One expectation and whether it held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expectation {
+pub(super) struct Expectation {
     /// What was expected, in words.
     pub text: &'static str,
     /// What was seen, in numbers.
@@ -29,7 +29,7 @@ pub struct Expectation {
 }
 
 /// Judges a report.
-pub fn judge(report: &Report, wanted: Wanted) -> Vec<Expectation> {
+pub(super) fn judge(report: &Report, wanted: Wanted) -> Vec<Expectation> {
     let on_blue = report.busy_at_switch + report.idle_at_switch;
     let to_move = on_blue.saturating_sub(report.left_by_themselves);
     let is = |text, seen: usize, expected: usize| Expectation {

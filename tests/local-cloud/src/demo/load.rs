@@ -34,11 +34,11 @@ const PASS_EVERY: Duration = Duration::from_secs(4);
 const TRIED_AT_ONCE: usize = 24;
 
 /// When the switch was seen; nothing before.
-pub type Switched = watch::Receiver<Option<Instant>>;
+pub(super) type Switched = watch::Receiver<Option<Instant>>;
 
 /// The callers of a demo.
 #[derive(Debug)]
-pub struct Load {
+pub(super) struct Load {
     caller: Caller,
     recorder: Recorder,
     workers: TaskTracker,
@@ -49,7 +49,7 @@ pub struct Load {
 
 impl Load {
     /// Callers that use `caller` and end when `stop` is.
-    pub fn new(caller: Caller, recorder: Recorder, stop: CancellationToken) -> Self {
+    pub(super) fn new(caller: Caller, recorder: Recorder, stop: CancellationToken) -> Self {
         Self {
             caller,
             recorder,
@@ -61,7 +61,7 @@ impl Load {
     }
 
     /// Starts a worker on each of the first `busy` tunnels, and passers-by on some of the others.
-    pub fn start(&self, tunnels: &[Tunnel], busy: usize, switched: &Switched) {
+    pub(super) fn start(&self, tunnels: &[Tunnel], busy: usize, switched: &Switched) {
         let (worked_with, others) = tunnels.split_at(busy.min(tunnels.len()));
         for (place, tunnel) in worked_with.iter().enumerate() {
             let worker = Worker {
@@ -86,13 +86,8 @@ impl Load {
         }
     }
 
-    /// How many workers are not done yet.
-    pub fn working(&self) -> usize {
-        self.workers.len()
-    }
-
     /// Waits for every worker to be done, then sends one request through every tunnel.
-    pub async fn finish(&self, tunnels: &[Tunnel]) {
+    pub(super) async fn finish(&self, tunnels: &[Tunnel]) {
         self.workers.close();
         self.workers.wait().await;
         self.no_more_passing.cancel();

@@ -1,16 +1,145 @@
 //! `ebbtide-local demo`: one blue/green deployment of a real stateful service, watched from outside.
+//!
+//! Starts a local cloud of its own, opens tunnels through its load balancer, lets callers work through some of them,
+//! starts a deployment with the default input, and watches until it ended and everybody is done. Then it judges what was
+//! seen, writes `target/demo/report.json` and `report.html`, and ends everything it started.
 
-pub mod app;
-pub mod caller;
+mod app;
+mod caller;
 mod drawing;
-pub mod expectations;
-pub mod load;
-pub mod observe;
-pub mod page;
-pub mod progress;
-pub mod report;
-pub mod rows;
-pub mod stages;
-pub mod summary;
-pub mod timeline;
-pub mod tunnels;
+mod expectations;
+mod load;
+mod observe;
+mod page;
+mod progress;
+mod report;
+mod rows;
+mod script;
+mod stages;
+mod summary;
+mod timeline;
+mod tunnels;
+mod watch;
+mod written;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use self::expectations::Wanted;
+use self::observe::{Millis, Recorder};
+use self::progress::Progress;
+use crate::error::{Error, Result};
+use crate::{LocalCloud, Options, places};
+
+/// The service's servers, as many as the local cloud starts.
+const BLUE_SERVERS: usize = 3;
+/// The tunnel servers' `--idle-after`, which the local cloud leaves at its default.
+const IDLE_AFTER: Millis = 2_000;
+/// A demo that takes longer hangs.
+const LONGEST: Duration = Duration::from_secs(300);
+/// What the default demo must reach, of its 300 tunnels and 110 workers.
+const LEAST_REQUESTS: usize = 500;
+
+/// How large a demo is.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Arguments {
+    /// Tunnels to open.
+    #[arg(long, default_value_t = 300)]
+    pub tunnels: usize,
+    /// Tunnels that somebody works through without pause until after the switch.
+    #[arg(long, default_value_t = 110)]
+    pub busy: usize,
+}
+
+/// How a demo ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything expected was seen.
+    AsExpected,
+    /// Something expected was not seen; it has been printed.
+    Unmet,
+}
+
+/// Runs the demo and prints what was seen. Dropping it ends everything it started.
+///
+/// # Errors
+/// When the local cloud does not start, the deployment cannot be started, or the demo takes longer than five minutes.
+pub async fn run(arguments: Arguments) -> Result<Ended> {
+    let began = Instant::now();
+    let mut progress = Progress::new();
+    progress.say(
+        "Starting the local cloud: emulators, the template, load balancer, three blue servers",
+    );
+    let cloud = LocalCloud::start(Options::default()).await?;
+    progress.say(&format!(
+        "Serving at {} after {:.1} s",
+        cloud.listener(),
+        began.elapsed().as_secs_f64()
+    ));
+    let outcome = observe(&cloud, arguments, &mut progress, began).await;
+    cloud.stop().await;
+    outcome
+}
+
+async fn observe(
+    cloud: &LocalCloud,
+    arguments: Arguments,
+    progress: &mut Progress,
+    began: Instant,
+) -> Result<Ended> {
+    let recorder = Recorder::new(IDLE_AFTER);
+    let stop = CancellationToken::new();
+    let _stopped = stop.clone().drop_guard();
+    let played = timeout(
+        LONGEST.saturating_sub(began.elapsed()),
+        script::play(cloud, &arguments, &recorder, progress, &stop),
+    )
+    .await;
+    let mut seen = recorder.observation();
+    seen.wall_seconds = began.elapsed().as_secs_f64();
+    let tunnels = match played {
+        Ok(played) => played?,
+        Err(_) => {
+            let last = format!("the stage {}", progress::stage(&seen));
+            return Err(Error::TimedOut {
+                what: "the demo to end".to_owned(),
+                waited: LONGEST,
+                last,
+            });
+        }
+    };
+    tunnels.close().await;
+    let report = report::compute(&seen);
+    let judged = expectations::judge(&report, wanted(arguments));
+    let written = written::write(&places::repository()?, &seen, &report, &judged)?;
+    progress.say(&summary::table(&report));
+    progress.say(&format!(
+        "{}\n{}",
+        written.json.display(),
+        written.html.display()
+    ));
+    Ok(match summary::unmet(&report, &judged) {
+        None => Ended::AsExpected,
+        Some(text) => {
+            progress.say(&format!("\n{text}"));
+            Ended::Unmet
+        }
+    })
+}
+
+// A smaller demo is judged by its own size.
+fn wanted(arguments: Arguments) -> Wanted {
+    let busy = arguments.busy.min(arguments.tunnels);
+    Wanted {
+        tunnels: arguments.tunnels,
+        least_busy: busy * 10 / 11,
+        least_requests: if busy >= 100 {
+            LEAST_REQUESTS
+        } else {
+            busy * 4
+        },
+        blue_servers: BLUE_SERVERS,
+    }
+}

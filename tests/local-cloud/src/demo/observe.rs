@@ -11,12 +11,12 @@ use std::time::Instant;
 use serde::Serialize;
 
 /// Milliseconds since the recorder was made, which is just before the first tunnel is opened.
-pub type Millis = u64;
+pub(super) type Millis = u64;
 
 /// One of the two environments of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Environment {
+pub(super) enum Environment {
     /// Serves when the deployment starts.
     Blue,
     /// Replaces it.
@@ -25,7 +25,7 @@ pub enum Environment {
 
 impl Environment {
     /// Its name in lines and tables.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Blue => "blue",
             Self::Green => "green",
@@ -35,7 +35,7 @@ impl Environment {
 
 /// One thing that a tunnel's client saw happen to its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientEvent {
+pub(super) enum ClientEvent {
     /// A server took the tunnel.
     Connected {
         /// The server's instance id, from the answer to the upgrade.
@@ -65,7 +65,7 @@ pub enum ClientEvent {
 
 /// One tunnel, with everything its client saw in order.
 #[derive(Clone, Debug, Default)]
-pub struct Tunnel {
+pub(super) struct Tunnel {
     /// The name in its public path.
     pub name: String,
     /// Events with the time each was seen.
@@ -75,7 +75,7 @@ pub struct Tunnel {
 /// What kind of work a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub(super) enum Kind {
     /// Answered within a fraction of a second.
     Quick,
     /// Answered after seconds.
@@ -86,7 +86,7 @@ pub enum Kind {
 
 /// One request as its caller saw it, on the public side of the load balancer.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(super) struct Request {
     /// The tunnel's name.
     pub tunnel: String,
     /// What was asked.
@@ -101,7 +101,7 @@ pub struct Request {
 
 /// One server of the two environments.
 #[derive(Clone, Debug)]
-pub struct Server {
+pub(super) struct Server {
     /// Where it belongs.
     pub environment: Environment,
     /// When EC2 was first seen calling it `terminated`.
@@ -110,7 +110,7 @@ pub struct Server {
 
 /// One answer, or the lack of one, to `GET /sessions`.
 #[derive(Clone, Debug)]
-pub struct Sample {
+pub(super) struct Sample {
     /// When it was read.
     pub at: Millis,
     /// Whose answer.
@@ -121,7 +121,7 @@ pub struct Sample {
 
 /// What a server said of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counts {
+pub(super) struct Counts {
     /// `open`, `draining` or `sealed`.
     pub admission: String,
     /// Busy sessions, with requests that belong to none of them.
@@ -134,7 +134,7 @@ pub struct Counts {
 
 /// The execution of the state machine, from its description and history.
 #[derive(Clone, Debug, Default)]
-pub struct Execution {
+pub(super) struct Execution {
     /// Its ARN.
     pub arn: String,
     /// Its status, as Step Functions says it.
@@ -153,7 +153,7 @@ pub struct Execution {
 
 /// Everything that was seen.
 #[derive(Clone, Debug, Default)]
-pub struct Observation {
+pub(super) struct Observation {
     /// How long after its last request the servers call a tunnel idle.
     pub idle_after: Millis,
     /// Every tunnel.
@@ -180,7 +180,7 @@ pub struct Observation {
 
 /// Collects an observation from many tasks and stamps what they see.
 #[derive(Clone, Debug)]
-pub struct Recorder {
+pub(super) struct Recorder {
     origin: Instant,
     origin_at: jiff::Timestamp,
     seen: Arc<Mutex<Observation>>,
@@ -188,7 +188,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder whose clock starts now.
-    pub fn new(idle_after: Millis) -> Self {
+    pub(super) fn new(idle_after: Millis) -> Self {
         let seen = Observation {
             idle_after,
             ..Observation::default()
@@ -201,26 +201,20 @@ impl Recorder {
     }
 
     /// Time since the recorder was made.
-    pub fn now(&self) -> Millis {
+    pub(super) fn now(&self) -> Millis {
         u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// A wall-clock time, of the execution's history say, on this recorder's clock. Times before its start are 0.
-    pub fn at(&self, time: jiff::Timestamp) -> Millis {
+    pub(super) fn at(&self, time: jiff::Timestamp) -> Millis {
         let since = time
             .as_millisecond()
             .saturating_sub(self.origin_at.as_millisecond());
         u64::try_from(since).unwrap_or(0)
     }
 
-    /// A time of this recorder's clock on the wall.
-    pub fn wall(&self, at: Millis) -> jiff::Timestamp {
-        let after = jiff::SignedDuration::from_millis(i64::try_from(at).unwrap_or(i64::MAX));
-        self.origin_at.checked_add(after).unwrap_or(self.origin_at)
-    }
-
     /// Adds a tunnel and returns its number.
-    pub fn tunnel(&self, name: &str) -> usize {
+    pub(super) fn tunnel(&self, name: &str) -> usize {
         let mut seen = self.lock();
         seen.tunnels.push(Tunnel {
             name: name.to_owned(),
@@ -230,7 +224,7 @@ impl Recorder {
     }
 
     /// Notes what a tunnel's client saw just now.
-    pub fn event(&self, tunnel: usize, event: ClientEvent) {
+    pub(super) fn event(&self, tunnel: usize, event: ClientEvent) {
         let at = self.now();
         if let Some(tunnel) = self.lock().tunnels.get_mut(tunnel) {
             tunnel.events.push((at, event));
@@ -238,7 +232,7 @@ impl Recorder {
     }
 
     /// The environment of a server, as far as EC2 has shown it.
-    pub fn environment(&self, server: &str) -> Option<Environment> {
+    pub(super) fn environment(&self, server: &str) -> Option<Environment> {
         self.lock()
             .servers
             .get(server)
@@ -246,17 +240,17 @@ impl Recorder {
     }
 
     /// Changes the observation in place.
-    pub fn note(&self, change: impl FnOnce(&mut Observation)) {
+    pub(super) fn note(&self, change: impl FnOnce(&mut Observation)) {
         change(&mut self.lock());
     }
 
     /// Reads something from the observation so far.
-    pub fn read<T>(&self, look: impl FnOnce(&Observation) -> T) -> T {
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Observation) -> T) -> T {
         look(&self.lock())
     }
 
     /// The observation as it stands.
-    pub fn observation(&self) -> Observation {
+    pub(super) fn observation(&self) -> Observation {
         let mut seen = self.lock().clone();
         seen.ended_at = self.now();
         seen

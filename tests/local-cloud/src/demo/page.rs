@@ -17,7 +17,7 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Writes the page.
-pub fn write(
+pub(super) fn write(
     seen: &Observation,
     report: &Report,
     judged: &[Expectation],
@@ -51,7 +51,7 @@ pub fn write(
 }
 
 /// What happened, in one line.
-pub fn title(report: &Report) -> String {
+pub(super) fn title(report: &Report) -> String {
     let cut = report.busy_cut + report.cut_on_green;
     if report.switched_at_seconds.is_none() {
         return format!("Traffic was never switched: no session moved, {cut} cut");

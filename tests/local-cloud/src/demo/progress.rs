@@ -14,7 +14,7 @@ use super::stages;
 
 /// Draws or prints progress.
 #[derive(Debug)]
-pub struct Progress {
+pub(super) struct Progress {
     on_terminal: bool,
     drawn: bool,
     last: String,
@@ -22,7 +22,7 @@ pub struct Progress {
 
 /// What one line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub(super) struct State {
     stage: String,
     blue: String,
     green: String,
@@ -30,7 +30,7 @@ pub struct State {
 
 impl Progress {
     /// Progress on standard output.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             on_terminal: std::io::stdout().is_terminal(),
             drawn: false,
@@ -39,7 +39,7 @@ impl Progress {
     }
 
     /// Shows the state at this time.
-    pub fn show(&mut self, at: Millis, state: &State) {
+    pub(super) fn show(&mut self, at: Millis, state: &State) {
         let at = seconds(at);
         let State { stage, blue, green } = state;
         let mut out = std::io::stdout().lock();
@@ -62,7 +62,7 @@ impl Progress {
     }
 
     /// Says something that stays on the screen.
-    pub fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         self.drawn = false;
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{text}");
@@ -77,7 +77,7 @@ impl Default for Progress {
 }
 
 /// The state to show, from what was seen so far.
-pub fn state(seen: &Observation) -> State {
+pub(super) fn state(seen: &Observation) -> State {
     State {
         stage: stage(seen),
         blue: environment(seen, Environment::Blue),
@@ -86,7 +86,7 @@ pub fn state(seen: &Observation) -> State {
 }
 
 /// The stage the execution is in, or what comes before and after it.
-pub fn stage(seen: &Observation) -> String {
+pub(super) fn stage(seen: &Observation) -> String {
     let execution = &seen.execution;
     if execution.ended_at.is_some() {
         return execution.status.clone();
@@ -124,6 +124,7 @@ fn environment(seen: &Observation, environment: Environment) -> String {
             .find(|sample| sample.instance == *instance);
         let admission = match last.and_then(|sample| sample.counts.as_ref()) {
             _ if gone => "gone",
+            None if last.is_none() => "starting",
             Some(counts) => {
                 busy += counts.busy;
                 idle += counts.idle;

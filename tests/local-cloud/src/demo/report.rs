@@ -15,7 +15,7 @@ const QUOTED_FAILURES: usize = 20;
 /// What `target/demo/report.json` holds.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub(super) struct Report {
     /// Tunnels that a server took at least once.
     pub sessions_opened: usize,
     /// Sessions open on blue when the listener was first seen with all its weight on green, that had a request in
@@ -49,6 +49,9 @@ pub struct Report {
     pub requests_on_blue: usize,
     /// The same for green.
     pub requests_on_green: usize,
+    /// How long quick requests took, their application's own 20 to 400 ms included. Those that waited for a tunnel that
+    /// was being moved are among the slowest.
+    pub quick_request_millis: Percentiles,
     /// From the close by blue to the next connection on green.
     pub reconnect_millis: Percentiles,
     /// Blue servers that EC2 was seen calling `terminated`.
@@ -90,7 +93,7 @@ pub struct Report {
 
 /// Requests by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ByKind {
+pub(super) struct ByKind {
     /// Answered within a fraction of a second.
     pub quick: usize,
     /// Answered after seconds.
@@ -101,7 +104,7 @@ pub struct ByKind {
 
 /// Nearest-rank percentiles in milliseconds; absent without a measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Percentiles {
+pub(super) struct Percentiles {
     /// Half are at most this.
     pub p50: Option<Millis>,
     /// 99 of 100 are at most this.
@@ -111,7 +114,7 @@ pub struct Percentiles {
 /// When a stage began and how long it took.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StageTimes {
+pub(super) struct StageTimes {
     /// Its name.
     pub name: &'static str,
     /// Its start.
@@ -122,7 +125,7 @@ pub struct StageTimes {
 
 /// Highest sums of the servers' own reports, per environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Peaks {
+pub(super) struct Peaks {
     /// Blue's.
     pub blue: Peak,
     /// Green's.
@@ -131,7 +134,7 @@ pub struct Peaks {
 
 /// Highest sums of one environment's reports. The highest busy and the highest idle count need not be of the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Peak {
+pub(super) struct Peak {
     /// Servers seen in EC2.
     pub servers: usize,
     /// Busy sessions.
@@ -141,7 +144,7 @@ pub struct Peak {
 }
 
 /// Computes the report.
-pub fn compute(seen: &Observation) -> Report {
+pub(super) fn compute(seen: &Observation) -> Report {
     let lives: Vec<Vec<Session>> = seen
         .tunnels
         .iter()
@@ -165,7 +168,10 @@ pub fn compute(seen: &Observation) -> Report {
 }
 
 /// Sums of one environment's reports over time: time, busy, idle. A server's last report holds until its next.
-pub fn counts_over_time(seen: &Observation, environment: Environment) -> Vec<(Millis, u64, u64)> {
+pub(super) fn counts_over_time(
+    seen: &Observation,
+    environment: Environment,
+) -> Vec<(Millis, u64, u64)> {
     let mut latest = std::collections::BTreeMap::new();
     let mut sums: Vec<(Millis, u64, u64)> = Vec::new();
     for sample in &seen.samples {
@@ -263,6 +269,14 @@ fn count_moves(report: &mut Report, seen: &Observation, lives: &[Vec<Session>]) 
 }
 
 fn count_requests(report: &mut Report, seen: &Observation) {
+    let quick = seen
+        .requests
+        .iter()
+        .filter(|request| request.kind == Kind::Quick);
+    let mut took: Vec<Millis> = quick
+        .map(|request| request.ended.saturating_sub(request.started))
+        .collect();
+    report.quick_request_millis = percentiles(&mut took);
     for request in &seen.requests {
         report.requests_total += 1;
         match request.kind {
@@ -381,7 +395,7 @@ fn percentiles(values: &mut [Millis]) -> Percentiles {
     clippy::cast_precision_loss,
     reason = "a demo's milliseconds are far below 2^52"
 )]
-pub fn seconds(millis: Millis) -> f64 {
+pub(super) fn seconds(millis: Millis) -> f64 {
     millis as f64 / 1000.0
 }
 

@@ -13,7 +13,7 @@ pub(super) const MOST_ROWS: usize = 600;
 /// What a stretch of a row shows, as a number because there are thousands of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Shade {
+pub(super) enum Shade {
     /// Open on blue.
     Blue = 0,
     /// Busy on blue; drawn over the former.
@@ -34,7 +34,7 @@ impl Serialize for Shade {
 
 /// One tunnel's row.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Row<'a> {
+pub(super) struct Row<'a> {
     /// The tunnel's name.
     pub name: &'a str,
     /// Start, end, shade.
@@ -46,7 +46,7 @@ pub struct Row<'a> {
 }
 
 /// The rows, ordered by when each session left blue. Of more than fit, every cut one and an even choice of the rest.
-pub fn rows(seen: &Observation) -> Vec<Row<'_>> {
+pub(super) fn rows(seen: &Observation) -> Vec<Row<'_>> {
     let mut all: Vec<Row<'_>> = seen
         .tunnels
         .iter()

@@ -6,7 +6,7 @@ use super::observe::{Execution, Millis};
 
 /// A stretch of the execution that a person would name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stage {
+pub(super) struct Stage {
     /// The state that gave it its name, `LaunchGreen` say, or `Drain` for the loop that empties blue.
     pub name: &'static str,
     /// When it was entered.
@@ -34,18 +34,13 @@ const STAGES: [(&str, &str); 15] = [
     ("RejectGreen", "RejectGreen"),
 ];
 
-/// The stage a state opens, if it opens one.
-pub fn stage_of(state: &str) -> Option<&'static str> {
-    rank(state).map(|rank| STAGES[rank].1)
-}
-
 fn rank(state: &str) -> Option<usize> {
     STAGES.iter().position(|(name, _)| *name == state)
 }
 
 /// The execution's stages, in order. Stages only go forward: a state that an earlier stage began with stays part of the
 /// stage it comes back in.
-pub fn stages(execution: &Execution, ended_at: Millis) -> Vec<Stage> {
+pub(super) fn stages(execution: &Execution, ended_at: Millis) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     let mut furthest = None;
     for (at, state) in &execution.entered {

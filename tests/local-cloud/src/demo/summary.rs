@@ -10,7 +10,7 @@ use super::page;
 use super::report::Report;
 
 /// The closing table.
-pub fn table(report: &Report) -> String {
+pub(super) fn table(report: &Report) -> String {
     let millis =
         |value: Option<Millis>| value.map_or_else(|| "–".to_owned(), |value| value.to_string());
     let lines = [
@@ -91,7 +91,7 @@ pub fn table(report: &Report) -> String {
 }
 
 /// What was expected and not seen; nothing when all held.
-pub fn unmet(report: &Report, judged: &[Expectation]) -> Option<String> {
+pub(super) fn unmet(report: &Report, judged: &[Expectation]) -> Option<String> {
     let unmet: Vec<&Expectation> = judged.iter().filter(|each| !each.held).collect();
     if unmet.is_empty() {
         return None;

@@ -7,15 +7,15 @@
 use super::observe::{ClientEvent, Environment, Millis, Observation, Tunnel};
 
 /// WebSocket close code by which a draining server lets go of an idle session (RFC 6455's registry: Service Restart).
-pub const SERVICE_RESTART: u16 = 1012;
+pub(super) const SERVICE_RESTART: u16 = 1012;
 
 /// A client stamps an event when its task runs, on a loaded machine a little after it happened. A session closed
 /// sooner than `idle_after` less this after its last request was busy when it was closed.
-pub const CLOCK_TOLERANCE: Millis = 150;
+pub(super) const CLOCK_TOLERANCE: Millis = 150;
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(super) enum Ending {
     /// Closed by its server with code 1012 while nobody used it.
     Graceful,
     /// Ended by the demo itself.
@@ -26,9 +26,7 @@ pub enum Ending {
 
 /// One connection of a tunnel to one server: a session.
 #[derive(Clone, Debug)]
-pub struct Session {
-    /// The server's instance id.
-    pub server: String,
+pub(super) struct Session {
     /// Its environment; none when EC2 never showed that instance.
     pub environment: Option<Environment>,
     /// When it was opened.
@@ -41,12 +39,12 @@ pub struct Session {
 
 impl Session {
     /// Whether it was open at that time.
-    pub fn is_open(&self, at: Millis) -> bool {
+    pub(super) fn is_open(&self, at: Millis) -> bool {
         self.opened <= at && self.ended.as_ref().is_none_or(|(end, _)| at < *end)
     }
 
     /// Whether it was open and busy at that time.
-    pub fn is_busy(&self, at: Millis) -> bool {
+    pub(super) fn is_busy(&self, at: Millis) -> bool {
         self.is_open(at)
             && self
                 .busy
@@ -55,7 +53,7 @@ impl Session {
     }
 
     /// The reason, when it was cut.
-    pub fn cut(&self) -> Option<(Millis, &str)> {
+    pub(super) fn cut(&self) -> Option<(Millis, &str)> {
         match &self.ended {
             Some((at, Ending::Cut(reason))) => Some((*at, reason)),
             _ => None,
@@ -63,7 +61,7 @@ impl Session {
     }
 
     /// When its server closed it gracefully.
-    pub fn closed_gracefully(&self) -> Option<Millis> {
+    pub(super) fn closed_gracefully(&self) -> Option<Millis> {
         match self.ended {
             Some((at, Ending::Graceful)) => Some(at),
             _ => None,
@@ -72,7 +70,7 @@ impl Session {
 }
 
 /// The sessions of one tunnel, in order.
-pub fn sessions(tunnel: &Tunnel, seen: &Observation) -> Vec<Session> {
+pub(super) fn sessions(tunnel: &Tunnel, seen: &Observation) -> Vec<Session> {
     let mut lives = Lives {
         idle_after: seen.idle_after,
         ..Lives::default()
@@ -107,7 +105,6 @@ impl Lives {
                 });
                 let environment = seen.servers.get(server).map(|known| known.environment);
                 self.open = Some(Session {
-                    server: server.clone(),
                     environment,
                     opened: at,
                     ended: None,

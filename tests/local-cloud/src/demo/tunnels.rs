@@ -3,7 +3,7 @@
 //! Owns the clients and writes what each sees into the record.
 
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tunnel::client::{self, Event, Options};
 
@@ -12,7 +12,7 @@ use super::observe::{ClientEvent, Recorder};
 
 /// One tunnel, as those who use it know it.
 #[derive(Clone, Debug)]
-pub struct Tunnel {
+pub(super) struct Tunnel {
     /// The name in its public path.
     pub name: String,
     /// The server that holds it now, as its client sees it.
@@ -21,20 +21,23 @@ pub struct Tunnel {
 
 /// All tunnels of a demo.
 #[derive(Debug)]
-pub struct Tunnels {
+pub(super) struct Tunnels {
     recorder: Recorder,
     clients: TaskTracker,
     stop: CancellationToken,
+    _stopped: DropGuard,
     open: Vec<Tunnel>,
 }
 
 impl Tunnels {
     /// Starts `count` clients that open their tunnels through the listener at `http://host:port`.
-    pub fn open(listener: &str, count: usize, recorder: &Recorder) -> Self {
+    pub(super) fn open(listener: &str, count: usize, recorder: &Recorder) -> Self {
+        let stop = CancellationToken::new();
         let mut tunnels = Self {
             recorder: recorder.clone(),
             clients: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            stop: stop.clone(),
+            _stopped: stop.drop_guard(),
             open: Vec::with_capacity(count),
         };
         let listener = listener.replacen("http://", "ws://", 1);
@@ -61,12 +64,12 @@ impl Tunnels {
     }
 
     /// The tunnels, in the order of their names.
-    pub fn all(&self) -> &[Tunnel] {
+    pub(super) fn all(&self) -> &[Tunnel] {
         &self.open
     }
 
     /// How many are held by a server now.
-    pub fn connected(&self) -> usize {
+    pub(super) fn connected(&self) -> usize {
         self.open
             .iter()
             .filter(|tunnel| tunnel.server.borrow().is_some())
@@ -74,7 +77,7 @@ impl Tunnels {
     }
 
     /// Closes all of them and waits until they are.
-    pub async fn close(&self) {
+    pub(super) async fn close(&self) {
         for place in 0..self.open.len() {
             self.recorder.event(place, ClientEvent::Left);
         }

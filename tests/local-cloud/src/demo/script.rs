@@ -1,0 +1,115 @@
+//! What happens in a demo, in order: tunnels, load, the deployment, and the wait until everybody is done.
+//!
+//! Owns the order and the bounds. What is seen on the way goes into the record by itself.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::caller::Caller;
+use super::load::Load;
+use super::observe::Recorder;
+use super::progress::{self, Progress};
+use super::tunnels::Tunnels;
+use super::{Arguments, watch as watching};
+use crate::LocalCloud;
+use crate::error::{Error, Result};
+use crate::wait::{Seen, until};
+
+/// All tunnels are open well within this.
+const OPEN_WITHIN: Duration = Duration::from_secs(30);
+/// Everybody works this long before the deployment starts.
+const BEFORE: Duration = Duration::from_millis(2_500);
+/// Everybody has worked on green well within this after the deployment ended.
+const DONE_WITHIN: Duration = Duration::from_secs(40);
+/// How often progress is shown.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs the demo on a cloud that serves, up to the moment when everything has been seen; the tunnels are still open then.
+///
+/// # Errors
+/// When the tunnels do not open, or the deployment cannot be started or followed.
+pub(super) async fn play(
+    cloud: &LocalCloud,
+    arguments: &Arguments,
+    recorder: &Recorder,
+    progress: &mut Progress,
+    stop: &CancellationToken,
+) -> Result<Tunnels> {
+    let (tell, switched) = watch::channel(None);
+    let seen = cloud.observed();
+    watching::note_blue(&seen.borrow(), recorder);
+    let _watching = [
+        task(watching::cloud(seen.clone(), recorder.clone(), tell)),
+        task(watching::reports(
+            seen,
+            cloud.session_port(),
+            recorder.clone(),
+        )),
+    ];
+    let tunnels = Tunnels::open(cloud.listener(), arguments.tunnels, recorder);
+    until("every tunnel to be open", OPEN_WITHIN, || async {
+        let connected = tunnels.connected();
+        Ok(if connected == arguments.tunnels {
+            Seen::Done(())
+        } else {
+            Seen::NotYet(format!("{connected} are"))
+        })
+    })
+    .await?;
+    let caller = Caller::new(cloud.listener(), recorder.clone())
+        .map_err(|error| Error::Input(format!("no HTTP client: {error}")))?;
+    let load = Load::new(caller, recorder.clone(), stop.clone());
+    load.start(tunnels.all(), arguments.busy, &switched);
+    let deploying = async {
+        sleep(BEFORE).await;
+        follow(cloud, recorder).await?;
+        if recorder.read(|seen| seen.execution.status == "SUCCEEDED") {
+            // Whoever is not done by then is missed by the expectations, which say so in numbers.
+            let _ = timeout(DONE_WITHIN, load.finish(tunnels.all())).await;
+        }
+        Ok(())
+    };
+    showing(deploying, recorder, progress).await?;
+    Ok(tunnels)
+}
+
+async fn follow(cloud: &LocalCloud, recorder: &Recorder) -> Result<()> {
+    let arn = cloud.start_execution(&serde_json::json!({})).await?;
+    recorder.note(|record| record.execution.arn.clone_from(&arn));
+    watching::execution(&cloud.clients().sfn, &arn, recorder)
+        .await
+        .map_err(Error::aws("following the execution"))
+}
+
+// Shows progress once a second while the work goes on, and once more at its end.
+async fn showing<T>(
+    work: impl Future<Output = T>,
+    recorder: &Recorder,
+    progress: &mut Progress,
+) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut next = Instant::now();
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                progress.show(recorder.now(), &recorder.read(progress::state));
+                return done;
+            }
+            () = tokio::time::sleep_until(next) => {
+                progress.show(recorder.now(), &recorder.read(progress::state));
+                next += SHOW_EVERY;
+            }
+        }
+    }
+}
+
+fn task<F>(work: F) -> AbortOnDropHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    AbortOnDropHandle::new(tokio::spawn(work))
+}
