@@ -186,12 +186,17 @@ impl Drained {
         mut unknown: Vec<Untold>,
         at: Timestamp,
     ) -> Self {
-        let per_second: f64 = taken.iter().map(|order| order.per_second).sum();
-        let reason = format!(
-            "{} servers close {per_second:.1} idle sessions a second for {lease_seconds} s; {sealed} sealed; {} unknown",
-            taken.len(),
-            unknown.len()
-        );
+        // From 0.0, because the sum of nothing is -0.0.
+        let per_second = taken.iter().fold(0.0, |sum, order| sum + order.per_second);
+        let ordered = if taken.is_empty() {
+            "no server to order".to_owned()
+        } else {
+            format!(
+                "servers ordered: {}, to close {per_second:.1} idle sessions a second for {lease_seconds} s",
+                taken.len()
+            )
+        };
+        let reason = format!("{ordered}; sealed: {sealed}; unknown: {}", unknown.len());
         unknown.truncate(MOST_TOLD);
         Self {
             at,
@@ -343,9 +348,13 @@ mod tests {
         assert_eq!(drained.unknown.len(), 20);
         assert_eq!(
             drained.reason,
-            "2 servers close 20.0 idle sessions a second for 62 s; 1 sealed; 30 unknown"
+            "servers ordered: 2, to close 20.0 idle sessions a second for 62 s; sealed: 1; unknown: 30"
         );
-        assert_eq!(Drained::of_orders(&[], 62, 3, vec![], NOW).lease_seconds, 0);
+        let none = Drained::of_orders(&[], 62, 3, vec![], NOW);
+        assert_eq!(none.lease_seconds, 0);
+        assert_eq!(none.reason, "no server to order; sealed: 3; unknown: 0");
+        let json = serde_json::to_string(&none).unwrap();
+        assert!(json.contains(r#""perSecond":0.0"#), "{json}");
     }
 
     #[test]

@@ -155,15 +155,15 @@ fn verdict(servers: usize, unfit: usize, not_yet: usize, attempt: u32) -> (Verdi
         return (Verdict::Rejected, "green has no server".to_owned());
     }
     if unfit > 0 {
-        let reason = format!("{unfit} of {servers} green servers are unfit");
+        let reason = format!("green servers that are unfit: {unfit} of {servers}");
         return (Verdict::Rejected, reason);
     }
     if not_yet == 0 {
         let reason =
-            format!("all {servers} green servers are open, empty and have taken the epoch");
+            format!("every green server is open, empty and has taken the epoch: {servers}");
         return (Verdict::Accepted, reason);
     }
-    let reason = format!("{not_yet} of {servers} green servers are not fit yet");
+    let reason = format!("green servers that are not fit yet: {not_yet} of {servers}");
     if attempt < LAST_ATTEMPT {
         (Verdict::Wait, reason)
     } else {
@@ -320,6 +320,6 @@ mod tests {
         let test = of(&findings, 0);
         assert_eq!(test.refusals.len(), 20);
         assert_eq!(test.refusals[0].instance, "i-30");
-        assert_eq!(test.reason, "1 of 31 green servers are unfit");
+        assert_eq!(test.reason, "green servers that are unfit: 1 of 31");
     }
 }

@@ -93,7 +93,7 @@ async fn a_sealed_server_is_not_ordered() {
     assert_eq!(drained.ordered, 1);
     assert!(drained.unknown.is_empty());
     assert!(fleet.servers[0].asked(Call::Drain).is_empty());
-    assert!(drained.reason.contains("1 sealed"), "{}", drained.reason);
+    assert!(drained.reason.contains("sealed: 1"), "{}", drained.reason);
 }
 
 #[tokio::test]
