@@ -180,6 +180,21 @@ mod tests {
                 counts: Some(counts),
             });
         }
+        for (instance, counts) in [("i-3", None), ("i-4", None)] {
+            let instance = instance.into();
+            seen.samples.push(Sample {
+                at: 2,
+                instance,
+                counts,
+            });
+        }
+        seen.servers.insert(
+            "i-5".into(),
+            Server {
+                environment: Environment::Blue,
+                terminated_at: None,
+            },
+        );
         let entered = vec![(0, "LaunchGreen".to_owned())];
         seen.execution = Execution {
             arn: "arn".into(),
@@ -188,7 +203,10 @@ mod tests {
         };
         let state = state(&seen);
         assert_eq!(state.stage, "LaunchGreen");
-        assert_eq!(state.blue, "  5 busy  20 idle  2 draining 1 gone 1 silent");
+        assert_eq!(
+            state.blue,
+            "  5 busy  20 idle  2 draining 1 gone 1 silent 1 starting"
+        );
         assert_eq!(state.green, "–");
     }
 
