@@ -8,6 +8,7 @@ mod app;
 mod caller;
 mod drawing;
 mod expectations;
+mod follow;
 mod load;
 mod observe;
 mod page;
@@ -69,10 +70,11 @@ pub enum Ended {
 pub async fn run(arguments: Arguments) -> Result<Ended> {
     let began = Instant::now();
     let mut progress = Progress::new();
-    progress.say(
-        "Starting the local cloud: emulators, the template, load balancer, three blue servers",
-    );
-    let cloud = LocalCloud::start(Options::default()).await?;
+    let options = Options {
+        progress: crate::Progress::new(|line| println!("{line}")),
+        ..Options::default()
+    };
+    let cloud = LocalCloud::start(options).await?;
     progress.say(&format!(
         "Serving at {} after {:.1} s",
         cloud.listener(),

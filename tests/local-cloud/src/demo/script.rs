@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::caller::Caller;
+use super::follow::follow;
 use super::load::Load;
 use super::observe::Recorder;
 use super::progress::{self, Progress};
@@ -66,7 +67,8 @@ pub(super) async fn play(
     load.start(tunnels.all(), arguments.busy, &switched);
     let deploying = async {
         sleep(BEFORE).await;
-        follow(cloud, recorder).await?;
+        let deployment = cloud.deploy(None, &serde_json::json!({})).await?;
+        follow(&cloud.clients().sfn, &deployment, recorder).await?;
         if recorder.read(|seen| seen.execution.status == "SUCCEEDED") {
             // Whoever is not done by then is missed by the expectations, which say so in numbers.
             let _ = timeout(DONE_WITHIN, load.finish(tunnels.all())).await;
@@ -75,14 +77,6 @@ pub(super) async fn play(
     };
     showing(deploying, recorder, progress).await?;
     Ok(tunnels)
-}
-
-async fn follow(cloud: &LocalCloud, recorder: &Recorder) -> Result<()> {
-    let arn = cloud.start_execution(&serde_json::json!({})).await?;
-    recorder.note(|record| record.execution.arn.clone_from(&arn));
-    watching::execution(&cloud.clients().sfn, &arn, recorder)
-        .await
-        .map_err(Error::aws("following the execution"))
 }
 
 // Shows progress once a second while the work goes on, and once more at its end.
