@@ -18,7 +18,9 @@ use crate::observation::Instance;
 use crate::program::Program;
 use crate::warden::signal;
 
+mod keeping;
 mod server_program;
+pub(crate) use keeping::keep;
 pub use server_program::{NewServer, ServerProgram};
 
 /// How long a killed process may take to be gone: the kernel needs milliseconds.

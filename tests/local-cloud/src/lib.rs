@@ -6,19 +6,28 @@
 
 pub mod balancer;
 pub mod clients;
+pub mod cloud;
 pub mod emulators;
 pub mod error;
+pub mod execution;
 pub mod host;
+pub mod kept;
 pub mod observation;
+pub mod options;
 pub mod places;
 pub mod ports;
 pub mod program;
+pub mod report;
+pub mod stack;
 pub mod venv;
 pub mod wait;
 pub mod warden;
 pub mod world;
 
+pub use cloud::LocalCloud;
 pub use error::{Error, Result};
+pub use execution::{Execution, Standing};
+pub use options::{Choice, Options, Progress};
 
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";

@@ -83,6 +83,16 @@ pub fn end_marked(directory: &Path) -> Vec<u32> {
     }
 }
 
+/// Sends SIGTERM.
+pub fn ask_to_end(process: u32) {
+    signal(process, Signal::TERM);
+}
+
+/// Sends SIGKILL.
+pub fn kill(process: u32) {
+    signal(process, Signal::KILL);
+}
+
 /// Sends a signal; a process that is gone is none of our business.
 pub(crate) fn signal(process: u32, signal: Signal) -> bool {
     i32::try_from(process)

@@ -1,0 +1,163 @@
+//! Builds and deploys the unmodified template with the SAM CLI, as a user does.
+//!
+//! `sam build` runs once per process into a directory of its own below `target/`, so that a user's `.aws-sam` is left
+//! alone; `sam deploy` runs per cloud. The functions themselves are what cargo built beside the running program.
+
+use std::path::{Path, PathBuf};
+
+use tokio::sync::OnceCell;
+
+use crate::clients::Clients;
+use crate::emulators::Emulators;
+use crate::error::{Error, Result};
+use crate::program::Program;
+use crate::venv::Venv;
+use crate::{places, world};
+
+/// The stack's name, and so the state machine's.
+pub const STACK: &str = "ebbtide";
+
+/// What a deployed stack says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// The state machine.
+    pub state_machine_arn: String,
+    /// The table of the service's record.
+    pub table: String,
+}
+
+/// Where to build from, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct Sam<'a> {
+    /// The repository.
+    pub repository: &'a Path,
+    /// The SAM CLI's environment.
+    pub venv: &'a Venv,
+    /// The cloud's private directory, for logs.
+    pub directory: &'a Path,
+}
+
+/// The template that `sam build` left, once per process.
+static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
+
+impl Sam<'_> {
+    /// Runs `sam build`, unless this process has already done so.
+    ///
+    /// # Errors
+    /// If it fails; the message has the end of its output.
+    pub async fn build(self) -> Result<&'static Path> {
+        let built = BUILT.get_or_try_init(|| self.build_anew()).await?;
+        Ok(built)
+    }
+
+    async fn build_anew(self) -> Result<PathBuf> {
+        let builds = self.repository.join("target/sam-build");
+        forget_builds_of_the_dead(&builds);
+        let into = builds.join(std::process::id().to_string());
+        let programs = places::programs()?;
+        let target = programs.parent().unwrap_or(&programs);
+        self.sam("sam-build")?
+            .args(["build", "--template-file", "template.yaml", "--build-dir"])
+            .arg(&into)
+            .env("EBBTIDE_PROFILE", "dev")
+            .env("CARGO_TARGET_DIR", target)
+            .run()
+            .await?;
+        Ok(into.join("template.yaml"))
+    }
+
+    /// Runs `sam deploy` with these parameters and reads the stack's outputs.
+    ///
+    /// # Errors
+    /// If it fails, or the stack lacks an output.
+    pub async fn deploy(
+        self,
+        built: &Path,
+        emulators: &Emulators,
+        clients: &Clients,
+        parameters: &[(String, String)],
+    ) -> Result<Stack> {
+        let overrides = parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        self.sam("sam-deploy")?
+            .args([
+                "deploy",
+                "--stack-name",
+                STACK,
+                "--resolve-s3",
+                "--no-confirm-changeset",
+                "--no-fail-on-empty-changeset",
+            ])
+            .args([
+                "--no-progressbar",
+                "--capabilities",
+                "CAPABILITY_IAM",
+                "CAPABILITY_AUTO_EXPAND",
+                "--template-file",
+            ])
+            .arg(built)
+            .arg("--parameter-overrides")
+            .args(overrides)
+            .env("AWS_ENDPOINT_URL", &emulators.ministack)
+            // Five seconds between looks at the stack, if not told otherwise.
+            .env("SAM_CLI_POLL_DELAY", "0.2")
+            .run()
+            .await?;
+        outputs(clients).await
+    }
+
+    /// The SAM CLI without telemetry, with an application directory in `target/` instead of the user's home, in which
+    /// the weekly look for a newer version counts as done: without a network it would cost five seconds.
+    fn sam(self, log: &str) -> Result<Program> {
+        let home = self.directory.join("sam");
+        std::fs::create_dir_all(&home).map_err(Error::io("cannot make", &home))?;
+        let now = jiff::Timestamp::now().as_second();
+        let metadata = serde_json::json!({ "telemetryEnabled": false, "lastVersionCheck": now });
+        let file = home.join("metadata.json");
+        std::fs::write(&file, metadata.to_string()).map_err(Error::io("cannot write", &file))?;
+        Ok(Program::new(log, self.venv.program("sam"), self.directory)
+            .current_dir(self.repository)
+            .env("SAM_CLI_TELEMETRY", "0")
+            .env("__SAM_CLI_APP_DIR", home))
+    }
+}
+
+async fn outputs(clients: &Clients) -> Result<Stack> {
+    let described = clients
+        .cloudformation
+        .describe_stacks()
+        .stack_name(STACK)
+        .send()
+        .await
+        .map_err(Error::aws("DescribeStacks"))?;
+    let outputs = described
+        .stacks()
+        .first()
+        .map(|stack| stack.outputs())
+        .unwrap_or_default();
+    let output = |key: &str| {
+        let found = outputs
+            .iter()
+            .find(|output| output.output_key() == Some(key));
+        found
+            .and_then(|output| output.output_value())
+            .map(ToOwned::to_owned)
+            .ok_or_else(|| world::missing("DescribeStacks", &format!("the output {key}")))
+    };
+    Ok(Stack {
+        state_machine_arn: output("StateMachineArn")?,
+        table: output("TableName")?,
+    })
+}
+
+/// Removes what processes that no longer run have built.
+fn forget_builds_of_the_dead(builds: &Path) {
+    let entries = std::fs::read_dir(builds).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        if !Path::new("/proc").join(&name).exists() {
+            let _ = std::fs::remove_dir_all(builds.join(name));
+        }
+    }
+}
