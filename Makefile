@@ -46,7 +46,7 @@ $(VENV)/installed: tests/local-cloud/requirements.txt
 	echo "installing the emulators and checkers into $(VENV) (first time: about 2 minutes)"
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian, apt-get install python3-venv" >&2; exit 1; }
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement tests/local-cloud/requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tests/local-cloud/requirements.txt
 	touch $@
 
 # ---- checks
