@@ -1,0 +1,13 @@
+//! Real servers on 127.0.0.1, real WebSockets, real HTTP.
+
+// clippy's allowance for tests reaches only functions marked as tests, not what they call.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod draining;
+mod endpoint;
+mod foreign;
+mod forwarding;
+mod harness;
+mod passing_on;
+mod replacing;
+mod sealing;
