@@ -61,7 +61,7 @@ pub(crate) struct Control {
     instance: String,
     path: PathBuf,
     memory: Mutex<Memory>,
-    /// `memory.kept.epoch` for readers.
+    /// The epoch that a restart would know, for reports.
     epoch: AtomicU64,
     /// The file may say sealed although no write of a seal has succeeded: there is no way back then.
     seal_in_doubt: AtomicBool,
@@ -95,7 +95,7 @@ impl Control {
         &self.admission
     }
 
-    /// The highest epoch seen.
+    /// The highest epoch seen that a restart would still know.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::SeqCst)
     }
@@ -209,13 +209,14 @@ impl Control {
         if memory.written && memory.kept == kept {
             return Ok(());
         }
-        self.epoch.store(kept.epoch, Ordering::SeqCst);
+        let epoch = kept.epoch;
         memory.kept = kept.clone();
         memory.written = false;
         let path = self.path.clone();
         let written = tokio::task::spawn_blocking(move || state_file::write(&path, &kept)).await;
         written.unwrap_or_else(|panic| Err(WriteFailed::interrupted(panic)))?;
         memory.written = true;
+        self.epoch.store(epoch, Ordering::SeqCst);
         Ok(())
     }
 }

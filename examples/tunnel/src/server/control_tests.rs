@@ -151,7 +151,10 @@ async fn an_epoch_that_could_not_be_written_is_not_acknowledged_but_fences() {
         control.order(order(3, DRAIN)).await,
         Err(Refused::NotKept(_))
     ));
-    assert_eq!(control.admission().state().mode, Mode::Open);
+    assert_eq!(
+        (control.epoch(), control.admission().state().mode),
+        (0, Mode::Open)
+    );
     assert!(matches!(
         control.order(order(2, DRAIN)).await,
         Err(Refused::StaleEpoch { .. })

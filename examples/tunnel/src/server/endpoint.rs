@@ -27,6 +27,8 @@ use super::{Shared, forward, reserve};
 use crate::admission::Refusal;
 
 const LARGEST_BODY: usize = 64 * 1024;
+/// What every reader of JSON can hold (RFC 8259, section 6).
+const LARGEST_EPOCH: u64 = (1 << 53) - 1;
 /// A lease longer than this is a mistake: a forgotten order must lapse.
 const LONGEST_LEASE: u64 = 86_400;
 
@@ -139,6 +141,12 @@ fn parse<T: DeserializeOwned>(sent: Sent) -> Result<T, Box<Response>> {
 }
 
 async fn give(shared: &Shared, named: Named, what: What) -> Response {
+    if named.epoch > LARGEST_EPOCH {
+        return invalid(&format!(
+            "epoch: expected at most {LARGEST_EPOCH}, got {}",
+            named.epoch
+        ));
+    }
     let Named {
         instance,
         deployment,

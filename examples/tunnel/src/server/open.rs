@@ -53,19 +53,20 @@ pub(crate) fn open(shared: Arc<Shared>, name: String, request: Request<Incoming>
         shared,
         name,
         Request::from_parts(parts, body),
-        carried,
         place,
+        carried,
     );
     tokio::spawn(stop.run_until_cancelled_owned(upgraded));
     response
 }
 
+// Parameters are dropped last to first: the place goes when nothing is counted any more.
 async fn upgrade(
     shared: Arc<Shared>,
     name: String,
     request: Request<Incoming>,
-    carried: Carried,
     place: Place,
+    carried: Carried,
 ) {
     let upgraded = match tokio::time::timeout(HANDSHAKE, hyper::upgrade::on(request)).await {
         Ok(Ok(upgraded)) => upgraded,

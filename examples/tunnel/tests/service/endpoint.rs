@@ -62,6 +62,10 @@ async fn an_ill_formed_order_is_refused_in_json_and_changes_nothing() {
             "resume",
             r#"{"instance":"i-1","deployment":"spring","epoch":-1}"#.into(),
         ),
+        (
+            "resume",
+            r#"{"instance":"i-1","deployment":"spring","epoch":9007199254740992}"#.into(),
+        ),
         ("drain", format!("{{{named}}}")),
         (
             "drain",
