@@ -71,6 +71,7 @@ unit: ## unit, handler and protocol tests
 
 scenarios: $(VENV)/installed build ## whole deployments on the local cloud
 	cargo test --locked --quiet --workspace --test error_names
+	cargo test --locked --quiet --workspace --test local_cloud -- --ignored
 	cargo test --locked --workspace --test scenarios
 
 .PHONY: workflow

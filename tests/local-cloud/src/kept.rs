@@ -169,6 +169,14 @@ impl Kept {
         left
     }
 
+    /// Removes the logs of the cloud before.
+    pub fn forget_logs(&self, _hold: &Hold) {
+        let logs = std::fs::read_dir(self.directory.join("logs"));
+        for log in logs.into_iter().flatten().flatten() {
+            let _ = std::fs::remove_file(log.path());
+        }
+    }
+
     fn file(&self) -> PathBuf {
         self.directory.join("cloud.json")
     }

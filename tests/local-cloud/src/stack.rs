@@ -53,16 +53,32 @@ impl Sam<'_> {
     async fn build_anew(self) -> Result<PathBuf> {
         let builds = self.repository.join("target/sam-build");
         forget_builds_of_the_dead(&builds);
-        let into = builds.join(std::process::id().to_string());
+        // The SAM CLI writes a file beside its build directory, too.
+        let into = builds.join(std::process::id().to_string()).join("build");
         let programs = places::programs()?;
         let target = programs.parent().unwrap_or(&programs);
         self.sam("sam-build")?
-            .args(["build", "--template-file", "template.yaml", "--build-dir"])
+            .args([
+                "build",
+                "--parallel",
+                "--template-file",
+                "template.yaml",
+                "--build-dir",
+            ])
             .arg(&into)
             .env("EBBTIDE_PROFILE", "dev")
             .env("CARGO_TARGET_DIR", target)
             .run()
             .await?;
+        let zip = Program::new("zip-functions", self.venv.program("python"), self.directory);
+        zip.arg(
+            self.repository
+                .join("tests/local-cloud/python/zip_functions.py"),
+        )
+        .arg(&into)
+        .arg(builds.join("zips"))
+        .run()
+        .await?;
         Ok(into.join("template.yaml"))
     }
 
@@ -156,7 +172,10 @@ fn forget_builds_of_the_dead(builds: &Path) {
     let entries = std::fs::read_dir(builds).into_iter().flatten().flatten();
     for entry in entries {
         let name = entry.file_name();
-        if !Path::new("/proc").join(&name).exists() {
+        let is_a_build = name
+            .to_str()
+            .is_some_and(|name| name.parse::<u32>().is_ok());
+        if is_a_build && !Path::new("/proc").join(&name).exists() {
             let _ = std::fs::remove_dir_all(builds.join(name));
         }
     }

@@ -138,4 +138,21 @@ mod tests {
         end_marked(other.path());
         second.wait().await.unwrap();
     }
+
+    #[tokio::test]
+    async fn the_warden_acts_when_its_pipe_closes() {
+        let directory = tempfile::tempdir().unwrap();
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+        let warden = Warden::start(Path::new("python3"), &scripts, directory.path()).unwrap();
+        let mut left = Program::new("left-behind", "sleep", directory.path())
+            .arg("60")
+            .outliving()
+            .start()
+            .unwrap();
+        assert!(left.try_wait().unwrap().is_none());
+        // As the kernel does when the process that holds the pipe is killed.
+        drop(warden);
+        let ended = tokio::time::timeout(Duration::from_secs(10), left.wait()).await;
+        assert!(!ended.expect("it lives on").unwrap().success());
+    }
 }

@@ -26,6 +26,7 @@ pub(crate) async fn up() -> Result<ExitCode> {
     if kept.clean(&hold) {
         println!("tidied up after a local cloud that was not ended in order");
     }
+    kept.forget_logs(&hold);
     drop(hold);
     let mut server = start(&kept)?;
     let cloud = tokio::select! {
