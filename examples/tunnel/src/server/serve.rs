@@ -19,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Outbox;
@@ -37,6 +37,7 @@ where
         };
         match accepted {
             Ok((socket, _)) => {
+                let _ = socket.set_nodelay(true);
                 tokio::spawn(connection(socket, handle.clone(), stop.clone()));
             }
             Err(error) => {
@@ -48,12 +49,12 @@ where
     }
 }
 
-async fn connection<H, F>(socket: TcpStream, handle: H, stop: CancellationToken)
+async fn connection<S, H, F>(socket: S, handle: H, stop: CancellationToken)
 where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
-    let _ = socket.set_nodelay(true);
     let outbox = Outbox::default();
     let io = TokioIo::new(Flushing {
         socket,
@@ -79,18 +80,18 @@ where
 ///
 /// hyper flushes its transport only after its own buffer is empty (`proto/h1/io.rs`, `Buffered::poll_flush`), and
 /// always does so after a response body has ended.
-struct Flushing {
-    socket: TcpStream,
+struct Flushing<S> {
+    socket: S,
     outbox: Outbox,
 }
 
-impl Drop for Flushing {
+impl<S> Drop for Flushing<S> {
     fn drop(&mut self) {
         self.outbox.clear();
     }
 }
 
-impl AsyncRead for Flushing {
+impl<S: AsyncRead + Unpin> AsyncRead for Flushing<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -100,7 +101,7 @@ impl AsyncRead for Flushing {
     }
 }
 
-impl AsyncWrite for Flushing {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Flushing<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -131,5 +132,69 @@ impl AsyncWrite for Flushing {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+    use hyper::body::Frame;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+    use super::super::body::{Counted, Work};
+    use super::*;
+    use crate::admission::{Admission, State};
+
+    /// One large piece, and a sender that is dropped with it.
+    struct Large(Option<Bytes>, #[allow(dead_code)] UnboundedSender<()>);
+
+    impl hyper::body::Body for Large {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.take().map(|piece| Ok(Frame::data(piece))))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_until_its_last_byte_has_left() {
+        let admission = Admission::new(State::start(false));
+        let place = admission.enter_request().unwrap();
+        let work = Work {
+            in_flight: None,
+            carried: None,
+            _place: place,
+        };
+        let (told, mut dropped) = unbounded_channel();
+        let large = Large(Some(vec![b'x'; 100_000].into()), told);
+        let answer = Arc::new(Mutex::new(Some((large, work))));
+        let handle = move |request: Request<Incoming>| {
+            let outbox = request.extensions().get::<Outbox>().unwrap().clone();
+            let (large, work) = answer.lock().unwrap().take().unwrap();
+            std::future::ready(Response::new(Body::new(Counted::new(large, work, outbox))))
+        };
+        // Room for 1 KB on the way: the rest of the answer has to wait in hyper's buffer.
+        let (ours, mut users) = duplex(1024);
+        tokio::spawn(connection(ours, handle, CancellationToken::new()));
+        users
+            .write_all(b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(
+            dropped.recv().await.is_none(),
+            "hyper has taken all of the body"
+        );
+        assert_eq!(admission.state().in_use, 1);
+        let mut received = Vec::new();
+        users.read_to_end(&mut received).await.unwrap();
+        assert!(received.len() > 100_000);
+        assert_eq!(admission.state().in_use, 0);
     }
 }
