@@ -7,6 +7,7 @@
 pub mod balancer;
 pub mod clients;
 pub mod cloud;
+pub mod demo;
 pub mod emulators;
 pub mod error;
 pub mod execution;

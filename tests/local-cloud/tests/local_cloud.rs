@@ -1,6 +1,8 @@
 //! A whole local cloud with its emulators. Ignored unless asked for, as it needs the venv and the built programs:
 //! `make scenarios` asks for it.
 
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, not in what they call")]
+
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{LaunchTemplateSpecification, Tag, TagSpecification};

@@ -1,5 +1,6 @@
 //! `ebbtide-local`: the local cloud at the command line. `make up`, `make deployment`, `make down` and `make demo` call it.
 
+mod demo;
 mod deployment;
 mod down;
 mod serve;
@@ -31,6 +32,8 @@ enum Command {
     },
     /// End it; fine if it is not up
     Down,
+    /// Run one deployment of 300 tunnels at work, on a local cloud of its own, and judge what was seen
+    Demo(ebbtide_local_cloud::demo::Arguments),
     /// Hold it: what `up` starts in the background
     #[command(hide = true)]
     Serve,
@@ -62,6 +65,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Up => up::up().await,
         Command::Deployment { input } => deployment::deployment(&input).await,
         Command::Down => down::down().await,
+        Command::Demo(arguments) => demo::demo(arguments).await,
         Command::Serve => serve::serve().await,
     }
 }
