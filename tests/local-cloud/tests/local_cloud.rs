@@ -1,7 +1,10 @@
 //! A whole local cloud with its emulators. Ignored unless asked for, as it needs the venv and the built programs:
 //! `make scenarios` asks for it.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, not in what they call")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions, not in what they call"
+)]
 
 use std::time::Duration;
 
