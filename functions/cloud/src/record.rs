@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use ebbtide_deployment::Fence;
 use ebbtide_deployment::record::Record;
 
 use crate::CloudError;
@@ -48,6 +49,16 @@ impl Records {
             CloudError::unexpected(operation(), "the record's epoch is not a whole number")
         })
     }
+
+    /// The record, if it admits the bearer of `fence`; to be asked just before anything is changed.
+    ///
+    /// # Errors
+    /// As [`Records::read`], or `Superseded`.
+    pub async fn admit(&self, fence: &Fence) -> Result<Record, CloudError> {
+        let record = self.read().await?;
+        record.admits(fence)?;
+        Ok(record)
+    }
 }
 
 fn parse(item: &HashMap<String, AttributeValue>) -> Option<Record> {
@@ -71,6 +82,9 @@ fn parse(item: &HashMap<String, AttributeValue>) -> Option<Record> {
             .and_then(|value| value.as_bool().ok())
             .copied()
             .unwrap_or_default(),
+        blue: text("blue"),
+        green: text("green"),
+        waiting_for: text("waitingFor"),
     })
 }
 
@@ -94,6 +108,9 @@ mod tests {
             ("epoch", AttributeValue::N("5".to_owned())),
             ("stage", text("claimed")),
             ("switched", AttributeValue::Bool(true)),
+            ("blue", text("arn:a")),
+            ("green", text("arn:b")),
+            ("waitingFor", text("1 busy session")),
         ]));
         let expected = Record {
             owner: Some("deploy-1".to_owned()),
@@ -101,6 +118,9 @@ mod tests {
             epoch: 5,
             stage: Some("claimed".to_owned()),
             switched: true,
+            blue: Some("arn:a".to_owned()),
+            green: Some("arn:b".to_owned()),
+            waiting_for: Some("1 busy session".to_owned()),
         };
         assert_eq!(record, Some(expected));
     }

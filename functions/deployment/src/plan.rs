@@ -63,6 +63,13 @@ pub struct Owner {
     pub stage: String,
     /// Whether green may have had weight already.
     pub switched: bool,
+    /// The environment that its plan called blue; none in a record that lacks it.
+    pub blue: Option<Environment>,
+    /// The environment that it launched: what a superseding deployment clears.
+    pub green: Option<Environment>,
+    /// What it was waiting for when it last wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
 }
 
 /// The record's fencing number as the plan saw it, and the one to claim.
@@ -211,7 +218,15 @@ pub fn owner(record: &Record, deployment: &str) -> Option<Owner> {
         epoch: record.epoch,
         stage: record.stage.clone().unwrap_or_default(),
         switched: record.switched,
+        blue: record.blue.as_deref().map(Environment::of_arn),
+        green: record.green.as_deref().map(Environment::of_arn),
+        waiting_for: record.waiting_for.clone(),
     })
+}
+
+/// Whether this very deployment has moved weights before: a name used again, which must not be planned a second time.
+pub fn is_repeat(record: &Record, deployment: &str) -> bool {
+    record.owner.as_deref() == Some(deployment) && record.switched
 }
 
 /// Decides whether the deployment may begin, and what it will do.

@@ -18,6 +18,12 @@ pub struct Record {
     pub stage: Option<String>,
     /// True from just before the first weight moves: from then on green may hold sessions.
     pub switched: bool,
+    /// The ARN of the target group that the owner's plan called blue.
+    pub blue: Option<String>,
+    /// The ARN of the target group that the owner's plan called green.
+    pub green: Option<String>,
+    /// What the owner was waiting for when it last wrote.
+    pub waiting_for: Option<String>,
 }
 
 /// A function that is late: its deployment does not own the service any more, or not at this epoch.

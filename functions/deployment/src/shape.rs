@@ -26,6 +26,17 @@ pub struct Environment {
     pub name: String,
 }
 
+impl Environment {
+    /// The environment of a target group's ARN, `…:targetgroup/NAME/ID`; the name is empty if there is none in it.
+    pub fn of_arn(target_group_arn: &str) -> Self {
+        let name = target_group_arn.split('/').nth(1).unwrap_or_default();
+        Self {
+            target_group_arn: target_group_arn.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
 /// One instance, and where its session endpoint listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -311,3 +311,36 @@ fn every_reason_is_told_at_once() {
     seen.groups[1].targets = vec![target("i-9", false)];
     assert_eq!(refusals(&seen).len(), 3);
 }
+
+#[test]
+fn an_owner_comes_with_its_environments_so_that_it_can_be_superseded() {
+    let arn = |name: &str| {
+        format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/0123456789abcdef"
+        )
+    };
+    let record = Record {
+        owner: Some("first".to_owned()),
+        blue: Some(arn("tunnel-a")),
+        green: Some(arn("tunnel-b")),
+        waiting_for: Some("2 busy sessions".to_owned()),
+        ..Record::default()
+    };
+    let owner = owner(&record, "second").unwrap();
+    assert_eq!(owner.blue.unwrap().name, "tunnel-a");
+    assert_eq!(owner.green.unwrap().target_group_arn, arn("tunnel-b"));
+    assert_eq!(owner.waiting_for.as_deref(), Some("2 busy sessions"));
+}
+
+#[test]
+fn only_ones_own_switched_record_is_a_repeat() {
+    let record = |owner: &str, switched| Record {
+        owner: Some(owner.to_owned()),
+        switched,
+        ..Record::default()
+    };
+    assert!(is_repeat(&record("me", true), "me"));
+    assert!(!is_repeat(&record("me", false), "me"), "a plan made anew");
+    assert!(!is_repeat(&record("other", true), "me"));
+    assert!(!is_repeat(&Record::default(), "me"));
+}
