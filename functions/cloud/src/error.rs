@@ -5,11 +5,28 @@
 use aws_sdk_ec2::error::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_deployment::ErrorName;
+use ebbtide_deployment::record::Superseded;
+
+use crate::UnfitAction;
+
+/// What went wrong at the edge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CloudError {
+    /// Call is when a call of AWS failed.
+    #[error(transparent)]
+    Call(#[from] FailedCall),
+    /// Unfit is when the live action list is not one that weights can be set in.
+    #[error("{0}; mend it, then redrive the execution")]
+    Unfit(#[from] UnfitAction),
+    /// Superseded is when the record names another owner or epoch.
+    #[error(transparent)]
+    Superseded(#[from] Superseded),
+}
 
 /// A call of AWS that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {message}; {}", advice(*name))]
-pub struct CloudError {
+pub struct FailedCall {
     /// What kind of failure.
     pub name: ErrorName,
     /// The call, with what it was about.
@@ -119,19 +136,28 @@ impl CloudError {
                 "the call could not be built".to_owned(),
             ),
         };
-        Self {
+        Self::Call(FailedCall {
             name,
             operation: operation.into(),
             message: message.chars().take(MOST_WORDS).collect(),
-        }
+        })
     }
 
     /// An answer that AWS gave and that makes no sense here.
     pub fn unexpected(operation: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
+        Self::Call(FailedCall {
             name: ErrorName::AwsRefused,
             operation: operation.into(),
             message: message.into(),
+        })
+    }
+
+    /// The name that the state machine sees.
+    pub fn name(&self) -> ErrorName {
+        match self {
+            Self::Call(call) => call.name,
+            Self::Unfit(_) => ErrorName::NotConfirmed,
+            Self::Superseded(_) => ErrorName::Superseded,
         }
     }
 }
@@ -222,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_to_do() {
-        let error = CloudError {
+        let error = FailedCall {
             name: ErrorName::AccessDenied,
             operation: "RunInstances in subnet-1".to_owned(),
             message: "UnauthorizedOperation: You are not authorized".to_owned(),

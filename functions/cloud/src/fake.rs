@@ -1,1 +1,326 @@
-//! An AWS in memory.
+//! An AWS in memory, for the tests of the functions: a world that the SDK's real clients read and change.
+//!
+//! Calls are answered by an interceptor, typed, before anything reaches a network; every change is noted by its
+//! operation, and any operation can be made to fail, or to act and lose its reply. It pages, so that a caller who reads
+//! only the first page is found out. Never part of a Lambda: it is there with the feature `fake` alone.
+
+mod answer;
+mod auto_scaling;
+mod connection;
+mod dynamodb;
+mod ec2;
+mod elb;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, TargetGroupTuple,
+};
+use ebbtide_deployment::hold::ScalingGroup;
+use ebbtide_deployment::observed::{
+    DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
+};
+use ebbtide_deployment::record::Record;
+use ebbtide_deployment::shape::Environment;
+use jiff::Timestamp;
+
+use crate::{Cloud, Stack};
+
+/// The listener of the fake.
+pub const LISTENER: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/tunnel/1f/2e";
+/// Its load balancer.
+pub const LOAD_BALANCER: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/tunnel/1f";
+
+/// A world, shared by the clients that see it.
+#[derive(Debug, Clone)]
+pub struct Fake {
+    world: Arc<Mutex<World>>,
+}
+
+/// Everything there is.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The service's record, if it has one.
+    pub record: Option<Record>,
+    /// The instances.
+    pub instances: Vec<Instance>,
+    /// The target groups.
+    pub groups: Vec<FakeGroup>,
+    /// The listener's action list.
+    pub actions: Vec<Action>,
+    /// Rules of the listener, by ARN, with their actions.
+    pub rules: Vec<(String, Vec<Action>)>,
+    /// The load balancer's kind.
+    pub load_balancer: LoadBalancerTypeEnum,
+    /// The versions of the one launch template, `lt-1`.
+    pub versions: i64,
+    /// Auto Scaling groups.
+    pub scaling: Vec<ScalingGroup>,
+    /// The client tokens that launches came with, and what they launched.
+    pub launches: Vec<(String, Vec<String>)>,
+    /// What a launched instance is at first.
+    pub launched: InstanceState,
+    /// What a terminated instance is at first.
+    pub ended: InstanceState,
+    /// Whether a target is healthy as soon as it is registered.
+    pub healthy: bool,
+    /// Whether ModifyListener changes nothing, as if somebody set it back at once.
+    pub stubborn: bool,
+    /// When launched instances were launched.
+    pub now: Timestamp,
+    calls: Vec<String>,
+    faults: Vec<(String, Fault)>,
+}
+
+/// A target group.
+#[derive(Debug, Clone)]
+pub struct FakeGroup {
+    /// Which.
+    pub environment: Environment,
+    /// Its target type.
+    pub target_type: String,
+    /// Whether stickiness is on.
+    pub sticky: bool,
+    /// Its targets.
+    pub targets: Vec<Target>,
+}
+
+/// What happens to the next call of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Refused is when AWS answers with this code and does nothing.
+    Refused(&'static str),
+    /// ReplyLost is when AWS acts and its reply never comes.
+    ReplyLost,
+    /// Unreachable is when the call never arrives.
+    Unreachable,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fake {
+    /// A service `tunnel`: blue `tunnel-a` has three healthy instances and all the weight, green `tunnel-b` is empty,
+    /// and deployment `deploy-1` owns the service at epoch 5.
+    pub fn new() -> Self {
+        let record = Record {
+            owner: Some("deploy-1".to_owned()),
+            execution: Some("arn:execution".to_owned()),
+            epoch: 5,
+            stage: Some("claimed".to_owned()),
+            switched: false,
+        };
+        let mut world = World {
+            record: Some(record),
+            instances: Vec::new(),
+            groups: vec![group("a"), group("b")],
+            actions: Vec::new(),
+            rules: Vec::new(),
+            load_balancer: LoadBalancerTypeEnum::Application,
+            versions: 7,
+            scaling: Vec::new(),
+            launches: Vec::new(),
+            launched: InstanceState::Running,
+            ended: InstanceState::ShuttingDown,
+            healthy: true,
+            stubborn: false,
+            now: Timestamp::UNIX_EPOCH,
+            calls: Vec::new(),
+            faults: Vec::new(),
+        };
+        for index in 1..=3 {
+            world.add(
+                &format!("i-{index}"),
+                &format!("subnet-{index}"),
+                Some("a"),
+                &[],
+            );
+        }
+        world.weigh(&[("a", 100), ("b", 0)]);
+        Self {
+            world: Arc::new(Mutex::new(world)),
+        }
+    }
+
+    /// The world, to look at or to change.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The edge of a stack in this world.
+    pub fn cloud(&self) -> Cloud {
+        let stack = Stack {
+            service: "tunnel".to_owned(),
+            table: "ebbtide".to_owned(),
+            listener: LISTENER.to_owned(),
+        };
+        Cloud::new(connection::clients(self), stack)
+    }
+
+    /// Makes the next call of an operation fail.
+    pub fn fail(&self, operation: &str, fault: Fault) {
+        self.world().faults.push((operation.to_owned(), fault));
+    }
+
+    /// The operations that changed something, or tried to, since the last question.
+    pub fn changes(&self) -> Vec<String> {
+        let reads = |call: &String| call.starts_with("Describe") || call.starts_with("Get");
+        std::mem::take(&mut self.world().calls)
+            .into_iter()
+            .filter(|call| !reads(call))
+            .collect()
+    }
+}
+
+impl World {
+    /// Adds a running instance, registered and healthy in `environment`'s group if one is named.
+    pub fn add(
+        &mut self,
+        id: &str,
+        subnet: &str,
+        environment: Option<&str>,
+        tags: &[(&str, &str)],
+    ) {
+        let number = self.instances.len() + 1;
+        self.instances.push(Instance {
+            id: id.to_owned(),
+            ip: Some(format!("10.0.0.{number}")),
+            subnet: Some(subnet.to_owned()),
+            state: InstanceState::Running,
+            launched_at: Some(self.now),
+            tags: tags
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        });
+        if let Some(name) = environment {
+            let group = self.group(&arn(name));
+            group.targets.push(target(id, true));
+        }
+    }
+
+    /// Adds a running instance of green as `launch-green` launches it.
+    pub fn add_green(&mut self, id: &str, subnet: &str) {
+        let tags = [
+            (SERVICE_TAG, "tunnel"),
+            (ENVIRONMENT_TAG, "tunnel-b"),
+            (DEPLOYMENT_TAG, "deploy-1"),
+        ];
+        self.add(id, subnet, Some("b"), &tags);
+    }
+
+    /// Tags an instance as `hold-blue` does.
+    pub fn retire(&mut self, id: &str, environment: &str) {
+        let instance = self.instance(id);
+        for (key, value) in [
+            (SERVICE_TAG, "tunnel"),
+            (ENVIRONMENT_TAG, environment),
+            (RETIRING_TAG, "deploy-1"),
+        ] {
+            instance.tags.insert(key.to_owned(), value.to_owned());
+        }
+    }
+
+    /// Sets the listener's weights by the last letter of each group.
+    pub fn weigh(&mut self, weights: &[(&str, i32)]) {
+        self.actions = vec![forward(weights)];
+    }
+
+    /// The weights of `tunnel-a` and `tunnel-b`.
+    pub fn weights(&self) -> (i32, i32) {
+        let weight = |name: &str| {
+            let tuples = self
+                .actions
+                .iter()
+                .filter_map(Action::forward_config)
+                .flat_map(|it| it.target_groups());
+            let mut of = tuples.filter(|tuple| tuple.target_group_arn() == Some(&arn(name)));
+            of.next()
+                .and_then(|tuple| tuple.weight())
+                .unwrap_or_default()
+        };
+        (weight("a"), weight("b"))
+    }
+
+    /// One instance.
+    #[allow(
+        clippy::panic,
+        reason = "a test that names an instance which is not there is wrong"
+    )]
+    pub fn instance(&mut self, id: &str) -> &mut Instance {
+        let found = self.instances.iter_mut().find(|instance| instance.id == id);
+        found.unwrap_or_else(|| panic!("no instance {id}"))
+    }
+
+    /// One target group.
+    #[allow(
+        clippy::panic,
+        reason = "a test that names a group which is not there is wrong"
+    )]
+    pub fn group(&mut self, arn: &str) -> &mut FakeGroup {
+        let found = self
+            .groups
+            .iter_mut()
+            .find(|group| group.environment.target_group_arn == arn);
+        found.unwrap_or_else(|| panic!("no target group {arn}"))
+    }
+
+    fn fault(&mut self, operation: &str) -> Option<Fault> {
+        let position = self.faults.iter().position(|(of, _)| of == operation)?;
+        Some(self.faults.remove(position).1)
+    }
+}
+
+/// The ARN of a target group by its last letter.
+pub fn arn(name: &str) -> String {
+    format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/tunnel-{name}/{name}")
+}
+
+/// An environment by its last letter.
+pub fn environment(name: &str) -> Environment {
+    Environment {
+        target_group_arn: arn(name),
+        name: format!("tunnel-{name}"),
+    }
+}
+
+/// A target, registered.
+pub fn target(instance: &str, healthy: bool) -> Target {
+    Target {
+        instance: instance.to_owned(),
+        registered: true,
+        healthy,
+        state: String::new(),
+    }
+}
+
+/// A forward action with these weights.
+pub fn forward(weights: &[(&str, i32)]) -> Action {
+    let tuple = |(name, weight): &(&str, i32)| {
+        TargetGroupTuple::builder()
+            .target_group_arn(arn(name))
+            .weight(*weight)
+            .build()
+    };
+    let config = ForwardActionConfig::builder()
+        .set_target_groups(Some(weights.iter().map(tuple).collect()))
+        .build();
+    Action::builder()
+        .r#type(ActionTypeEnum::Forward)
+        .forward_config(config)
+        .build()
+}
+
+fn group(name: &str) -> FakeGroup {
+    FakeGroup {
+        environment: environment(name),
+        target_type: "instance".to_owned(),
+        sticky: false,
+        targets: Vec::new(),
+    }
+}

@@ -15,10 +15,10 @@ mod record;
 mod target_group;
 
 pub use auto_scaling::AutoScaling;
-pub use error::CloudError;
+pub use error::{CloudError, FailedCall};
 pub use instances::{Instances, Order, client_token, union};
 pub use launch_template::{LaunchTemplates, TemplateVersion};
-pub use listener::{Listener, Live, ReadError, UnfitAction};
+pub use listener::{Listener, Live, UnfitAction};
 pub use record::Records;
 pub use target_group::{Described, TargetGroups};
 

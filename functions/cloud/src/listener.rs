@@ -48,17 +48,6 @@ pub enum UnfitAction {
     },
 }
 
-/// Why the action list could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// The call failed.
-    #[error(transparent)]
-    Aws(#[from] CloudError),
-    /// The list is not one that Ebbtide can change.
-    #[error(transparent)]
-    Unfit(#[from] UnfitAction),
-}
-
 impl Listener {
     pub(crate) fn new(client: Client, arn: String) -> Self {
         Self { client, arn }
@@ -68,7 +57,7 @@ impl Listener {
     ///
     /// # Errors
     /// AWS's failure, or a list that could not be written back.
-    pub async fn read(&self) -> Result<Live, ReadError> {
+    pub async fn read(&self) -> Result<Live, CloudError> {
         let actions = if self.is_rule() {
             self.rules_actions().await?
         } else {

@@ -1,0 +1,214 @@
+//! EC2 in the fake: instances and one launch template.
+
+use aws_sdk_ec2::operation::create_tags::{CreateTagsError, CreateTagsInput, CreateTagsOutput};
+use aws_sdk_ec2::operation::describe_instances::{
+    DescribeInstancesError, DescribeInstancesInput, DescribeInstancesOutput,
+};
+use aws_sdk_ec2::operation::describe_launch_template_versions::{
+    DescribeLaunchTemplateVersionsError, DescribeLaunchTemplateVersionsInput,
+    DescribeLaunchTemplateVersionsOutput,
+};
+use aws_sdk_ec2::operation::run_instances::{
+    RunInstancesError, RunInstancesInput, RunInstancesOutput,
+};
+use aws_sdk_ec2::operation::terminate_instances::{
+    TerminateInstancesError, TerminateInstancesInput, TerminateInstancesOutput,
+};
+use aws_sdk_ec2::primitives::DateTime;
+use aws_sdk_ec2::types::{
+    Filter, InstanceState as SdkState, InstanceStateName, LaunchTemplateVersion, Reservation, Tag,
+};
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+use ebbtide_deployment::observed::{Instance, InstanceState};
+
+use super::World;
+use super::answer::{Acted, Answer, operation, page};
+
+pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
+    operation(
+        world,
+        input,
+        "DescribeInstances",
+        DescribeInstancesError::generic,
+        describe,
+    )
+    .or_else(|| {
+        operation(
+            world,
+            input,
+            "RunInstances",
+            RunInstancesError::generic,
+            run,
+        )
+    })
+    .or_else(|| operation(world, input, "CreateTags", CreateTagsError::generic, tag))
+    .or_else(|| {
+        operation(
+            world,
+            input,
+            "TerminateInstances",
+            TerminateInstancesError::generic,
+            terminate,
+        )
+    })
+    .or_else(|| {
+        let error = DescribeLaunchTemplateVersionsError::generic;
+        operation(
+            world,
+            input,
+            "DescribeLaunchTemplateVersions",
+            error,
+            versions,
+        )
+    })
+}
+
+fn describe(world: &mut World, input: &DescribeInstancesInput) -> Acted<DescribeInstancesOutput> {
+    let found: Vec<Instance> = world
+        .instances
+        .iter()
+        .filter(|it| input.filters().iter().all(|filter| matches(it, filter)))
+        .cloned()
+        .collect();
+    let (found, next) = page(&found, input.next_token());
+    let reservations = found
+        .iter()
+        .map(|instance| Reservation::builder().instances(sdk(instance)).build())
+        .collect();
+    Ok(DescribeInstancesOutput::builder()
+        .set_reservations(Some(reservations))
+        .set_next_token(next)
+        .build())
+}
+
+fn matches(instance: &Instance, filter: &Filter) -> bool {
+    let name = filter.name().unwrap_or_default();
+    let value = match name.strip_prefix("tag:") {
+        Some(key) => instance.tag(key),
+        None => (name == "instance-id").then_some(instance.id.as_str()),
+    };
+    value.is_some_and(|value| filter.values().iter().any(|wanted| wanted == value))
+}
+
+fn run(world: &mut World, input: &RunInstancesInput) -> Acted<RunInstancesOutput> {
+    let token = input.client_token().unwrap_or_default().to_owned();
+    let subnet = input.subnet_id().unwrap_or_default();
+    if let Some((_, ids)) = world.launches.iter().find(|(known, _)| *known == token) {
+        let ids = ids.clone();
+        return Ok(launched(world, &ids));
+    }
+    let mut ids = Vec::new();
+    for _ in 0..input.max_count().unwrap_or_default() {
+        let id = format!("i-{}", world.instances.len() + 1);
+        world.add(&id, subnet, None, &[]);
+        let state = world.launched;
+        let instance = world.instance(&id);
+        instance.state = state;
+        let tags = input
+            .tag_specifications()
+            .first()
+            .map(|specification| specification.tags())
+            .unwrap_or_default();
+        instance.tags.extend(tags.iter().filter_map(pair));
+        ids.push(id);
+    }
+    world.launches.push((token, ids.clone()));
+    Ok(launched(world, &ids))
+}
+
+fn launched(world: &World, ids: &[String]) -> RunInstancesOutput {
+    let instances = world
+        .instances
+        .iter()
+        .filter(|instance| ids.contains(&instance.id))
+        .map(sdk)
+        .collect();
+    RunInstancesOutput::builder()
+        .set_instances(Some(instances))
+        .build()
+}
+
+fn tag(world: &mut World, input: &CreateTagsInput) -> Acted<CreateTagsOutput> {
+    for id in input.resources() {
+        world
+            .instance(id)
+            .tags
+            .extend(input.tags().iter().filter_map(pair));
+    }
+    Ok(CreateTagsOutput::builder().build())
+}
+
+fn terminate(
+    world: &mut World,
+    input: &TerminateInstancesInput,
+) -> Acted<TerminateInstancesOutput> {
+    for id in input.instance_ids() {
+        let ended = world.ended;
+        world.instance(id).state = ended;
+    }
+    Ok(TerminateInstancesOutput::builder().build())
+}
+
+fn versions(
+    world: &mut World,
+    input: &DescribeLaunchTemplateVersionsInput,
+) -> Acted<DescribeLaunchTemplateVersionsOutput> {
+    let wanted = input
+        .versions()
+        .first()
+        .map(String::as_str)
+        .unwrap_or_default();
+    let number = if wanted == "$Latest" {
+        Some(world.versions)
+    } else {
+        wanted.parse().ok()
+    };
+    let Some(number) = number.filter(|number| (1..=world.versions).contains(number)) else {
+        return Err((
+            "InvalidLaunchTemplateId.VersionNotFound",
+            format!("no version {wanted}"),
+        ));
+    };
+    let version = LaunchTemplateVersion::builder()
+        .launch_template_id("lt-1")
+        .version_number(number)
+        .build();
+    Ok(DescribeLaunchTemplateVersionsOutput::builder()
+        .launch_template_versions(version)
+        .build())
+}
+
+fn pair(tag: &Tag) -> Option<(String, String)> {
+    Some((tag.key()?.to_owned(), tag.value()?.to_owned()))
+}
+
+fn sdk(instance: &Instance) -> aws_sdk_ec2::types::Instance {
+    let tags = instance
+        .tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect();
+    aws_sdk_ec2::types::Instance::builder()
+        .instance_id(&instance.id)
+        .set_private_ip_address(instance.ip.clone())
+        .set_subnet_id(instance.subnet.clone())
+        .set_launch_time(
+            instance
+                .launched_at
+                .map(|at| DateTime::from_secs(at.as_second())),
+        )
+        .state(SdkState::builder().name(name(instance.state)).build())
+        .set_tags(Some(tags))
+        .build()
+}
+
+fn name(state: InstanceState) -> InstanceStateName {
+    match state {
+        InstanceState::Pending => InstanceStateName::Pending,
+        InstanceState::Running => InstanceStateName::Running,
+        InstanceState::Stopped => InstanceStateName::Stopped,
+        InstanceState::ShuttingDown => InstanceStateName::ShuttingDown,
+        InstanceState::Terminated => InstanceStateName::Terminated,
+        InstanceState::Other => InstanceStateName::from("unheard-of"),
+    }
+}

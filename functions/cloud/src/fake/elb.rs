@@ -1,0 +1,272 @@
+//! Elastic Load Balancing in the fake: one load balancer, one listener with rules, and target groups.
+
+use aws_sdk_elasticloadbalancingv2::operation::deregister_targets::{
+    DeregisterTargetsError, DeregisterTargetsInput, DeregisterTargetsOutput,
+};
+use aws_sdk_elasticloadbalancingv2::operation::describe_listeners::{
+    DescribeListenersError, DescribeListenersInput, DescribeListenersOutput,
+};
+use aws_sdk_elasticloadbalancingv2::operation::describe_load_balancers::{
+    DescribeLoadBalancersError, DescribeLoadBalancersInput, DescribeLoadBalancersOutput,
+};
+use aws_sdk_elasticloadbalancingv2::operation::describe_rules::{
+    DescribeRulesError, DescribeRulesInput, DescribeRulesOutput,
+};
+use aws_sdk_elasticloadbalancingv2::operation::describe_target_group_attributes::{
+    DescribeTargetGroupAttributesError, DescribeTargetGroupAttributesInput,
+    DescribeTargetGroupAttributesOutput,
+};
+use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::{
+    DescribeTargetGroupsError, DescribeTargetGroupsInput, DescribeTargetGroupsOutput,
+};
+use aws_sdk_elasticloadbalancingv2::operation::describe_target_health::{
+    DescribeTargetHealthError, DescribeTargetHealthInput, DescribeTargetHealthOutput,
+};
+use aws_sdk_elasticloadbalancingv2::operation::modify_listener::{
+    ModifyListenerError, ModifyListenerInput, ModifyListenerOutput,
+};
+use aws_sdk_elasticloadbalancingv2::operation::register_targets::{
+    RegisterTargetsError, RegisterTargetsInput, RegisterTargetsOutput,
+};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Listener, LoadBalancer, Rule, TargetDescription, TargetGroup, TargetGroupAttribute,
+    TargetHealth, TargetHealthDescription, TargetHealthStateEnum, TargetTypeEnum,
+};
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+use ebbtide_deployment::observed::{InstanceState, Target};
+
+use super::answer::{Acted, Answer, operation, page};
+use super::{LISTENER, LOAD_BALANCER, World, target};
+
+pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
+    operation(
+        world,
+        input,
+        "DescribeListeners",
+        DescribeListenersError::generic,
+        listeners,
+    )
+    .or_else(|| {
+        operation(
+            world,
+            input,
+            "DescribeRules",
+            DescribeRulesError::generic,
+            rules,
+        )
+    })
+    .or_else(|| {
+        operation(
+            world,
+            input,
+            "DescribeLoadBalancers",
+            DescribeLoadBalancersError::generic,
+            balancers,
+        )
+    })
+    .or_else(|| {
+        operation(
+            world,
+            input,
+            "ModifyListener",
+            ModifyListenerError::generic,
+            modify,
+        )
+    })
+    .or_else(|| {
+        operation(
+            world,
+            input,
+            "DescribeTargetGroups",
+            DescribeTargetGroupsError::generic,
+            groups,
+        )
+    })
+    .or_else(|| {
+        let error = DescribeTargetGroupAttributesError::generic;
+        operation(
+            world,
+            input,
+            "DescribeTargetGroupAttributes",
+            error,
+            attributes,
+        )
+    })
+    .or_else(|| {
+        operation(
+            world,
+            input,
+            "DescribeTargetHealth",
+            DescribeTargetHealthError::generic,
+            health,
+        )
+    })
+    .or_else(|| {
+        operation(
+            world,
+            input,
+            "RegisterTargets",
+            RegisterTargetsError::generic,
+            register,
+        )
+    })
+    .or_else(|| {
+        operation(
+            world,
+            input,
+            "DeregisterTargets",
+            DeregisterTargetsError::generic,
+            deregister,
+        )
+    })
+}
+
+fn listeners(world: &mut World, input: &DescribeListenersInput) -> Acted<DescribeListenersOutput> {
+    let asked = input.listener_arns().first().map(String::as_str);
+    if asked.is_some_and(|arn| arn != LISTENER) {
+        return Err(("ListenerNotFound", "no such listener".to_owned()));
+    }
+    let listener = Listener::builder()
+        .listener_arn(LISTENER)
+        .load_balancer_arn(LOAD_BALANCER)
+        .set_default_actions(Some(world.actions.clone()))
+        .build();
+    Ok(DescribeListenersOutput::builder()
+        .listeners(listener)
+        .build())
+}
+
+fn rules(world: &mut World, input: &DescribeRulesInput) -> Acted<DescribeRulesOutput> {
+    let default = Rule::builder()
+        .rule_arn("default")
+        .is_default(true)
+        .set_actions(Some(world.actions.clone()));
+    let others = world.rules.iter().map(|(arn, actions)| {
+        Rule::builder()
+            .rule_arn(arn)
+            .is_default(false)
+            .set_actions(Some(actions.clone()))
+            .build()
+    });
+    let all: Vec<Rule> = std::iter::once(default.build()).chain(others).collect();
+    let (rules, next) = page(&all, input.marker());
+    Ok(DescribeRulesOutput::builder()
+        .set_rules(Some(rules))
+        .set_next_marker(next)
+        .build())
+}
+
+fn balancers(
+    world: &mut World,
+    _: &DescribeLoadBalancersInput,
+) -> Acted<DescribeLoadBalancersOutput> {
+    let balancer = LoadBalancer::builder()
+        .load_balancer_arn(LOAD_BALANCER)
+        .r#type(world.load_balancer.clone());
+    Ok(DescribeLoadBalancersOutput::builder()
+        .load_balancers(balancer.build())
+        .build())
+}
+
+fn modify(world: &mut World, input: &ModifyListenerInput) -> Acted<ModifyListenerOutput> {
+    if !world.stubborn {
+        world.actions = input.default_actions().to_vec();
+    }
+    Ok(ModifyListenerOutput::builder().build())
+}
+
+fn groups(
+    world: &mut World,
+    input: &DescribeTargetGroupsInput,
+) -> Acted<DescribeTargetGroupsOutput> {
+    let asked = |arn: &String| input.target_group_arns().contains(arn);
+    let found = world
+        .groups
+        .iter()
+        .filter(|group| asked(&group.environment.target_group_arn))
+        .map(|group| {
+            TargetGroup::builder()
+                .target_group_arn(&group.environment.target_group_arn)
+                .target_group_name(&group.environment.name)
+                .target_type(TargetTypeEnum::from(group.target_type.as_str()))
+                .build()
+        });
+    Ok(DescribeTargetGroupsOutput::builder()
+        .set_target_groups(Some(found.collect()))
+        .build())
+}
+
+fn attributes(
+    world: &mut World,
+    input: &DescribeTargetGroupAttributesInput,
+) -> Acted<DescribeTargetGroupAttributesOutput> {
+    let sticky = world
+        .group(input.target_group_arn().unwrap_or_default())
+        .sticky
+        .to_string();
+    let attribute = TargetGroupAttribute::builder()
+        .key("stickiness.enabled")
+        .value(sticky)
+        .build();
+    Ok(DescribeTargetGroupAttributesOutput::builder()
+        .attributes(attribute)
+        .build())
+}
+
+fn health(
+    world: &mut World,
+    input: &DescribeTargetHealthInput,
+) -> Acted<DescribeTargetHealthOutput> {
+    let targets = world
+        .group(input.target_group_arn().unwrap_or_default())
+        .targets
+        .iter()
+        .map(sdk)
+        .collect();
+    Ok(DescribeTargetHealthOutput::builder()
+        .set_target_health_descriptions(Some(targets))
+        .build())
+}
+
+fn sdk(target: &Target) -> TargetHealthDescription {
+    let state = match (target.registered, target.healthy) {
+        (false, _) => TargetHealthStateEnum::Draining,
+        (true, true) => TargetHealthStateEnum::Healthy,
+        (true, false) => TargetHealthStateEnum::Unhealthy,
+    };
+    TargetHealthDescription::builder()
+        .target(TargetDescription::builder().id(&target.instance).build())
+        .target_health(TargetHealth::builder().state(state).build())
+        .build()
+}
+
+fn register(world: &mut World, input: &RegisterTargetsInput) -> Acted<RegisterTargetsOutput> {
+    let healthy = world.healthy;
+    for description in input.targets() {
+        let id = description.id().unwrap_or_default();
+        if world.instance(id).state != InstanceState::Running {
+            return Err(("InvalidTarget", format!("{id} is not running")));
+        }
+        let group = world.group(input.target_group_arn().unwrap_or_default());
+        group.targets.retain(|known| known.instance != id);
+        group.targets.push(target(id, healthy));
+    }
+    Ok(RegisterTargetsOutput::builder().build())
+}
+
+fn deregister(world: &mut World, input: &DeregisterTargetsInput) -> Acted<DeregisterTargetsOutput> {
+    let leaving: Vec<&str> = input
+        .targets()
+        .iter()
+        .filter_map(TargetDescription::id)
+        .collect();
+    let group = world.group(input.target_group_arn().unwrap_or_default());
+    for target in group
+        .targets
+        .iter_mut()
+        .filter(|target| leaving.contains(&target.instance.as_str()))
+    {
+        target.registered = false;
+    }
+    Ok(DeregisterTargetsOutput::builder().build())
+}
