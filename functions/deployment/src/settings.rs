@@ -72,7 +72,7 @@ impl Bounds {
 }
 
 /// What a deployment gets unless its input says otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Defaults {
     /// How long green may take to become healthy, from its newest launch.
     pub healthy_seconds: u32,

@@ -1,2 +1,25 @@
-//! The Lambda terminate-blue.
-fn main() {}
+//! The Lambda terminate-blue: wiring.
+
+use std::sync::Arc;
+
+use ebbtide_cloud::{Clients, Cloud, Stack};
+use ebbtide_runtime::{Error, Variables, serve, start_logging};
+use terminate_blue::handle;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    start_logging();
+    let mut variables = Variables::of_process();
+    let stack = Stack {
+        service: variables.required("EBBTIDE_SERVICE"),
+        table: variables.required("EBBTIDE_TABLE"),
+        listener: variables.required("EBBTIDE_LISTENER"),
+    };
+    variables.finish()?;
+    let cloud = Arc::new(Cloud::new(Clients::connect().await, stack));
+    serve(move |payload| {
+        let cloud = Arc::clone(&cloud);
+        async move { handle(&cloud, payload).await }
+    })
+    .await
+}

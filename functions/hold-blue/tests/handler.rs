@@ -1,0 +1,239 @@
+//! hold-blue against an AWS in memory: what it orders, what it lists, and when it refuses.
+
+use ebbtide_cloud::fake::{Fake, Fault, environment, target};
+use ebbtide_deployment::hold::{SUSPENDED, ScalingGroup, ScalingMember};
+use ebbtide_deployment::observed::{ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG};
+use ebbtide_deployment::{ErrorName, Retiring};
+use ebbtide_runtime::Failure;
+use hold_blue::{Failed, Payload, handle};
+use jiff::Timestamp;
+use serde_json::json;
+
+const ALL: [&str; 3] = ["i-1", "i-2", "i-3"];
+
+/// What the states HoldBlue and HoldBlueAgain pass; `plan.blue` carries more than an environment.
+fn payload() -> Payload {
+    let blue = environment("a");
+    serde_json::from_value(json!({
+        "fence": {"deployment": "deploy-1", "epoch": 5},
+        "environment": {"targetGroupArn": blue.target_group_arn, "name": blue.name, "healthy": 3},
+    }))
+    .unwrap()
+}
+
+async fn hold(fake: &Fake) -> Result<Retiring, Failed> {
+    Box::pin(handle(&fake.cloud(), payload(), Timestamp::UNIX_EPOCH)).await
+}
+
+async fn failure(fake: &Fake) -> Failed {
+    hold(fake).await.unwrap_err()
+}
+
+fn ids(retiring: &Retiring) -> Vec<&str> {
+    let servers = retiring.servers.iter();
+    servers.map(|server| server.instance.as_str()).collect()
+}
+
+/// Blue's servers are members of an Auto Scaling group.
+fn scaled() -> Fake {
+    let fake = Fake::new();
+    let members = ALL.map(|id| ScalingMember {
+        instance: id.to_owned(),
+        protected: false,
+    });
+    fake.world().scaling.push(ScalingGroup {
+        name: "asg".to_owned(),
+        suspended: vec!["AZRebalance".to_owned()],
+        min_size: 3,
+        desired: 3,
+        members: members.into(),
+    });
+    fake
+}
+
+fn deregister(fake: &Fake, id: &str) {
+    let blue = environment("a").target_group_arn;
+    let targets = &mut fake.world();
+    let targets = &mut targets.group(&blue).targets;
+    targets.retain(|target| target.instance != id);
+}
+
+#[tokio::test]
+async fn every_server_is_tagged_and_listed_and_green_is_left_alone() {
+    let fake = Fake::new();
+    fake.world().add_green("i-4", "subnet-1");
+    let retiring = hold(&fake).await.unwrap();
+    assert_eq!(fake.changes(), ["CreateTags"]);
+    assert_eq!(ids(&retiring), ALL);
+    assert_eq!(retiring.servers[0].ip, "10.0.0.1");
+    for id in ALL {
+        let instance = fake.world().instance(id).clone();
+        assert_eq!(instance.tag(SERVICE_TAG), Some("tunnel"));
+        assert_eq!(instance.tag(ENVIRONMENT_TAG), Some("tunnel-a"));
+        assert_eq!(instance.tag(RETIRING_TAG), Some("deploy-1"));
+    }
+    assert_eq!(fake.world().instance("i-4").tag(RETIRING_TAG), None);
+}
+
+#[tokio::test]
+async fn an_auto_scaling_group_is_suspended_and_its_members_protected_before_anything_else() {
+    let fake = scaled();
+    hold(&fake).await.unwrap();
+    let expected = ["SuspendProcesses", "SetInstanceProtection", "CreateTags"];
+    assert_eq!(fake.changes(), expected);
+    let group = fake.world().scaling[0].clone();
+    assert!(
+        SUSPENDED
+            .iter()
+            .all(|it| group.suspended.iter().any(|is| is == it))
+    );
+    assert!(group.members.iter().all(|member| member.protected));
+}
+
+#[tokio::test]
+async fn a_repeat_orders_nothing_more() {
+    let fake = scaled();
+    let first = hold(&fake).await.unwrap();
+    fake.changes();
+    assert_eq!(hold(&fake).await.unwrap(), first);
+    assert_eq!(fake.changes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_was_launched_between_passes_is_held_too() {
+    let fake = scaled();
+    hold(&fake).await.unwrap();
+    fake.world().add("i-9", "subnet-1", Some("a"), &[]);
+    let member = ScalingMember {
+        instance: "i-9".to_owned(),
+        protected: false,
+    };
+    fake.world().scaling[0].members.push(member);
+    fake.changes();
+    assert_eq!(
+        ids(&hold(&fake).await.unwrap()),
+        ["i-1", "i-2", "i-3", "i-9"]
+    );
+    assert_eq!(fake.changes(), ["SetInstanceProtection", "CreateTags"]);
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_the_group_or_loses_its_tag_stays_on_the_list() {
+    let fake = Fake::new();
+    hold(&fake).await.unwrap();
+    deregister(&fake, "i-1");
+    fake.world().instance("i-2").tags.remove(RETIRING_TAG);
+    fake.world()
+        .instance("i-3")
+        .tags
+        .insert(RETIRING_TAG.to_owned(), "deploy-0".to_owned());
+    assert_eq!(ids(&hold(&fake).await.unwrap()), ALL);
+    for id in ALL {
+        assert_eq!(
+            fake.world().instance(id).tag(RETIRING_TAG),
+            Some("deploy-1")
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_what_ec2_calls_terminated_is_gone() {
+    let fake = Fake::new();
+    hold(&fake).await.unwrap();
+    fake.world().instance("i-1").state = InstanceState::Terminated;
+    fake.world().instance("i-2").state = InstanceState::ShuttingDown;
+    fake.world().instance("i-3").state = InstanceState::Stopped;
+    let retiring = hold(&fake).await.unwrap();
+    assert_eq!(retiring.gone, ["i-1"]);
+    assert_eq!(retiring.waiting_to_end, ["i-2"]);
+    assert_eq!(ids(&retiring), ["i-3"]);
+}
+
+#[tokio::test]
+async fn a_target_that_ec2_does_not_know_is_refused_before_anything_is_ordered() {
+    let fake = scaled();
+    let blue = environment("a").target_group_arn;
+    fake.world().group(&blue).targets.push(target("i-9", true));
+    let failed = failure(&fake).await;
+    assert_eq!(failed.name(), ErrorName::NotConfirmed);
+    assert!(failed.to_string().contains("i-9"), "{failed}");
+    assert_eq!(fake.changes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_late_caller_changes_nothing() {
+    for (owner, epoch) in [("deploy-1", 6), ("deploy-2", 5)] {
+        let fake = scaled();
+        let mut world = fake.world();
+        let record = world.record.as_mut().unwrap();
+        (record.owner, record.epoch) = (Some(owner.to_owned()), epoch);
+        drop(world);
+        assert_eq!(failure(&fake).await.name(), ErrorName::Superseded);
+        assert_eq!(fake.changes(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn failures_keep_their_names_and_a_repeat_orders_the_rest() {
+    let cases = [
+        (
+            "SuspendProcesses",
+            Fault::Refused("AccessDenied"),
+            ErrorName::AccessDenied,
+        ),
+        (
+            "SuspendProcesses",
+            Fault::Refused("Throttling"),
+            ErrorName::Throttled,
+        ),
+        (
+            "SetInstanceProtection",
+            Fault::Refused("ResourceContention"),
+            ErrorName::Throttled,
+        ),
+        (
+            "SetInstanceProtection",
+            Fault::ReplyLost,
+            ErrorName::AwsUnavailable,
+        ),
+        (
+            "CreateTags",
+            Fault::Refused("UnauthorizedOperation"),
+            ErrorName::AccessDenied,
+        ),
+        ("CreateTags", Fault::ReplyLost, ErrorName::AwsUnavailable),
+        ("CreateTags", Fault::Unreachable, ErrorName::AwsUnavailable),
+        (
+            "DescribeInstances",
+            Fault::Refused("RequestLimitExceeded"),
+            ErrorName::Throttled,
+        ),
+        (
+            "DescribeAutoScalingInstances",
+            Fault::Unreachable,
+            ErrorName::AwsUnavailable,
+        ),
+        (
+            "DescribeTargetHealth",
+            Fault::Unreachable,
+            ErrorName::AwsUnavailable,
+        ),
+        ("GetItem", Fault::Unreachable, ErrorName::AwsUnavailable),
+    ];
+    for (operation, fault, name) in cases {
+        let fake = scaled();
+        fake.fail(operation, fault);
+        assert_eq!(failure(&fake).await.name(), name, "{operation} {fault:?}");
+        assert_eq!(
+            ids(&hold(&fake).await.unwrap()),
+            ALL,
+            "{operation} {fault:?}"
+        );
+        assert!(
+            fake.world().scaling[0]
+                .members
+                .iter()
+                .all(|member| member.protected)
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Deregisters and ends instances, one by one, asking before each whether the service is still ours.
+//!
+//! Called with nothing but what the rules allow. One instance that AWS will not end does not keep the others alive: it
+//! is told after them.
+
+use ebbtide_cloud::{Cloud, CloudError};
+use ebbtide_deployment::hold::ScalingGroup;
+use ebbtide_deployment::observed::Target;
+use ebbtide_deployment::terminate::lower_min_size;
+use ebbtide_deployment::{Environment, ErrorName, Fence};
+
+/// How many are ended in one call: two requests each, and a function has 60 seconds. The next pass ends the others.
+const MOST_A_CALL: usize = 50;
+
+/// Ends `ids`, whose environment's targets are `targets`. The record was read just before.
+pub(crate) async fn instances(
+    cloud: &Cloud,
+    fence: &Fence,
+    environment: &Environment,
+    targets: &[Target],
+    ids: &[String],
+) -> Result<(), CloudError> {
+    let ids = &ids[..ids.len().min(MOST_A_CALL)];
+    let leaving: Vec<String> = targets
+        .iter()
+        .filter(|target| target.registered && ids.contains(&target.instance))
+        .map(|target| target.instance.clone())
+        .collect();
+    cloud
+        .groups
+        .deregister(&environment.target_group_arn, &leaving)
+        .await?;
+    let groups = cloud.auto_scaling.groups_of(ids).await?;
+    for group in &groups {
+        lower(cloud, fence, group).await?;
+    }
+    let mut failed = None;
+    for id in ids {
+        cloud.records.admit(fence).await?;
+        match end(cloud, &groups, id).await {
+            Err(error) if error.name() == ErrorName::AwsRefused => {
+                tracing::warn!(instance = id, %error, "not ended");
+                failed.get_or_insert(error);
+            }
+            other => other?,
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Makes room below a group's desired capacity: AWS ends no member at the smallest size with the capacity decremented.
+async fn lower(cloud: &Cloud, fence: &Fence, group: &ScalingGroup) -> Result<(), CloudError> {
+    let ending = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
+    let Some(least) = lower_min_size(group.min_size, group.desired, ending) else {
+        return Ok(());
+    };
+    cloud.records.admit(fence).await?;
+    cloud.auto_scaling.set_min_size(&group.name, least).await
+}
+
+async fn end(cloud: &Cloud, groups: &[ScalingGroup], id: &str) -> Result<(), CloudError> {
+    let is_member = groups
+        .iter()
+        .any(|group| group.members.iter().any(|member| member.instance == id));
+    if is_member {
+        // A member that is ended directly is replaced.
+        cloud.auto_scaling.terminate(id).await
+    } else {
+        cloud.instances.terminate(id).await
+    }
+}

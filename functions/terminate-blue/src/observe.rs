@@ -1,0 +1,73 @@
+//! What AWS shows of an environment: who is in it, who is registered, and which groups have weight.
+//!
+//! Decides nothing and forgets nobody: an instance is listed when it is tagged, registered, or was listed before.
+
+use std::collections::BTreeSet;
+
+use ebbtide_cloud::{Cloud, CloudError, union};
+use ebbtide_deployment::Server;
+use ebbtide_deployment::observed::{
+    DEPLOYMENT_TAG, ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG, Target,
+};
+use ebbtide_deployment::terminate::{Licence, Observation, Order, WeightedGroup};
+
+/// Reads the environment; whether the service has switched is in its record and not said here.
+pub(crate) async fn environment(
+    cloud: &Cloud,
+    order: &Order,
+    servers: &[Server],
+) -> Result<Observation, CloudError> {
+    let ownership = match order.licence {
+        Licence::Sealed => RETIRING_TAG,
+        Licence::NeverServed => DEPLOYMENT_TAG,
+    };
+    let tags = [
+        (SERVICE_TAG, cloud.service.as_str()),
+        (ENVIRONMENT_TAG, order.environment.name.as_str()),
+        (ownership, order.deployment.as_str()),
+    ];
+    let own = &order.environment.target_group_arn;
+    let targets = cloud.groups.targets(own).await?;
+    let tagged = cloud.instances.tagged(&tags).await?;
+    let listed = servers.iter().map(|server| &server.instance);
+    let ids: BTreeSet<&String> = registered(&targets)
+        .chain(listed)
+        .chain(&order.sealed)
+        .collect();
+    let ids: Vec<String> = ids.into_iter().cloned().collect();
+    let instances = union(tagged, cloud.instances.by_ids(&ids).await?);
+    let unseen = ids
+        .into_iter()
+        .filter(|id| !instances.iter().any(|instance| instance.id == *id))
+        .collect();
+    Ok(Observation {
+        unseen,
+        instances,
+        targets,
+        // Last of all that is read here: weights are what others may move.
+        weighted: weighted(cloud).await?,
+        // Until the record is read nothing is known to be unserved.
+        switched: true,
+    })
+}
+
+async fn weighted(cloud: &Cloud) -> Result<Vec<WeightedGroup>, CloudError> {
+    let forward = cloud.listener.read().await?.forward;
+    let mut weighted = Vec::new();
+    for group in forward.groups.into_iter().filter(|group| group.weight > 0) {
+        let targets = cloud.groups.targets(&group.target_group_arn).await?;
+        weighted.push(WeightedGroup {
+            instances: registered(&targets).cloned().collect(),
+            target_group_arn: group.target_group_arn,
+            weight: group.weight,
+        });
+    }
+    Ok(weighted)
+}
+
+fn registered(targets: &[Target]) -> impl Iterator<Item = &String> {
+    targets
+        .iter()
+        .filter(|target| target.registered)
+        .map(|target| &target.instance)
+}
