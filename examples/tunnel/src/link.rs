@@ -23,6 +23,13 @@ const PIECE: usize = 16 * 1024;
 /// Ping periods without a sign of life after which a peer is dead.
 const SILENT_PERIODS: u32 = 3;
 
+/// A stream may have this many unread bytes under way; one that nobody reads then stands still by itself.
+pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
+/// All streams of a tunnel together: 256 that stand still do not yet stop the others.
+pub(crate) const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
+/// The headers of one request or response together; HTTP/1.1 servers take as much.
+pub(crate) const HEADERS: u32 = 256 * 1024;
+
 /// Small buffers: the library's own defaults cost 140 KB for every tunnel, idle or not.
 pub(crate) fn websocket_config() -> WebSocketConfig {
     WebSocketConfig::default()
@@ -37,6 +44,8 @@ pub(crate) fn websocket_config() -> WebSocketConfig {
 pub(crate) enum Event {
     /// The peer sent its Close frame; [`Event::Ended`] follows.
     PeerClosed { code: u16, reason: String },
+    /// Data arrived while no HTTP/2 connection is attached. It goes to the one attached now, or nowhere.
+    Unattached,
     /// The HTTP/2 connection is over while the WebSocket is not.
     PipeEnded,
     /// The WebSocket is over; with an error unless it ended in a closing handshake.
@@ -144,7 +153,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     fn receive(&mut self, message: Message) -> Option<Event> {
         match message {
-            Message::Binary(data) if self.pipe.is_some() => self.inbound = data,
+            Message::Binary(data) => {
+                self.inbound = data;
+                return self.pipe.is_none().then_some(Event::Unattached);
+            }
             Message::Close(frame) => {
                 self.closing = true;
                 let (code, reason) = frame.map_or((1005, String::new()), |f| {

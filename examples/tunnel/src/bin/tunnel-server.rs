@@ -3,6 +3,7 @@
 //! SIGTERM and Ctrl-C end it at once, with whatever it holds: emptying a server is Ebbtide's work, and waiting here
 //! would only hide that somebody skipped it.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -23,6 +24,7 @@ async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let arguments = Arguments::parse();

@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
@@ -24,10 +25,8 @@ use tokio_util::sync::CancellationToken;
 use super::counted::{CountedApp, Counter};
 use super::{BoxError, Event, Options};
 use crate::close;
-use crate::link::{self, Link, websocket_config};
+use crate::link::{self, CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW, websocket_config};
 
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 const STREAMS: u32 = 10_000;
 /// How long the server may take to finish a closing handshake.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -100,20 +99,22 @@ impl Connected {
         B::Error: Into<BoxError>,
     {
         let counter = Counter::new(events.clone());
-        let (ours, links) = Link::<TcpStream>::pipe();
+        let app = CountedApp {
+            app,
+            counter: counter.clone(),
+        };
         let mut link = Link::new(self.socket);
-        link.attach(links);
-        let http2 = tokio::spawn(serve_http2(
-            ours,
-            CountedApp {
-                app,
-                counter: counter.clone(),
-            },
-        ));
-        let end = drive(&mut link, options.ping_every, &counter, stop).await;
+        let mut http2 = JoinSet::new();
+        // Begun when the server speaks: an idle tunnel has no HTTP/2 connection at either end.
+        let begin = || {
+            let (ours, links) = Link::<TcpStream>::pipe();
+            http2.spawn(serve_http2(ours, app.clone()));
+            links
+        };
+        let end = drive(&mut link, begin, options.ping_every, &counter, stop).await;
         // hyper ends its connection, and with it all requests, when its transport ends.
         drop(link);
-        let _ = http2.await;
+        http2.join_all().await;
         end
     }
 }
@@ -130,6 +131,7 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADERS)
         .max_pending_accept_reset_streams(STREAMS as usize)
         .max_local_error_reset_streams(None)
         .serve_connection(TokioIo::new(io), app)
@@ -141,6 +143,7 @@ where
 
 async fn drive(
     link: &mut Link<MaybeTlsStream<TcpStream>>,
+    mut begin: impl FnMut() -> DuplexStream,
     ping_every: Duration,
     counter: &Counter,
     stop: &CancellationToken,
@@ -150,6 +153,7 @@ async fn drive(
     loop {
         tokio::select! {
             event = poll_fn(|cx| link.poll_event(cx)) => match event {
+                link::Event::Unattached => link.attach(begin()),
                 link::Event::PeerClosed { code, reason } => {
                     end.get_or_insert(End::Closed { code, reason, in_flight: counter.in_flight() });
                     due = Instant::now() + CLOSING;

@@ -78,6 +78,8 @@ where
         tokio::select! {
             event = poll_fn(|cx| link.poll_event(cx)) => match event {
                 Event::Ended(result) => return if result.is_ok() { End::Handshake } else { End::Lost },
+                // Whoever speaks before it was spoken to is not listened to.
+                Event::Unattached => {}
                 Event::PeerClosed { .. } => {
                     tunnel.over(close::NORMAL, "");
                     closing = true;

@@ -77,7 +77,10 @@ impl Peers {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .build(connector);
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+            tracing::warn!(%error, "no list of peers yet: no request can be passed on");
+            String::new()
+        });
         let list = RwLock::new(parse(&text, own).into());
         Arc::new(Self {
             path,

@@ -14,12 +14,8 @@ use tokio::sync::{Notify, OnceCell};
 
 use super::body::Outgoing;
 use crate::close;
-use crate::link::Link;
+use crate::link::{CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW};
 
-/// A stream may have this many unread bytes under way; one that nobody reads then stands still by itself.
-pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
-/// All streams of a tunnel together: 256 that stand still do not yet stop the others.
-pub(crate) const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 /// A client that never answers has not said how many streams it takes; requests beyond this many wait their turn.
 const STREAMS_BEFORE_SETTINGS: usize = 1000;
 
@@ -188,6 +184,7 @@ impl Tunnel {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
+            .max_header_list_size(HEADERS)
             // Users hang up; that is no attack by the client.
             .max_local_error_reset_streams(None)
             .max_concurrent_reset_streams(STREAMS_BEFORE_SETTINGS)

@@ -3,12 +3,17 @@
 use futures_util::{SinkExt, StreamExt};
 use http::StatusCode;
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::*;
 
 /// Reads until something else than a ping arrives; reading answers pings.
-async fn next_but_pings(foreign: &mut Foreign) -> Message {
+async fn next_but_pings<S>(foreign: &mut WebSocketStream<S>) -> Message
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     loop {
         match soon("message", foreign.next())
             .await
@@ -150,4 +155,22 @@ async fn one_that_speaks_something_else_is_closed_but_text_means_nothing() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn our_own_client_is_as_silent_until_it_is_spoken_to() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut tunnel = Tunnel::start(listener.local_addr().unwrap(), "a");
+    let (socket, _) = listener.accept().await.unwrap();
+    let mut server = tokio_tungstenite::accept_async(socket).await.unwrap();
+    assert_eq!(tunnel.connected().await, "");
+    for _ in 0..3 {
+        server.send(Message::Ping("x".into())).await.unwrap();
+        let answer = soon("pong", server.next()).await.unwrap().unwrap();
+        assert!(matches!(answer, Message::Pong(_)), "{answer:?}");
+    }
+    drop(tunnel);
+    assert!(
+        matches!(next_but_pings(&mut server).await, Message::Close(Some(frame)) if u16::from(frame.code) == 1000)
+    );
 }

@@ -335,8 +335,8 @@ impl Service<Request<Incoming>> for App {
 
 /// A running client. Dropping it closes the tunnel.
 pub(crate) struct Tunnel {
-    events: mpsc::UnboundedReceiver<Event>,
-    arrivals: mpsc::UnboundedReceiver<Arrived>,
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) arrivals: mpsc::UnboundedReceiver<Arrived>,
     pub(crate) running: tokio::task::JoinHandle<()>,
     _stop: DropGuard,
 }

@@ -8,6 +8,7 @@ mod endpoint;
 mod foreign;
 mod forwarding;
 mod harness;
+mod moving;
 mod passing_on;
 mod replacing;
 mod sealing;
