@@ -47,7 +47,9 @@ fn start(kept: &Kept) -> Result<Child> {
     let this = std::env::current_exe()
         .map_err(Error::io("cannot find", Path::new("the running program")))?;
     let log = |name: &str| {
-        File::create(kept.log(name)).map_err(Error::io("cannot write", &kept.log(name)))
+        let path = kept.log(name);
+        let opened = File::options().create(true).append(true).open(&path);
+        opened.map_err(Error::io("cannot write", &path))
     };
     // A process group of its own: Ctrl-C at this terminal is not meant for it.
     let started = Command::new(&this)
@@ -71,9 +73,13 @@ async fn ready(kept: &Kept, mut server: Option<&mut Child>) -> Result<CloudFile>
         if let Some(cloud) = kept.read() {
             return Ok(cloud);
         }
-        if let Some(server) = server.as_mut() {
-            if let Ok(Some(status)) = server.try_wait() {
-                return Err(ended(kept, &status.to_string()));
+        if let Some(process) = server.as_mut() {
+            if let Ok(Some(status)) = process.try_wait() {
+                if kept.hold()?.is_some() {
+                    return Err(ended(kept, &status.to_string()));
+                }
+                // Somebody else was faster: theirs is the cloud to wait for.
+                server = None;
             }
         } else if kept.hold()?.is_some() {
             return Err(Error::Missing(

@@ -1,0 +1,232 @@
+//! The handles of a running cloud that scenarios, the demo and `ebbtide-local` use.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use tokio::sync::watch;
+
+use super::LocalCloud;
+use crate::balancer::Balancer;
+use crate::clients::Clients;
+use crate::emulators::Emulators;
+use crate::error::{Error, Result};
+use crate::execution::Execution;
+use crate::host::{Host, Server};
+use crate::observation::{Instance, Observation};
+use crate::report::{self, Report};
+use crate::stack::Stack;
+use crate::world::{World, forward};
+
+impl LocalCloud {
+    /// The load balancer's address, `http://127.0.0.1:port`.
+    pub fn listener(&self) -> &str {
+        &self.listener
+    }
+
+    /// AWS clients for the emulators.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Ids and ARNs of the service's AWS resources.
+    pub fn world(&self) -> &World {
+        &self.service.world
+    }
+
+    /// The deployed stack's outputs.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// The service's name.
+    pub fn service(&self) -> &str {
+        &self.service.name
+    }
+
+    /// The port of every server's session endpoint.
+    pub fn session_port(&self) -> u16 {
+        self.service.session_port
+    }
+
+    /// The port of every server's public side.
+    pub fn service_port(&self) -> u16 {
+        self.service.service_port
+    }
+
+    /// The private directory; logs are in `logs` below it.
+    pub fn directory(&self) -> &Path {
+        &self.ground.directory.path
+    }
+
+    /// The emulators.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] once they were stopped.
+    pub fn emulators(&self) -> Result<&Emulators> {
+        self.emulators
+            .as_ref()
+            .ok_or_else(|| Error::Missing("the emulators were stopped".to_owned()))
+    }
+
+    /// The server processes.
+    pub fn host(&self) -> &Host {
+        &self.service.host
+    }
+
+    /// The load balancer.
+    pub fn balancer(&self) -> &Balancer {
+        &self.service.balancer
+    }
+
+    /// What EC2 and ELB say, kept up to date five times a second.
+    pub fn observed(&self) -> watch::Receiver<Observation> {
+        self.service.observed.clone()
+    }
+
+    /// All servers that were ever started.
+    pub fn servers(&self) -> Vec<Server> {
+        self.service.host.servers()
+    }
+
+    /// The report of every server whose instance runs, or why there is none.
+    pub async fn reports(&self) -> BTreeMap<String, Result<Report>> {
+        let instances = self.service.observed.borrow().instances.clone();
+        let up = instances.iter().filter(|instance| instance.is_up());
+        let reading = up.map(|instance| async {
+            (
+                instance.id.clone(),
+                report::read(&self.http, instance.ip, self.service.session_port).await,
+            )
+        });
+        futures_util::future::join_all(reading)
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    /// Starts a deployment and returns its execution's ARN.
+    ///
+    /// # Errors
+    /// If Step Functions refuses.
+    pub async fn start_execution(&self, input: &serde_json::Value) -> Result<String> {
+        Ok(self.deploy(None, input).await?.arn().to_owned())
+    }
+
+    /// Starts a deployment, named or not.
+    ///
+    /// # Errors
+    /// If Step Functions refuses.
+    pub async fn deploy(&self, name: Option<&str>, input: &serde_json::Value) -> Result<Execution> {
+        Execution::start(
+            &self.clients.sfn,
+            &self.stack.state_machine_arn,
+            name,
+            &input.to_string(),
+        )
+        .await
+    }
+
+    /// Adds a version to the launch template; see [`World::add_version`].
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub async fn add_version(&self, user_data: &str) -> Result<i64> {
+        self.service
+            .world
+            .add_version(&self.clients, user_data)
+            .await
+    }
+
+    /// Terminates an instance behind the deployment's back, as an operator does in the console.
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub async fn terminate(&self, instance: &str) -> Result<()> {
+        self.clients
+            .ec2
+            .terminate_instances()
+            .instance_ids(instance)
+            .send()
+            .await
+            .map_err(Error::aws("TerminateInstances"))?;
+        Ok(())
+    }
+
+    /// The listener's weights of target groups a and b; `None` for a group that is not in its forward action.
+    ///
+    /// # Errors
+    /// If moto does not answer.
+    pub async fn weights(&self) -> Result<(Option<u32>, Option<u32>)> {
+        let now = Observation::make(&self.clients, &self.service.world.listener_arn).await?;
+        Ok((
+            now.weight(&self.service.world.a.arn),
+            now.weight(&self.service.world.b.arn),
+        ))
+    }
+
+    /// Changes the listener's weights behind the deployment's back.
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub async fn set_weights(&self, a: i32, b: i32) -> Result<()> {
+        let action = forward(&[
+            (&self.service.world.a.arn, a),
+            (&self.service.world.b.arn, b),
+        ]);
+        let change = self
+            .clients
+            .elb
+            .modify_listener()
+            .listener_arn(&self.service.world.listener_arn)
+            .default_actions(action);
+        change.send().await.map_err(Error::aws("ModifyListener"))?;
+        Ok(())
+    }
+
+    /// The instances that EC2 knows now.
+    ///
+    /// # Errors
+    /// If moto does not answer.
+    pub async fn instances(&self) -> Result<Vec<Instance>> {
+        Ok(
+            Observation::make(&self.clients, &self.service.world.listener_arn)
+                .await?
+                .instances,
+        )
+    }
+
+    /// The service's record, each attribute as text; empty if there is none.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn record(&self) -> Result<BTreeMap<String, String>> {
+        let key = |value: &str| AttributeValue::S(value.to_owned());
+        let asked = self
+            .clients
+            .dynamodb
+            .get_item()
+            .table_name(&self.stack.table)
+            .consistent_read(true);
+        let answer = asked
+            .key("service", key(&self.service.name))
+            .key("item", key("record"))
+            .send()
+            .await
+            .map_err(Error::aws("GetItem"))?;
+        Ok(answer
+            .item
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, value)| (name, text(&value)))
+            .collect())
+    }
+}
+
+fn text(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        AttributeValue::Bool(is) => is.to_string(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,124 @@
+//! The service on its machines: AWS's resources in moto, the server processes, and the load balancer before them.
+//!
+//! Owns the tasks that keep these in step with each other; they end when it is dropped.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::balancer::{self, Balancer};
+use crate::clients::Clients;
+use crate::error::Result;
+use crate::ground::Ground;
+use crate::host::{self, Host};
+use crate::observation::{self, Observation};
+use crate::options::Options;
+use crate::ports;
+use crate::wait::{Seen, until};
+use crate::world::{Wanted, World};
+
+const HEALTHY_LIMIT: Duration = Duration::from_secs(60);
+
+/// A service that runs.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) world: World,
+    pub(crate) service_port: u16,
+    pub(crate) session_port: u16,
+    pub(crate) observed: watch::Receiver<Observation>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) balancer: Balancer,
+    blue: usize,
+    _stop: DropGuard,
+}
+
+impl Service {
+    /// Makes its world and starts all that follows it. Blue's servers come up in the background.
+    pub(crate) async fn start(
+        ground: &Ground,
+        options: &Options,
+        clients: &Clients,
+    ) -> Result<Self> {
+        let (service_port, session_port) = (ports::free()?, ports::free()?);
+        let wanted = Wanted {
+            service: &options.service,
+            service_port,
+            blue: options.blue,
+        };
+        let world = World::make(clients, &wanted).await?;
+        let host = Arc::new(Host::new(host::Settings {
+            directory: ground.directory.path.clone(),
+            service_port,
+            session_port,
+            tunnel_server: ground.tunnel_server.clone(),
+            tunnel_arguments: options.tunnel_arguments.clone(),
+            python: ground.venv.program("python"),
+            scripts: ground.scripts.clone(),
+        })?);
+        let (publisher, observed) = watch::channel(Observation::default());
+        let settings = balancer::Settings {
+            service_port,
+            idle_timeout: options.idle_timeout,
+        };
+        let balancer = Balancer::start(ports::free()?, settings, observed.clone()).await?;
+        let stop = CancellationToken::new();
+        let arn = world.listener_arn.clone();
+        tokio::spawn(observation::publish(
+            clients.clone(),
+            arn,
+            publisher,
+            stop.clone(),
+        ));
+        let keeping = host::keep(
+            host.clone(),
+            clients.clone(),
+            observed.clone(),
+            options.choice.clone(),
+        );
+        tokio::spawn(stop.clone().run_until_cancelled_owned(keeping));
+        Ok(Self {
+            name: options.service.clone(),
+            world,
+            service_port,
+            session_port,
+            observed,
+            host,
+            balancer,
+            blue: options.blue,
+            _stop: stop.drop_guard(),
+        })
+    }
+
+    /// Waits until all of blue's servers are healthy targets.
+    pub(crate) async fn until_healthy(&self, directory: &Path) -> Result<()> {
+        let logs = directory.join("logs");
+        let what = format!(
+            "{} healthy blue servers (their logs are in {})",
+            self.blue,
+            logs.display()
+        );
+        until(&what, HEALTHY_LIMIT, || async {
+            let seen = self.observed.borrow();
+            let blue = seen
+                .forwarding
+                .iter()
+                .find(|group| group.group == self.world.a.arn);
+            if blue.is_some_and(|group| group.healthy.len() == self.blue) {
+                return Ok(Seen::Done(()));
+            }
+            let servers = self.host.servers().into_iter();
+            let processes: Vec<_> = servers
+                .map(|server| (server.instance, server.process))
+                .collect();
+            let health = blue.map(|group| &group.health);
+            Ok(Seen::NotYet(format!(
+                "targets {health:?}, processes {processes:?}"
+            )))
+        })
+        .await
+    }
+}
