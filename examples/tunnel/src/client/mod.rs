@@ -119,30 +119,81 @@ pub async fn run<S, B>(
                 connected.serve(app.clone(), &options, &events, &stop).await
             }
         };
-        let after = match end {
-            End::Stopped => return,
-            End::Lost { error, in_flight } => {
-                let _ = events.send(Event::Lost { error, in_flight });
-                backoff.next(rand::random())
-            }
-            End::Closed {
-                code,
-                reason,
-                in_flight,
-            } => {
-                let named = close::reconnect_after(&reason).filter(|_| code == close::RESTART);
-                let _ = events.send(Event::Closed {
-                    code,
-                    reason,
-                    in_flight,
-                });
-                if code == close::REPLACED {
-                    return;
-                }
-                named.unwrap_or_else(|| backoff.next(rand::random()))
-            }
+        let Some(after) = pause(&end, &mut backoff, rand::random()) else {
+            tell(&events, end);
+            return;
         };
+        tell(&events, end);
         let _ = events.send(Event::Reconnecting { after });
         let _ = stop.run_until_cancelled(tokio::time::sleep(after)).await;
+    }
+}
+
+fn tell(events: &UnboundedSender<Event>, end: End) {
+    let event = match end {
+        End::Stopped => return,
+        End::Lost { error, in_flight } => Event::Lost { error, in_flight },
+        End::Closed {
+            code,
+            reason,
+            in_flight,
+        } => Event::Closed {
+            code,
+            reason,
+            in_flight,
+        },
+    };
+    let _ = events.send(event);
+}
+
+/// How long to wait before the next connection; none if there shall be no other.
+fn pause(end: &End, backoff: &mut Backoff, random: f64) -> Option<Duration> {
+    match end {
+        End::Stopped
+        | End::Closed {
+            code: close::REPLACED,
+            ..
+        } => None,
+        End::Closed {
+            code: close::RESTART,
+            reason,
+            ..
+        } => Some(close::reconnect_after(reason).unwrap_or_else(|| backoff.next(random))),
+        End::Closed { .. } | End::Lost { .. } => Some(backoff.next(random)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed(code: u16, reason: &str) -> End {
+        End::Closed {
+            code,
+            reason: reason.to_owned(),
+            in_flight: 0,
+        }
+    }
+
+    #[test]
+    fn only_a_restart_names_the_moment_and_only_a_newer_tunnel_ends_it_all() {
+        let named = Duration::from_millis(350);
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4));
+        let mut pauses = |end| pause(&end, &mut backoff, 1.0);
+        assert_eq!(pauses(closed(1012, "reconnect in 350 ms")), Some(named));
+        assert_eq!(pauses(closed(1012, "bye")), Some(Duration::from_secs(1)));
+        assert_eq!(
+            pauses(closed(1001, "reconnect in 350 ms")),
+            Some(Duration::from_secs(2))
+        );
+        assert_eq!(
+            pauses(End::Lost {
+                error: String::new(),
+                in_flight: 1
+            }),
+            Some(Duration::from_secs(4))
+        );
+        assert_eq!(pauses(closed(4001, "replaced")), None);
+        assert_eq!(pauses(End::Stopped), None);
     }
 }

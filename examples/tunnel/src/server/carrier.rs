@@ -92,12 +92,8 @@ where
                 }
             },
             () = tunnel.changed.notified(), if !closing => {
-                if let Some(pipe) = tunnel.take_attachment() {
-                    link.attach(pipe);
-                }
-                if let Phase::Closing { code, reason } = tunnel.phase() {
-                    link.close(code, &reason);
-                    closing = true;
+                closing = follow(tunnel, &mut link);
+                if closing {
                     due = Instant::now() + CLOSING;
                 }
             }
@@ -112,4 +108,19 @@ where
             }
         }
     }
+}
+
+/// Does what the tunnel's life asks for; true if that is to close.
+fn follow<S>(tunnel: &Tunnel, link: &mut Link<S>) -> bool
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if let Some(pipe) = tunnel.take_attachment() {
+        link.attach(pipe);
+    }
+    let Phase::Closing { code, reason } = tunnel.phase() else {
+        return false;
+    };
+    link.close(code, &reason);
+    true
 }

@@ -29,7 +29,21 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn encode(&self, shared: &Shared) -> Result<String, fmt::Error> {
         let mut registry = Registry::with_prefix("tunnel");
-        for (name, help, counter) in [
+        for (name, help, counter) in self.counters() {
+            registry.register(name, help, counter.clone());
+        }
+        for (name, help, value) in gauges(shared) {
+            let gauge: Gauge = Gauge::default();
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            registry.register(name, help, gauge);
+        }
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+
+    fn counters(&self) -> [(&'static str, &'static str, &Counter); 8] {
+        [
             ("opened", "Tunnels opened", &self.opened),
             (
                 "refused",
@@ -62,17 +76,7 @@ impl Metrics {
                 "Requests answered by this server with an error",
                 &self.failed,
             ),
-        ] {
-            registry.register(name, help, counter.clone());
-        }
-        for (name, help, value) in gauges(shared) {
-            let gauge: Gauge = Gauge::default();
-            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-            registry.register(name, help, gauge);
-        }
-        let mut text = String::new();
-        encode(&mut text, &registry)?;
-        Ok(text)
+        ]
     }
 }
 

@@ -3,6 +3,7 @@
 // clippy's allowance for tests reaches only functions marked as tests, not what they call.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod clients;
 mod draining;
 mod endpoint;
 mod foreign;
