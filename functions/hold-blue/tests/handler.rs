@@ -53,8 +53,8 @@ fn scaled() -> Fake {
 
 fn deregister(fake: &Fake, id: &str) {
     let blue = environment("a").target_group_arn;
-    let targets = &mut fake.world();
-    let targets = &mut targets.group(&blue).targets;
+    let mut world = fake.world();
+    let targets = &mut world.group(&blue).targets;
     targets.retain(|target| target.instance != id);
 }
 

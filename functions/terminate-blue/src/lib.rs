@@ -1,18 +1,21 @@
-//! The Lambda terminate-blue: ends the servers that may be ended, and says what is left.
+//! The Lambda terminate-blue: ends the instances of an environment that may be ended, and says what is left of it.
 //!
-//! The only function that ends a server. It does so for a sealed server of the retiring environment, or for green that
-//! never had weight; everything else it refuses with a reason, as data, and leaves alive. Called in every pass.
+//! Called in every pass of the drain with the servers that sealed, and to end a green that never had weight (its own
+//! deployment's, or with `of` that of a deployment which was superseded). Lists the environment itself, refuses
+//! whatever `ebbtide_deployment::terminate` refuses, and never answers `empty` from what it ordered: only from what
+//! EC2 and the load balancer show.
 
-use ebbtide_cloud::{Cloud, CloudError, union};
-use ebbtide_deployment::observed::{
-    DEPLOYMENT_TAG, ENVIRONMENT_TAG, Forward, RETIRING_TAG, Target,
-};
-use ebbtide_deployment::terminate::{
-    Decision, Licence, Observation, Order, WeightedGroup, decide, lower_min_size, rest,
-};
+mod end;
+mod observe;
+
+use ebbtide_cloud::{Cloud, CloudError};
+use ebbtide_deployment::terminate::{Decision, Licence, Order, decide, rest};
 use ebbtide_deployment::{Environment, ErrorName, Fence, Server};
 use ebbtide_runtime::Failure;
 use serde::{Deserialize, Serialize};
+
+/// The most refusals that are answered by name: the execution's document stays small.
+const MOST_REFUSALS: usize = 20;
 
 /// What the state machine asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,20 +25,24 @@ pub struct Payload {
     pub fence: Fence,
     /// The environment to empty.
     pub environment: Environment,
+    /// The environment that served at the plan.
+    pub blue: Environment,
+    /// The environment that takes over.
+    pub green: Environment,
     /// On what ground.
     pub licence: Licence,
-    /// The instances whose seal was acknowledged in this pass.
+    /// The instances that acknowledged their seal in this pass.
     #[serde(default)]
     pub sealed: Vec<String>,
-    /// The environment's servers as they were listed.
+    /// The instances that were listed before: none of them is forgotten while EC2 does not show it.
     #[serde(default)]
     pub servers: Vec<Server>,
-    /// The superseded deployment whose green is cleared, when it is not the asking one's own.
+    /// The deployment whose instances these are, when it is not the one that asks.
     #[serde(default)]
     pub of: Option<String>,
 }
 
-/// What is left of the environment.
+/// What is left of the environment, as read after everything was ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terminated {
@@ -43,194 +50,133 @@ pub struct Terminated {
     pub terminated: Vec<String>,
     /// Those that are shutting down.
     pub ending: Vec<String>,
-    /// Those that live on, and why.
+    /// Those that must not be ended, the first 20.
     pub refused: Vec<Refused>,
     /// How many are not terminated.
     pub remaining: usize,
-    /// Whether nothing is left.
+    /// Whether nothing is left: everything terminated, and no live target in the group.
     pub empty: bool,
 }
 
-/// An instance that lives on, and why.
+/// An instance that must not be ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Refused {
-    /// The instance.
+    /// Its id.
     pub instance: String,
     /// Why.
     pub reason: String,
 }
 
-/// Why not everything that may be ended is.
+/// Why instances were not ended, or nobody knows.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct Failed(#[from] CloudError);
+pub enum Failed {
+    /// Edge is when a call failed or this function is late.
+    #[error(transparent)]
+    Edge(#[from] CloudError),
+    /// Stranger is when the environment to empty is not one of the service's two.
+    #[error(
+        "environment {environment} is neither blue {blue} nor green {green}; nothing was changed"
+    )]
+    Stranger {
+        /// The environment to empty.
+        environment: String,
+        /// The environment that served at the plan.
+        blue: String,
+        /// The environment that takes over.
+        green: String,
+    },
+    /// OfAnother is when a seal is offered for another deployment's instances: seals are the asking deployment's own.
+    #[error(
+        "the instances of deployment {0} cannot be ended as sealed, only as never having served; nothing was changed"
+    )]
+    OfAnother(String),
+}
 
 impl Failure for Failed {
     fn name(&self) -> ErrorName {
-        self.0.name()
+        match self {
+            Self::Edge(error) => error.name(),
+            Self::Stranger { .. } | Self::OfAnother(_) => ErrorName::InvalidInput,
+        }
     }
 }
 
 /// Ends what may be ended, and counts what is left.
 ///
 /// # Errors
-/// A call that failed, or a function that is late. An instance that AWS refuses to end does not keep the others.
+/// [`Failed`]; some instances may have been ended already, and a repeat ends the others.
 pub async fn handle(cloud: &Cloud, payload: Payload) -> Result<Terminated, Failed> {
-    let order = Order {
-        deployment: payload
-            .of
-            .clone()
-            .unwrap_or_else(|| payload.fence.deployment.clone()),
-        environment: payload.environment.clone(),
-        licence: payload.licence,
-        sealed: payload.sealed.clone(),
-    };
-    let mut seen = observe(cloud, &payload, &order).await?;
-    seen.switched = cloud.records.admit(&payload.fence).await?.switched;
-    let mut decision = decide(&seen, &order);
-    log(&payload.fence, &decision);
+    let order = order(&payload)?;
+    let mut seen = observe::environment(cloud, &order, &payload.servers).await?;
+    // Last, so that as little time as possible lies between this and the first change.
+    let switched = cloud.records.admit(&payload.fence).await?.switched;
+    seen.switched = switched;
+    let decision = decide(&seen, &order);
+    log(&payload, &decision);
     if !decision.terminate.is_empty() {
-        end(
+        end::instances(
             cloud,
-            &payload.environment,
+            &payload.fence,
+            &order.environment,
             &seen.targets,
             &decision.terminate,
         )
         .await?;
-        seen = Observation {
-            switched: seen.switched,
-            ..observe(cloud, &payload, &order).await?
-        };
-        // What is still refused; what was just ended is not ended twice.
-        decision = decide(&seen, &order);
+        seen = observe::environment(cloud, &order, &payload.servers).await?;
+        seen.switched = switched;
     }
-    let left = rest(&seen);
-    let refused = decision.refused.into_iter();
+    let rest = rest(&seen);
+    let refused = decide(&seen, &order).refused.into_iter();
     Ok(Terminated {
-        terminated: left.terminated,
-        ending: left.ending,
+        terminated: rest.terminated,
+        ending: rest.ending,
         refused: refused
-            .map(|(instance, why)| Refused {
+            .take(MOST_REFUSALS)
+            .map(|(instance, refusal)| Refused {
                 instance,
-                reason: why.to_string(),
+                reason: refusal.to_string(),
             })
             .collect(),
-        remaining: left.remaining,
-        empty: left.empty,
+        remaining: rest.remaining,
+        empty: rest.empty,
     })
 }
 
-async fn observe(
-    cloud: &Cloud,
-    payload: &Payload,
-    order: &Order,
-) -> Result<Observation, CloudError> {
-    let forward = cloud.listener.read().await?.forward;
-    let targets = cloud
-        .groups
-        .targets(&payload.environment.target_group_arn)
-        .await?;
-    let registered = targets
-        .iter()
-        .filter(|target| target.registered)
-        .map(|target| target.instance.clone());
-    let mut listed: Vec<String> = payload
-        .servers
-        .iter()
-        .map(|server| server.instance.clone())
-        .chain(registered)
-        .collect();
-    listed.extend(payload.sealed.iter().cloned());
-    listed.sort();
-    listed.dedup();
-    let key = match order.licence {
-        Licence::Sealed => RETIRING_TAG,
-        Licence::NeverServed => DEPLOYMENT_TAG,
-    };
-    let tags = [
-        (key, order.deployment.as_str()),
-        (ENVIRONMENT_TAG, order.environment.name.as_str()),
-    ];
-    let instances = union(
-        cloud.instances.by_ids(&listed).await?,
-        cloud.instances.tagged(&tags).await?,
-    );
-    let seen = |id: &String| instances.iter().any(|instance| instance.id == *id);
-    Ok(Observation {
-        unseen: listed.iter().filter(|id| !seen(id)).cloned().collect(),
-        weighted: weighted(cloud, &forward).await?,
-        instances,
-        targets,
-        // Read with the fence, just before anything is ended.
-        switched: true,
-    })
-}
-
-async fn weighted(cloud: &Cloud, forward: &Forward) -> Result<Vec<WeightedGroup>, CloudError> {
-    let mut weighted = Vec::new();
-    for group in forward.groups.iter().filter(|group| group.weight > 0) {
-        let targets = cloud.groups.targets(&group.target_group_arn).await?;
-        weighted.push(WeightedGroup {
-            target_group_arn: group.target_group_arn.clone(),
-            weight: group.weight,
-            instances: targets
-                .into_iter()
-                .filter(|it| it.registered)
-                .map(|it| it.instance)
-                .collect(),
+fn order(payload: &Payload) -> Result<Order, Failed> {
+    let (blue, green) = (&payload.blue, &payload.green);
+    if ![blue, green].contains(&&payload.environment) {
+        return Err(Failed::Stranger {
+            environment: payload.environment.name.clone(),
+            blue: blue.name.clone(),
+            green: green.name.clone(),
         });
     }
-    Ok(weighted)
+    if let (Licence::Sealed, Some(of)) = (payload.licence, &payload.of) {
+        return Err(Failed::OfAnother(of.clone()));
+    }
+    let deployment = payload.of.as_ref().unwrap_or(&payload.fence.deployment);
+    Ok(Order {
+        deployment: deployment.clone(),
+        environment: payload.environment.clone(),
+        licence: payload.licence,
+        sealed: payload.sealed.clone(),
+    })
 }
 
-/// Deregisters and ends instances, one by one, all of them, and tells the first failure afterwards.
-async fn end(
-    cloud: &Cloud,
-    environment: &Environment,
-    targets: &[Target],
-    instances: &[String],
-) -> Result<(), CloudError> {
-    let leaving: Vec<String> = targets
+fn log(payload: &Payload, decision: &Decision) {
+    let refused: Vec<String> = decision
+        .refused
         .iter()
-        .filter(|target| target.registered && instances.contains(&target.instance))
-        .map(|target| target.instance.clone())
+        .map(|(instance, refusal)| format!("{instance}: {refusal}"))
         .collect();
-    cloud
-        .groups
-        .deregister(&environment.target_group_arn, &leaving)
-        .await?;
-    let mut members = Vec::new();
-    for group in cloud.auto_scaling.groups_of(instances).await? {
-        let ending = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
-        if let Some(least) = lower_min_size(group.min_size, group.desired, ending) {
-            cloud.auto_scaling.set_min_size(&group.name, least).await?;
-        }
-        members.extend(group.members.into_iter().map(|member| member.instance));
-    }
-    let mut first_failure = Ok(());
-    for instance in instances {
-        let ended = if members.contains(instance) {
-            cloud.auto_scaling.terminate(instance).await
-        } else {
-            cloud.instances.terminate(instance).await
-        };
-        first_failure = first_failure.and(ended);
-    }
-    first_failure
-}
-
-fn log(fence: &Fence, decision: &Decision) {
-    let (deployment, epoch) = (&fence.deployment, fence.epoch);
-    for instance in &decision.terminate {
-        tracing::info!(
-            deployment,
-            epoch,
-            instance,
-            reason = "it has its licence and its group no weight",
-            "terminating"
-        );
-    }
-    for (instance, refusal) in &decision.refused {
-        tracing::info!(deployment, epoch, instance, reason = %refusal, "not terminating");
-    }
+    tracing::info!(
+        deployment = payload.fence.deployment,
+        epoch = payload.fence.epoch,
+        environment = payload.environment.name,
+        licence = ?payload.licence,
+        terminate = ?decision.terminate,
+        refused = ?refused,
+        "decided"
+    );
 }

@@ -137,8 +137,8 @@ async fn a_server_without_a_seal_lives_beside_those_that_end() {
     assert_eq!(answer.refused[0].instance, "i-2");
     assert!(answer.refused[0].reason.contains("not acknowledged a seal"));
     assert_eq!(state(&fake, "i-2"), InstanceState::Running);
-    let blue = &mut fake.world();
-    let blue = blue.group(&environment("a").target_group_arn);
+    let mut world = fake.world();
+    let blue = world.group(&environment("a").target_group_arn);
     let registered = blue.targets.iter().filter(|target| target.registered);
     assert_eq!(registered.count(), 1, "only sealed ones are deregistered");
 }
@@ -167,7 +167,8 @@ async fn a_sealed_server_that_lost_its_tag_or_has_anothers_lives() {
     ] {
         let fake = drained();
         for id in ALL {
-            let tags = &mut fake.world().instance(id).tags;
+            let mut world = fake.world();
+            let tags = &mut world.instance(id).tags;
             tags.remove(tag);
             tags.extend(value.map(|value| (tag.to_owned(), value.to_owned())));
         }
@@ -381,13 +382,8 @@ async fn members_of_an_auto_scaling_group_end_through_it_below_its_smallest_size
     ];
     assert_eq!(fake.changes(), expected);
     assert_eq!(answer.ending, ALL);
-    assert_eq!(
-        (
-            fake.world().scaling[0].min_size,
-            fake.world().scaling[0].desired
-        ),
-        (0, 0)
-    );
+    let group = fake.world().scaling[0].clone();
+    assert_eq!((group.min_size, group.desired), (0, 0));
 }
 
 #[tokio::test]
