@@ -1,1 +1,11 @@
 //! Whole deployments on the local cloud, read as Given, When, Then.
+//!
+//! Every scenario has a cloud of its own: the unmodified template and state machine, the real functions, real server
+//! processes, real WebSocket connections. `make scenarios` builds what they run.
+
+mod blockers;
+mod claims;
+mod promotion;
+mod rejection;
+mod scene;
+mod sessions;

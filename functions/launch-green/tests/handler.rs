@@ -1,0 +1,167 @@
+//! launch-green against an AWS in memory.
+
+use ebbtide_cloud::fake::{Fake, Fault, environment};
+use ebbtide_deployment::launch::Verdict;
+use ebbtide_deployment::observed::{DEPLOYMENT_TAG, InstanceState};
+use ebbtide_deployment::plan::{Green, Policy, SubnetShare};
+use ebbtide_deployment::{ErrorName, Fence};
+use ebbtide_runtime::Failure;
+use jiff::Timestamp;
+use launch_green::{Failed, Launched, Payload, handle};
+
+fn payload() -> Payload {
+    let share = |subnet: &str, count| SubnetShare {
+        subnet_id: subnet.to_owned(),
+        count,
+    };
+    Payload {
+        fence: Fence {
+            deployment: "deploy-1".to_owned(),
+            epoch: 5,
+        },
+        green: Green {
+            environment: environment("b"),
+            launch_template_id: "lt-1".to_owned(),
+            launch_template_version: "7".to_owned(),
+            subnets: vec![share("subnet-1", 2), share("subnet-2", 1)],
+            count: 3,
+        },
+        policy: Policy {
+            healthy_seconds: 600,
+            minimum_healthy: 3,
+            bake_seconds: 900,
+            settle_seconds: 30,
+            closures_per_second: 20,
+            poll_seconds: 30,
+            deadline_seconds: 86_400,
+        },
+    }
+}
+
+async fn launch_at(fake: &Fake, second: i64) -> Result<Launched, Failed> {
+    let now = Timestamp::from_second(second).unwrap();
+    Box::pin(handle(&fake.cloud(), payload(), now)).await
+}
+
+async fn launch(fake: &Fake) -> Result<Launched, Failed> {
+    launch_at(fake, 10).await
+}
+
+fn of_green(fake: &Fake) -> usize {
+    let instances = &fake.world().instances;
+    let tagged = instances
+        .iter()
+        .filter(|instance| instance.tag(DEPLOYMENT_TAG) == Some("deploy-1"));
+    tagged.count()
+}
+
+#[tokio::test]
+async fn what_runs_at_once_is_registered_and_healthy_in_one_call() {
+    let fake = Fake::new();
+    let launched = launch(&fake).await.unwrap();
+    assert_eq!(launched.verdict, Verdict::Healthy, "{}", launched.reason);
+    assert_eq!((launched.healthy, launched.wanted), (3, 3));
+    assert_eq!(launched.servers.len(), 3);
+    assert_eq!(
+        fake.changes(),
+        ["RunInstances", "RunInstances", "RegisterTargets"]
+    );
+}
+
+#[tokio::test]
+async fn a_repeat_launches_nothing_more() {
+    let fake = Fake::new();
+    fake.world().healthy = false;
+    assert_eq!(launch(&fake).await.unwrap().verdict, Verdict::Wait);
+    fake.changes();
+    assert_eq!(launch(&fake).await.unwrap().verdict, Verdict::Wait);
+    assert_eq!(fake.changes(), Vec::<String>::new());
+    assert_eq!(of_green(&fake), 3);
+}
+
+#[tokio::test]
+async fn pending_instances_are_registered_once_they_run() {
+    let fake = Fake::new();
+    fake.world().launched = InstanceState::Pending;
+    let launched = launch(&fake).await.unwrap();
+    assert_eq!(launched.verdict, Verdict::Wait);
+    assert_eq!(fake.changes(), ["RunInstances", "RunInstances"]);
+    for instance in &mut fake.world().instances {
+        instance.state = InstanceState::Running;
+    }
+    assert_eq!(launch(&fake).await.unwrap().verdict, Verdict::Healthy);
+    assert_eq!(fake.changes(), ["RegisterTargets"]);
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_mended_by_the_retry_without_a_second_launch() {
+    let fake = Fake::new();
+    fake.fail("RunInstances", Fault::ReplyLost);
+    let error = launch(&fake).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::AwsUnavailable);
+    assert_eq!(launch(&fake).await.unwrap().verdict, Verdict::Healthy);
+    assert_eq!(of_green(&fake), 3);
+}
+
+#[tokio::test]
+async fn every_refusal_of_aws_has_its_name() {
+    for (code, name) in [
+        (
+            "InsufficientInstanceCapacity",
+            ErrorName::CapacityUnavailable,
+        ),
+        ("UnauthorizedOperation", ErrorName::AccessDenied),
+        ("RequestLimitExceeded", ErrorName::Throttled),
+        ("InvalidAMIID.NotFound", ErrorName::AwsRefused),
+    ] {
+        let fake = Fake::new();
+        fake.fail("RunInstances", Fault::Refused(code));
+        let error = launch(&fake).await.unwrap_err();
+        assert_eq!(error.name(), name, "{error}");
+        assert!(error.to_string().contains("subnet-1"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_late_function_launches_nothing() {
+    let fake = Fake::new();
+    if let Some(record) = fake.world().record.as_mut() {
+        record.epoch = 6;
+    }
+    let error = launch(&fake).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::Superseded);
+    assert_eq!(fake.changes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_late_function_registers_nothing() {
+    let fake = Fake::new();
+    fake.world().launched = InstanceState::Pending;
+    launch(&fake).await.unwrap();
+    fake.changes();
+    {
+        let mut world = fake.world();
+        for instance in &mut world.instances {
+            instance.state = InstanceState::Running;
+        }
+        if let Some(record) = world.record.as_mut() {
+            record.owner = Some("deploy-2".to_owned());
+        }
+    }
+    let error = launch(&fake).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::Superseded);
+    assert_eq!(fake.changes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_green_that_is_late_is_rejected_and_left_alone() {
+    let fake = Fake::new();
+    fake.world().healthy = false;
+    launch(&fake).await.unwrap();
+    fake.changes();
+    let late = launch_at(&fake, 601).await.unwrap();
+    assert_eq!(late.verdict, Verdict::Rejected);
+    assert!(late.reason.contains("0 of 3 servers"), "{}", late.reason);
+    assert_eq!(fake.changes(), Vec::<String>::new());
+    assert_eq!(late.servers.len(), 3, "whoever clears green needs them");
+}

@@ -1,0 +1,101 @@
+//! The deployments that end well.
+
+use serde_json::json;
+
+use crate::scene::{Scene, hasty};
+use crate::sessions::Seen;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_sessions_are_handed_over_and_blue_is_replaced() {
+    // Given three blue servers with idle sessions of clients that only answer pings
+    let scene = Scene::of_three_blue_servers().await;
+    let idle = scene.idle(9).await;
+    // When a deployment runs
+    let execution = scene.deploy(&hasty()).await;
+    // Then every one of them is closed with 1012, blue is gone and green serves
+    scene.all_handed_over(&idle).await;
+    let standing = scene.promoted(&execution).await;
+    let output = standing.output.expect("an output");
+    assert_eq!(output["outcome"], "Promoted");
+    assert_eq!(output["terminated"].as_array().map(Vec::len), Some(3));
+    // And its users find green
+    for name in ["idle-0", "back-again"] {
+        let session = crate::sessions::Session::open(scene.cloud.listener(), name).await;
+        assert!(
+            !scene.blue().contains(&session.server),
+            "{} is blue",
+            session.server
+        );
+        assert_eq!(session.seen(), Seen::Open);
+    }
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_stays_busy_outlives_any_number_of_passes() {
+    // Given one busy session among idle ones
+    let scene = Scene::of_three_blue_servers().await;
+    let idle = scene.idle(3).await;
+    let mut busy = scene.busy("busy").await;
+    // When a deployment drains blue, pass after pass
+    let execution = scene.deploy(&hasty()).await;
+    scene.all_handed_over(&idle).await;
+    scene.passes(&execution, "TerminateBlue", 5).await;
+    // Then the two servers without sessions are gone, and the busy one's lives, with its session
+    assert_eq!(scene.running("tunnel-a").await, [busy.server.clone()]);
+    assert!(scene.lives(&busy.server));
+    assert_eq!(busy.seen(), Seen::Asked);
+    let waiting = scene.last_check(&execution).await.expect("a check")["waitingFor"].to_string();
+    assert!(
+        waiting.contains("1 busy session") && waiting.contains(&busy.server),
+        "{waiting}"
+    );
+    // When its user leaves, the deployment ends
+    busy.leave();
+    scene.promoted(&execution).await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_deployment_goes_the_other_way() {
+    // Given a service that has been deployed once
+    let scene = Scene::of_three_blue_servers().await;
+    let first = scene.deploy(&hasty()).await;
+    scene.promoted(&first).await;
+    let serving = scene.running("tunnel-b").await;
+    // When it is deployed again
+    let session = crate::sessions::Session::open(scene.cloud.listener(), "second").await;
+    let second = scene.deploy(&hasty()).await;
+    let standing = second
+        .ended(std::time::Duration::from_secs(120))
+        .await
+        .expect("it ends");
+    // Then the target groups have changed roles, and the epoch has grown
+    assert_eq!(standing.output.expect("an output")["outcome"], "Promoted");
+    assert_eq!(
+        scene.cloud.weights().await.expect("weights"),
+        (Some(100), Some(0))
+    );
+    assert_eq!(scene.running("tunnel-b").await, Vec::<String>::new());
+    assert_eq!(scene.running("tunnel-a").await.len(), serving.len());
+    assert_eq!(session.seen(), Seen::Closed(1012));
+    assert_eq!(scene.cloud.record().await.expect("a record")["epoch"], "2");
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_shows_the_plan_and_touches_nothing() {
+    let scene = Scene::of_three_blue_servers().await;
+    let execution = scene
+        .deploy(&json!({"dryRun": true, "green": {"count": 4}}))
+        .await;
+    let standing = execution
+        .ended(std::time::Duration::from_secs(30))
+        .await
+        .expect("it ends");
+    let plan = standing.output.expect("the plan");
+    assert_eq!(plan["green"]["count"], 4);
+    assert_eq!(plan["blue"]["name"], "tunnel-a");
+    scene.untouched().await;
+    scene.ends().await;
+}

@@ -1,0 +1,77 @@
+//! Deployments that end before traffic moves.
+
+use serde_json::json;
+
+use crate::scene::Scene;
+use crate::sessions::Seen;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_refused_with_every_error_and_touches_nothing() {
+    let scene = Scene::of_three_blue_servers().await;
+    let execution = scene
+        .deploy(&json!({"drain": {"pollSeconds": "soon"}, "trafic": {}}))
+        .await;
+    let cause = scene.fails_with(&execution, "InvalidInput").await;
+    assert!(
+        cause.contains("drain.pollSeconds") && cause.contains("trafic"),
+        "{cause}"
+    );
+    assert_eq!(
+        execution.last_state().await.expect("a history").as_deref(),
+        Some("PlanDeployment")
+    );
+    scene.untouched().await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_green_that_never_becomes_healthy_is_terminated_and_nobody_notices() {
+    let scene = Scene::of_three_blue_servers().await;
+    let idle = scene.idle(3).await;
+    let busy = scene.busy("busy").await;
+    // Given a release whose servers fail their health checks
+    scene
+        .cloud
+        .add_version("stand-in --health 503")
+        .await
+        .expect("a version");
+    let execution = scene
+        .deploy(&json!({"green": {"healthySeconds": 10}}))
+        .await;
+    // Then green is rejected and gone, blue serves as before
+    let cause = scene.fails_with(&execution, "GreenRejected").await;
+    assert!(cause.contains("0 of 3"), "{cause}");
+    rejected(&scene).await;
+    assert_eq!(busy.seen(), Seen::Asked);
+    assert!(idle.iter().all(|session| session.seen() == Seen::Open));
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_green_that_fails_its_test_is_terminated_and_nobody_notices() {
+    let scene = Scene::of_three_blue_servers().await;
+    let idle = scene.idle(3).await;
+    // Given a release that is healthy and answers garbage on its session endpoint
+    scene
+        .cloud
+        .add_version("stand-in")
+        .await
+        .expect("a version");
+    let execution = scene.deploy(&json!({})).await;
+    let cause = scene.fails_with(&execution, "GreenRejected").await;
+    assert!(cause.contains("i-"), "{cause}");
+    rejected(&scene).await;
+    assert!(idle.iter().all(|session| session.seen() == Seen::Open));
+    scene.ends().await;
+}
+
+async fn rejected(scene: &Scene) {
+    let (blue, green) = scene.cloud.weights().await.expect("weights");
+    assert!(
+        blue.is_some_and(|weight| weight > 0) && green.unwrap_or(0) == 0,
+        "{blue:?} {green:?}"
+    );
+    assert_eq!(scene.running("tunnel-b").await, Vec::<String>::new());
+    assert_eq!(scene.running("tunnel-a").await.len(), 3);
+    scene.released("GreenRejected").await;
+}

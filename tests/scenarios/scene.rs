@@ -1,0 +1,261 @@
+//! The stage of a scenario: a local cloud, the users' sessions, a deployment; its steps read as Given, When, Then.
+//!
+//! Owns the limits of every wait. Asserts what sessions, EC2 and the listener say, never only what the execution says.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_local_cloud::execution::{Execution, Standing};
+use ebbtide_local_cloud::host::ProcessState;
+use ebbtide_local_cloud::options::Options;
+use ebbtide_local_cloud::wait::{Seen as Look, until};
+use ebbtide_local_cloud::{LocalCloud, Result};
+use serde_json::{Value, json};
+
+use crate::sessions::{Seen, Session};
+
+/// Everything that a scenario waits for happens well within this.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A local cloud, and the deployment that runs on it.
+pub(crate) struct Scene {
+    /// The cloud.
+    pub(crate) cloud: LocalCloud,
+    blue: Vec<String>,
+}
+
+/// A short bake and a short settling, so that a scenario spends its time on what it is about.
+pub(crate) fn hasty() -> Value {
+    json!({"bake": {"seconds": 3}, "drain": {"settleSeconds": 1}})
+}
+
+impl Scene {
+    /// Given three blue servers behind the load balancer.
+    pub(crate) async fn of_three_blue_servers() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// Given a cloud with these options.
+    pub(crate) async fn with(options: Options) -> Self {
+        let cloud = LocalCloud::start(options)
+            .await
+            .expect("the local cloud starts");
+        let blue = cloud
+            .servers()
+            .into_iter()
+            .map(|server| server.instance)
+            .collect();
+        Self { cloud, blue }
+    }
+
+    /// The instances that were blue at the start.
+    pub(crate) fn blue(&self) -> &[String] {
+        &self.blue
+    }
+
+    /// Given idle sessions, one of each name.
+    pub(crate) async fn idle(&self, count: usize) -> Vec<Session> {
+        let mut sessions = Vec::new();
+        for index in 0..count {
+            sessions.push(Session::open(self.cloud.listener(), &format!("idle-{index}")).await);
+        }
+        sessions
+    }
+
+    /// Given a session with a request in flight that is never answered.
+    pub(crate) async fn busy(&self, name: &str) -> Session {
+        let mut session = Session::open(self.cloud.listener(), name).await;
+        session.become_busy(self.cloud.listener()).await;
+        session
+    }
+
+    /// When a deployment starts with this input.
+    pub(crate) async fn deploy(&self, input: &Value) -> Execution {
+        self.cloud
+            .deploy(None, input)
+            .await
+            .expect("the execution starts")
+    }
+
+    /// When the deployment has entered a state this often.
+    pub(crate) async fn passes(&self, execution: &Execution, state: &str, times: usize) {
+        until(&format!("{times} entries of {state}"), LIMIT, || async {
+            let states = execution.states().await?;
+            let seen = states.iter().filter(|entered| *entered == state).count();
+            let standing = execution.standing().await?;
+            if seen < times && standing.status != ExecutionStatus::Running {
+                panic!("it ended after {seen}: {}", standing.describe(None));
+            }
+            Ok(if seen >= times {
+                Look::Done(())
+            } else {
+                Look::NotYet(format!("{seen} so far, last {:?}", states.last()))
+            })
+        })
+        .await
+        .expect("the passes go on");
+    }
+
+    /// Then something holds in time; `look` says what is there instead.
+    pub(crate) async fn then<F, Fut>(&self, what: &str, look: F)
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<std::result::Result<(), String>>>,
+    {
+        until(what, LIMIT, || async {
+            Ok(match look().await? {
+                Ok(()) => Look::Done(()),
+                Err(instead) => Look::NotYet(instead),
+            })
+        })
+        .await
+        .expect("it comes to hold");
+    }
+
+    /// Then every one of these sessions is closed by the server with code 1012.
+    pub(crate) async fn all_handed_over(&self, sessions: &[Session]) {
+        self.then("every idle session to be asked to move", || async {
+            let other: Vec<_> = sessions
+                .iter()
+                .filter(|session| session.seen() != Seen::Closed(1012))
+                .map(|session| (&session.name, session.seen()))
+                .collect();
+            Ok(if other.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{other:?}"))
+            })
+        })
+        .await;
+    }
+
+    /// Then the deployment ends well: green has all weight and is healthy, blue is gone, the service is free.
+    pub(crate) async fn promoted(&self, execution: &Execution) -> Standing {
+        let standing = execution.ended(LIMIT).await.expect("the execution ends");
+        assert_eq!(
+            standing.status,
+            ExecutionStatus::Succeeded,
+            "{}",
+            standing.describe(None)
+        );
+        assert_eq!(
+            self.cloud.weights().await.expect("weights"),
+            (Some(0), Some(100))
+        );
+        assert_eq!(
+            self.running("tunnel-a").await,
+            Vec::<String>::new(),
+            "blue is gone"
+        );
+        assert_eq!(self.running("tunnel-b").await.len(), 3, "green runs");
+        self.released("Promoted").await;
+        standing
+    }
+
+    /// Then the deployment fails with this error; returns its cause.
+    pub(crate) async fn fails_with(&self, execution: &Execution, error: &str) -> String {
+        let standing = execution.ended(LIMIT).await.expect("the execution ends");
+        assert_eq!(
+            standing.status,
+            ExecutionStatus::Failed,
+            "{}",
+            standing.describe(None)
+        );
+        assert_eq!(
+            standing.error.as_deref(),
+            Some(error),
+            "{}",
+            standing.describe(None)
+        );
+        standing.cause.unwrap_or_default()
+    }
+
+    /// Then nobody owns the service, and the last deployment ended like this.
+    pub(crate) async fn released(&self, outcome: &str) {
+        let record = self.cloud.record().await.expect("the record");
+        assert_eq!(record.get("owner"), None, "{record:?}");
+        assert_eq!(
+            record.get("lastOutcome").map(String::as_str),
+            Some(outcome),
+            "{record:?}"
+        );
+    }
+
+    /// Then the world is as it was before any deployment: weights, instances, and no lock.
+    pub(crate) async fn untouched(&self) {
+        assert_eq!(
+            self.cloud.weights().await.expect("weights"),
+            (Some(1), None)
+        );
+        assert_eq!(self.running("tunnel-a").await.len(), self.blue.len());
+        assert_eq!(
+            self.cloud.instances().await.expect("instances").len(),
+            self.blue.len()
+        );
+        assert_eq!(
+            self.cloud.record().await.expect("the record"),
+            std::collections::BTreeMap::new()
+        );
+    }
+
+    /// The instances of an environment that EC2 calls neither terminated nor shutting down.
+    pub(crate) async fn running(&self, environment: &str) -> Vec<String> {
+        let instances = self.cloud.instances().await.expect("instances");
+        let up = instances
+            .into_iter()
+            .filter(|instance| instance.is_up() && instance.environment() == Some(environment));
+        up.map(|instance| instance.id).collect()
+    }
+
+    /// Whether the server process of an instance runs.
+    pub(crate) fn lives(&self, instance: &str) -> bool {
+        self.cloud
+            .servers()
+            .iter()
+            .any(|server| server.instance == instance && server.process == ProcessState::Running)
+    }
+
+    /// The deployment's last check of the sessions left, as its document has it.
+    pub(crate) async fn last_check(&self, execution: &Execution) -> Result<Value> {
+        let history = execution.history().await?;
+        let outputs = history
+            .iter()
+            .rev()
+            .filter_map(|event| event.state_exited_event_details())
+            .filter(|details| details.name() == "CheckDrained");
+        let documents = outputs
+            .filter_map(|details| details.output())
+            .filter_map(|output| serde_json::from_str::<Value>(output).ok());
+        Ok(documents
+            .map(|document| document["check"].clone())
+            .next()
+            .unwrap_or_default())
+    }
+
+    /// Then the check names this instance as unknown, and says since when.
+    pub(crate) async fn named_as_unknown(&self, execution: &Execution, instance: &str) {
+        self.then("the server to be named as unknown", || async {
+            let check = self.last_check(execution).await?;
+            let named = check["unknown"].as_array().is_some_and(|unknown| {
+                unknown
+                    .iter()
+                    .any(|one| one["instance"] == instance && one["since"].is_string())
+            });
+            let told = check["waitingFor"].as_str().is_some_and(|sentence| {
+                sentence.contains(instance) && sentence.contains("unknown since")
+            });
+            Ok(if named && told {
+                Ok(())
+            } else {
+                Err(check.to_string())
+            })
+        })
+        .await;
+    }
+
+    /// The end: everything is gone.
+    pub(crate) async fn ends(self) {
+        self.cloud.stop().await;
+    }
+}
