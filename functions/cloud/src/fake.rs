@@ -114,6 +114,7 @@ impl Fake {
             epoch: 5,
             stage: Some("claimed".to_owned()),
             switched: false,
+            ..Record::default()
         };
         let mut world = World {
             record: Some(record),
