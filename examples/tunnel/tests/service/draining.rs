@@ -30,6 +30,28 @@ async fn idle_sessions_are_closed_busy_ones_work_on_until_they_become_idle() {
 }
 
 #[tokio::test]
+async fn a_session_is_busy_until_the_end_of_its_answer_not_its_beginning() {
+    let fleet = Fleet::start(1).await;
+    let server = &fleet.servers[0];
+    let mut tunnel = server.tunnel("a").await;
+    let response = server.spawn_get("/t/a/");
+    let (send, body) = pieces();
+    tunnel.arrival().await.answer(body);
+    let mut answer = response.await.unwrap().into_body();
+    server.drain(1000.0, 60).await;
+    // Four idle times without a byte are no end.
+    tokio::time::sleep(TIMING.idle_after * 4).await;
+    server
+        .reports(json!({ "busy": 1, "idle": 0, "closed": 0 }))
+        .await;
+    send.send("still there".into()).unwrap();
+    assert_eq!(piece(&mut answer).await.unwrap(), "still there");
+    drop(send);
+    assert_eq!(piece(&mut answer).await, None);
+    assert_eq!(u16::from(tunnel.closed().await.code), 1012);
+}
+
+#[tokio::test]
 async fn sessions_are_closed_no_faster_than_ordered_longest_idle_first() {
     let fleet = Fleet::start(1).await;
     let server = &fleet.servers[0];

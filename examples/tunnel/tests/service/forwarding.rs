@@ -1,7 +1,13 @@
 //! Requests through one tunnel of one server.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::StatusCode;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
 
 use super::harness::*;
 
@@ -56,18 +62,48 @@ async fn many_requests_share_a_tunnel_and_each_gets_its_own_answer() {
     }
 }
 
+/// A body without an end, and how many pieces of it were taken so far.
+fn endless() -> (Arc<AtomicUsize>, Body) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    let pieces = futures_util::stream::repeat_with(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(Frame::data(Bytes::from_static(&[b'x'; 16 * 1024])))
+    });
+    (taken, StreamBody::new(pieces).boxed_unsync())
+}
+
 #[tokio::test]
 async fn responses_that_nobody_reads_do_not_stop_the_others() {
     let fleet = Fleet::start(1).await;
     let server = &fleet.servers[0];
     let mut tunnel = server.tunnel("a").await;
     let mut unread = Vec::new();
-    for _ in 0..40 {
-        let response = server.spawn_get("/t/a/large");
-        // More than all buffers on the way hold.
-        tunnel.arrival().await.answer(text(vec![b'x'; 16 << 20]));
+    for _ in 0..3 {
+        let response = server.spawn_get("/t/a/endless");
+        let (taken, body) = endless();
+        tunnel.arrival().await.answer(body);
         unread.push(response.await.unwrap());
+        // Until all buffers on the way are full, and the stream stands still.
+        until("standstill", || async {
+            let before = taken.load(Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let after = taken.load(Ordering::SeqCst);
+            if before == after {
+                Ok(())
+            } else {
+                Err(format!("{after} pieces"))
+            }
+        })
+        .await;
     }
+    let response = server.send("POST", "/t/a/echo", text("quick")).await;
+    assert_eq!(read(response).await, "quick");
+    // Both ways: nor do requests whose bodies nobody reads.
+    let (_taken, body) = endless();
+    let asked = request("POST", server.url("/t/a/unread"), body);
+    let _asking = tokio::spawn(user().request(asked));
+    let _unread = tunnel.arrival().await;
     let response = server.send("POST", "/t/a/echo", text("quick")).await;
     assert_eq!(read(response).await, "quick");
 }
