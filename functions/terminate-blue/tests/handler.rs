@@ -1,5 +1,10 @@
 //! terminate-blue against an AWS in memory: who is ended, who is not, and what is said of the rest.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test has nothing to go on with either"
+)]
+
 use ebbtide_cloud::fake::{Fake, Fault, environment, target};
 use ebbtide_deployment::ErrorName;
 use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
