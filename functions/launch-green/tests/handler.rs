@@ -1,5 +1,10 @@
 //! launch-green against an AWS in memory.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test has nothing to go on with either"
+)]
+
 use ebbtide_cloud::fake::{Fake, Fault, environment};
 use ebbtide_deployment::launch::Verdict;
 use ebbtide_deployment::observed::{DEPLOYMENT_TAG, InstanceState};

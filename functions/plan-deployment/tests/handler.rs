@@ -1,5 +1,10 @@
 //! plan-deployment against an AWS in memory.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test has nothing to go on with either"
+)]
+
 use ebbtide_cloud::fake::{Fake, Fault, arn, environment, forward, target};
 use ebbtide_deployment::ErrorName;
 use ebbtide_deployment::observed::InstanceState;

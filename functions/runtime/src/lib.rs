@@ -38,7 +38,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Writes one JSON object a line to standard output, at `RUST_LOG`'s level or `info`.
 pub fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+    // The runtime logs every failed call a second time, without name and cause apart.
+    let filter = EnvFilter::new(format!("{level},lambda_runtime::layers::panic=off"));
     let started = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -1,5 +1,10 @@
 //! switch-target-group against an AWS in memory.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of a test has nothing to go on with either"
+)]
+
 use ebbtide_cloud::fake::{Fake, Fault, arn, environment, forward};
 use ebbtide_deployment::weights::Weights;
 use ebbtide_deployment::{ErrorName, Fence};

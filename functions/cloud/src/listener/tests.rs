@@ -49,7 +49,7 @@ fn weights_change_and_everything_else_is_kept() {
     let live = live("arn", vec![sign_in(), forward_to("arn:a")]).unwrap();
     let set = weighted(&live, &weights(100, 0));
     let oidc = set[0].authenticate_oidc_config().unwrap();
-    assert_eq!(oidc.client_id(), "tunnel");
+    assert_eq!(oidc.client_id(), Some("tunnel"));
     assert_eq!(oidc.use_existing_client_secret(), Some(true));
     assert_eq!(set[1].order(), Some(2));
     assert_eq!(set[1].target_group_arn(), None);
