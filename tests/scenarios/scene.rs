@@ -184,9 +184,10 @@ impl Scene {
 
     /// Then the world is as it was before any deployment: weights, instances, and no lock.
     pub(crate) async fn untouched(&self) {
-        assert_eq!(
-            self.cloud.weights().await.expect("weights"),
-            (Some(1), None)
+        let (blue, green) = self.cloud.weights().await.expect("weights");
+        assert!(
+            blue.is_some_and(|weight| weight > 0) && green.is_none(),
+            "{blue:?} {green:?}"
         );
         assert_eq!(self.running("tunnel-a").await.len(), self.blue.len());
         assert_eq!(
@@ -205,7 +206,19 @@ impl Scene {
         let up = instances
             .into_iter()
             .filter(|instance| instance.is_up() && instance.environment() == Some(environment));
-        up.map(|instance| instance.id).collect()
+        let mut ids: Vec<String> = up.map(|instance| instance.id).collect();
+        ids.sort();
+        ids
+    }
+
+    /// The servers that something busy depends on: the one that holds the tunnel, and perhaps the one that carries its
+    /// request because the load balancer sent it there. All in order.
+    pub(crate) async fn in_use(&self) -> Vec<String> {
+        let reports = self.cloud.reports().await.into_iter();
+        let busy = reports.filter_map(|(instance, report)| {
+            (report.expect("a report").busy > 0).then_some(instance)
+        });
+        busy.collect()
     }
 
     /// Whether the server process of an instance runs.

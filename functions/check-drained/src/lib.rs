@@ -6,7 +6,7 @@
 //! it fails only when a newer deployment owns a server, or when the drain's deadline is over.
 
 use ebbtide_deployment::check::{
-    Check, CheckRefused, Deadline, Question, Standing, conclude, standing, whom_to_seal,
+    Check, CheckRefused, Deadline, Question, Refused, Standing, conclude, standing, whom_to_seal,
 };
 use ebbtide_deployment::report::{Answer, NewerEpoch, Reading};
 use ebbtide_deployment::wait::Phase;
@@ -40,6 +40,9 @@ pub struct Payload {
     /// The check before this one.
     #[serde(default)]
     pub previous: Option<Check>,
+    /// What the last TerminateBlue would not end.
+    #[serde(default)]
+    pub refused: Vec<Refused>,
 }
 
 /// Why there is no answer.
@@ -129,6 +132,7 @@ fn question(payload: &Payload) -> Question<'_> {
         },
         poll_seconds: payload.poll_seconds,
         previous: payload.previous.as_ref(),
+        refused: &payload.refused,
     }
 }
 

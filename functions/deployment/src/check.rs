@@ -85,6 +85,16 @@ pub struct Holder {
     pub oldest_busy_seconds: u64,
 }
 
+/// A server that the last TerminateBlue would not end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// The instance's id.
+    pub instance: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// What a check depends on besides the servers.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
@@ -102,6 +112,18 @@ pub struct Question<'a> {
     pub poll_seconds: u64,
     /// The check before this one.
     pub previous: Option<&'a Check>,
+    /// What the last TerminateBlue would not end, if there was one.
+    pub refused: &'a [Refused],
+}
+
+impl<'a> Question<'a> {
+    /// Servers that had sealed and that TerminateBlue would not end all the same: without a person they stay for ever.
+    pub fn held_back(&self) -> impl Iterator<Item = &'a Refused> {
+        let sealed = self.previous.map_or(&[][..], |check| &check.sealed);
+        self.refused
+            .iter()
+            .filter(move |refused| sealed.contains(&refused.instance))
+    }
 }
 
 /// Why there is no answer.
@@ -137,7 +159,7 @@ pub fn conclude(
     let blocked = standings
         .iter()
         .any(|(_, standing)| !matches!(standing, Standing::Sealed(_)));
-    if blocked {
+    if blocked || question.held_back().next().is_some() {
         question.deadline.refuse(now, &check.waiting_for)?;
     }
     Ok(check)

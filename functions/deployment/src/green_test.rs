@@ -12,6 +12,8 @@ use crate::report::{Admission, Answer, Reading, SessionReport, UnknownReason};
 pub const LAST_ATTEMPT: u32 = 3;
 /// Refusals that are told; the execution's document has no room for five hundred.
 const MOST_TOLD: usize = 20;
+/// Refusals that the reason names: it becomes the execution's cause, which a person reads.
+const MOST_IN_A_SENTENCE: usize = 3;
 
 /// What a page of the user's answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,10 +140,13 @@ pub fn conclude(findings: &[(String, Finding)], attempt: u32) -> GreenTest {
         Finding::NotYet(reason) => Some(reason),
         Finding::Fit | Finding::Unfit(_) => None,
     });
-    let (verdict, reason) = verdict(findings.len(), unfit.len(), not_yet.len(), attempt);
+    let (verdict, mut reason) = verdict(findings.len(), unfit.len(), not_yet.len(), attempt);
     let mut refusals = unfit;
     refusals.extend(not_yet);
     refusals.truncate(MOST_TOLD);
+    for refusal in refusals.iter().take(MOST_IN_A_SENTENCE) {
+        reason.push_str(&format!("; {}: {}", refusal.instance, refusal.reason));
+    }
     GreenTest {
         verdict,
         attempt: attempt.saturating_add(1),
@@ -320,6 +325,9 @@ mod tests {
         let test = of(&findings, 0);
         assert_eq!(test.refusals.len(), 20);
         assert_eq!(test.refusals[0].instance, "i-30");
-        assert_eq!(test.reason, "green servers that are unfit: 1 of 31");
+        assert_eq!(
+            test.reason,
+            "green servers that are unfit: 1 of 31; i-30: it is sealed; i-0: no answer in time; i-1: no answer in time"
+        );
     }
 }

@@ -7,7 +7,7 @@ use ebbtide_deployment::ErrorName;
 use ebbtide_deployment::input::Input;
 use ebbtide_deployment::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
 use ebbtide_deployment::plan::{
-    Decision, Epoch, Group, Observation, Owner, Plan, Refusal, decide, owner,
+    Decision, Epoch, Group, Observation, Owner, Plan, Refusal, decide, is_repeat, owner,
 };
 use ebbtide_deployment::record::Record;
 use ebbtide_deployment::roles::roles;
@@ -102,6 +102,11 @@ pub async fn handle(cloud: &Cloud, settings: &Settings, payload: Payload) -> Res
             "the service is held"
         );
         return Ok(plan(cloud, payload, &record, Some(owner), None));
+    }
+    if is_repeat(&record, &payload.deployment) {
+        return Err(Failed::Preflight(vec![Refusal::NameUsed(
+            payload.deployment,
+        )]));
     }
     let seen = observe(cloud, settings, &input, &payload.deployment).await?;
     let decision = decide(&seen, &input, &settings.defaults).map_err(Failed::Preflight)?;

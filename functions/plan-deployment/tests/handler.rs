@@ -142,6 +142,18 @@ async fn bad_input_is_refused_before_any_call() {
 }
 
 #[tokio::test]
+async fn a_name_that_has_switched_before_is_not_planned_again() {
+    let fake = Fake::new();
+    if let Some(record) = fake.world().record.as_mut() {
+        record.owner = Some("deploy-2".to_owned());
+        record.switched = true;
+    }
+    let (name, cause) = refusal(&fake, json!({})).await;
+    assert_eq!(name, ErrorName::PreflightRefused);
+    assert!(cause.contains("redrive its execution"), "{cause}");
+}
+
+#[tokio::test]
 async fn a_service_that_is_held_gets_no_preflight() {
     let fake = Fake::new();
     fake.fail("DescribeListeners", Fault::Unreachable);

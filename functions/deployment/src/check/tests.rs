@@ -70,6 +70,7 @@ fn question<'a>(retiring: &'a Retiring, previous: Option<&'a Check>) -> Question
         },
         poll_seconds: 30,
         previous,
+        refused: &[],
     }
 }
 
@@ -326,4 +327,33 @@ proptest! {
             prop_assert_eq!(is_unknown, matches!(standing, Standing::Unknown(_)));
         }
     }
+}
+
+#[test]
+fn a_sealed_server_that_may_not_be_ended_is_named_and_calls_an_operator_at_the_deadline() {
+    let standings = [sealed_one("i-0a"), held("i-0b", 1, 0)];
+    let first = check(&standings, None, NOW);
+    let refused = ["i-0a", "i-0b"].map(|instance| Refused {
+        instance: instance.to_owned(),
+        reason: "its group tunnel-a has weight 5".to_owned(),
+    });
+    let sealed = [sealed_one("i-0a")];
+    let retiring = retiring(&sealed);
+    let asked = Question {
+        refused: &refused,
+        ..question(&retiring, Some(&first))
+    };
+    let sentence = conclude(&sealed, &asked, NOW).unwrap().waiting_for;
+    assert!(
+        sentence.contains(
+            "1 sealed server that may not be terminated (i-0a: its group tunnel-a has weight 5)"
+        ),
+        "{sentence}"
+    );
+    assert!(conclude(&sealed, &asked, after(100_000)).is_err());
+    let unrefused = question(&retiring, Some(&first));
+    assert!(
+        conclude(&sealed, &unrefused, after(100_000)).is_ok(),
+        "its termination follows in this very pass"
+    );
 }

@@ -26,6 +26,7 @@ pub(super) fn sentence(
         phase(check, question, now),
         uncounted(check, &held),
         unknown(&check.unknown, now),
+        held_back(question),
         ending(check.sealed.len(), "sealed", "to be terminated"),
         ending(
             question.retiring.waiting_to_end.len(),
@@ -113,6 +114,18 @@ fn unknown(unheard: &[Unheard], now: Timestamp) -> Option<String> {
         time(longest.since, now),
         longest.instance,
         longest.reason,
+    ))
+}
+
+/// Servers that sealed and may not be ended, which a person has to look into.
+fn held_back(question: &Question<'_>) -> Option<String> {
+    let mut refused = question.held_back();
+    let first = refused.next()?;
+    Some(format!(
+        "{} that may not be terminated ({}: {})",
+        counted(1 + as_u64(refused.count()), "sealed server"),
+        first.instance,
+        first.reason,
     ))
 }
 

@@ -8,6 +8,12 @@ pub enum Refusal {
     /// Unclear is when the forward action does not say which environment is blue.
     #[error(transparent)]
     Unclear(Unclear),
+    /// NameUsed is when a deployment of this very name has moved weights and still owns the service.
+    #[error(
+        "deployment {0} has already moved traffic and still owns the service: redrive its execution, or start one under \
+         another name"
+    )]
+    NameUsed(String),
     /// StickyForward is when the forward action has target group stickiness: its cookie beats weights.
     #[error(
         "target group stickiness is on in the forward action: its cookie would bring clients back to blue; turn it off"
