@@ -3,6 +3,12 @@
 //! A Retry or Catch that names an error which no function raises is dead, and a misspelt one is a retry that never
 //! happens; both are noticed here.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expected by failing"
+)]
+
 use std::collections::BTreeSet;
 
 use ebbtide_deployment::ErrorName;

@@ -45,7 +45,7 @@ async fn a_server_process_that_dies_blocks_until_its_instance_is_terminated() {
     // Then it is named as unknown, since when, and blocks alone
     scene.named_as_unknown(&execution, &dead).await;
     scene.passes(&execution, "TerminateBlue", 4).await;
-    assert_eq!(scene.running("tunnel-a").await, [dead.clone()]);
+    assert_eq!(scene.running("tunnel-a").await, std::slice::from_ref(&dead));
     // When an operator terminates the instance, the deployment ends by itself
     scene
         .cloud
@@ -83,7 +83,7 @@ async fn a_server_whose_session_endpoint_answers_garbage_is_left_alive() {
     let execution = scene.deploy(&hasty()).await;
     scene.passes(&execution, "TerminateBlue", 4).await;
     // Then it alone is left, alive and named
-    assert_eq!(scene.running("tunnel-a").await, [odd.clone()]);
+    assert_eq!(scene.running("tunnel-a").await, std::slice::from_ref(&odd));
     assert!(scene.lives(&odd));
     scene.named_as_unknown(&execution, &odd).await;
     scene.ends().await;

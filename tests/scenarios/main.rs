@@ -3,6 +3,12 @@
 //! Every scenario has a cloud of its own: the unmodified template and state machine, the real functions, real server
 //! processes, real WebSocket connections. `make scenarios` builds what they run.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expected by failing"
+)]
+
 mod blockers;
 mod claims;
 mod promotion;
