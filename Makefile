@@ -39,7 +39,7 @@ ready:
 .PHONY: build
 build: ## build the functions, the tunnel and the local cloud (dev profile)
 	command -v cargo >/dev/null || { echo "Rust is missing: install it from your distribution or with rustup, then run make again." >&2; exit 1; }
-	echo "building (the first time takes some minutes on two cores)"
+	[ -x $(CARGO_OUTPUT)/debug/ebbtide-local ] || echo "building (the first time takes some minutes on two cores)"
 	cargo build --locked --quiet --workspace --bins
 
 $(VENV)/installed: tests/local-cloud/requirements.txt

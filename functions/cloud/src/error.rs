@@ -2,7 +2,7 @@
 //!
 //! Never a secret: requests are not repeated here, and AWS's message is cut to a length that fits a Cause.
 
-use aws_sdk_ec2::error::SdkError;
+use aws_sdk_elasticloadbalancingv2::error::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_deployment::ErrorName;
 use ebbtide_deployment::record::Superseded;
@@ -168,7 +168,7 @@ pub trait StatusCode {
     fn status_code(&self) -> u16;
 }
 
-impl StatusCode for aws_sdk_ec2::config::http::HttpResponse {
+impl StatusCode for aws_sdk_elasticloadbalancingv2::config::http::HttpResponse {
     fn status_code(&self) -> u16 {
         self.status().as_u16()
     }

@@ -4,19 +4,25 @@
 //! decides nothing, names every failure, and reads every page. Called by the five functions that speak to AWS; those
 //! that speak to servers do not link it.
 
+#[cfg(feature = "instances")]
 mod auto_scaling;
 mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "instances")]
 mod instances;
+#[cfg(feature = "instances")]
 mod launch_template;
 mod listener;
 mod record;
 mod target_group;
 
+#[cfg(feature = "instances")]
 pub use auto_scaling::AutoScaling;
 pub use error::{CloudError, FailedCall};
+#[cfg(feature = "instances")]
 pub use instances::{Instances, Order, client_token, union};
+#[cfg(feature = "instances")]
 pub use launch_template::{LaunchTemplates, TemplateVersion};
 pub use listener::{Listener, Live, UnfitAction};
 pub use record::Records;
@@ -42,10 +48,12 @@ pub struct Stack {
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// EC2's.
+    #[cfg(feature = "instances")]
     pub ec2: aws_sdk_ec2::Client,
     /// Elastic Load Balancing's.
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     /// Auto Scaling's.
+    #[cfg(feature = "instances")]
     pub auto_scaling: aws_sdk_autoscaling::Client,
     /// DynamoDB's.
     pub dynamodb: aws_sdk_dynamodb::Client,
@@ -63,10 +71,13 @@ pub struct Cloud {
     /// Target groups and their targets.
     pub groups: TargetGroups,
     /// Instances.
+    #[cfg(feature = "instances")]
     pub instances: Instances,
     /// Launch templates.
+    #[cfg(feature = "instances")]
     pub templates: LaunchTemplates,
     /// Auto Scaling groups.
+    #[cfg(feature = "instances")]
     pub auto_scaling: AutoScaling,
 }
 
@@ -89,8 +100,10 @@ impl Clients {
 
     fn of(config: &SdkConfig) -> Self {
         Self {
+            #[cfg(feature = "instances")]
             ec2: aws_sdk_ec2::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            #[cfg(feature = "instances")]
             auto_scaling: aws_sdk_autoscaling::Client::new(config),
             dynamodb: aws_sdk_dynamodb::Client::new(config),
         }
@@ -105,8 +118,11 @@ impl Cloud {
             service: stack.service,
             listener: Listener::new(clients.elb.clone(), stack.listener),
             groups: TargetGroups::new(clients.elb),
+            #[cfg(feature = "instances")]
             instances: Instances::new(clients.ec2.clone()),
+            #[cfg(feature = "instances")]
             templates: LaunchTemplates::new(clients.ec2),
+            #[cfg(feature = "instances")]
             auto_scaling: AutoScaling::new(clients.auto_scaling),
         }
     }

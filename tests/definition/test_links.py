@@ -1,0 +1,34 @@
+"""What each function links: the rooms of the design, held by the dependency graph."""
+
+import subprocess
+
+import pytest
+from definition import ROOT, kebab, resources
+
+SESSION_SIDE = {"test-green", "drain-idle", "check-drained"}
+WITHOUT_EC2 = SESSION_SIDE | {"switch-target-group"}
+
+
+def linked(package):
+    """The names of all crates that a package's own build links."""
+    tree = subprocess.run(
+        ["cargo", "tree", "--locked", "--package", package, "--edges", "normal", "--prefix", "none"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout
+    return {line.split()[0] for line in tree.splitlines() if line}
+
+
+@pytest.mark.parametrize("package", sorted(kebab(name.removesuffix("Function")) for name in resources("AWS::Serverless::Function")))
+def test_only_who_calls_aws_links_it_and_only_who_calls_servers_links_their_client(package):
+    crates = linked(package)
+    sdks = {crate for crate in crates if crate.startswith("aws-sdk-")}
+    if package in SESSION_SIDE:
+        assert sdks == set() and "ebbtide-cloud" not in crates
+    else:
+        assert "ebbtide-sessions" not in crates
+    assert ("aws-sdk-ec2" in sdks) == (package not in WITHOUT_EC2)
+
+
+def test_the_rules_are_pure():
+    crates = linked("ebbtide-deployment")
+    assert not {crate for crate in crates if crate in {"tokio", "reqwest", "hyper"} or crate.startswith("aws-")}
