@@ -8,6 +8,7 @@ compressed, and kept under a hash of its content; the built template then names 
 """
 
 import hashlib
+import os
 import pathlib
 import re
 import shutil
@@ -17,7 +18,7 @@ import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
-KEEP = 24  # A few builds of all functions.
+KEEP = 16  # Two builds of all functions.
 CODE_URI = re.compile(r"^(\s+CodeUri: )(\w+)$", re.MULTILINE)
 
 
@@ -60,8 +61,9 @@ def main():
     if not archives:
         sys.exit("the built template names no function with a bootstrap")
     for name, archive in archives.items():
-        # A copy of its own: forgetting old archives must not take it from under a cloud that is being started.
-        shutil.copy(archive, build / f"{name}.zip")
+        # A link of its own: forgetting old archives must not take it from under a cloud that is being started.
+        os.link(archive, build / f"{name}.zip")
+        shutil.rmtree(build / name)
     template.write_text(CODE_URI.sub(lambda found: found[1] + (f"{found[2]}.zip" if found[2] in archives else found[2]), text))
     forget_old(cache)
 

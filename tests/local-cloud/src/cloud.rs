@@ -33,7 +33,7 @@ impl LocalCloud {
     /// If anything of that fails; messages name the log. What was started is ended.
     pub async fn start(options: Options) -> Result<Self> {
         let ground = Ground::prepare(&options).await?;
-        let (venv, directory) = (&ground.venv, &ground.directory.path);
+        let (venv, directory) = (&ground.venv, ground.directory.path());
         let warden = Warden::start(&venv.program("python"), &ground.scripts, directory)?;
         options
             .progress
@@ -73,6 +73,7 @@ impl LocalCloud {
         if let Some(warden) = self.warden.take() {
             warden.dismiss().await;
         }
+        self.ground.directory.ended_in_order();
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::places;
 use crate::stack::Sam;
 use crate::venv::Venv;
-use crate::{places, warden};
 
 /// Everything that must be there before a cloud is started.
 #[derive(Debug)]
@@ -25,16 +26,16 @@ impl Ground {
         let repository = places::repository()?;
         let tunnel_server = program("tunnel-server")?;
         let venv = Venv::ensure(&repository, &|line| options.progress.say(line)).await?;
-        let (path, fresh) = match &options.directory {
-            Some(path) => (path.clone(), false),
-            None => (places::fresh(&repository, "cloud")?, true),
+        let directory = match &options.directory {
+            Some(path) => Directory::lent(path),
+            None => Directory::fresh(&repository.join("target/local-clouds"))?,
         };
         Ok(Self {
             scripts: repository.join("tests/local-cloud/python"),
             repository,
             venv,
             tunnel_server,
-            directory: Directory { path, fresh },
+            directory,
         })
     }
 
@@ -42,23 +43,7 @@ impl Ground {
         Sam {
             repository: &self.repository,
             venv: &self.venv,
-            directory: &self.directory.path,
-        }
-    }
-}
-
-/// The private directory, removed with the cloud if it was made for it and nothing went wrong.
-#[derive(Debug)]
-pub(crate) struct Directory {
-    pub(crate) path: PathBuf,
-    fresh: bool,
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        warden::end_marked(&self.path);
-        if self.fresh && !std::thread::panicking() {
-            let _ = std::fs::remove_dir_all(&self.path);
+            directory: self.directory.path(),
         }
     }
 }

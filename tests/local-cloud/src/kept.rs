@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::LocalCloud;
 use crate::error::{Error, Result};
-use crate::{REGION, places, warden};
+use crate::{REGION, directory, places, warden};
 
 /// `cloud.json`: what somebody outside needs to use the cloud. Credentials are `test` and `test`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -160,12 +160,10 @@ impl Kept {
     pub fn clean(&self, _hold: &Hold) -> bool {
         let left = !warden::marked(&self.directory).is_empty() || self.file().exists();
         warden::end_marked(&self.directory);
-        for name in ["cloud.json", "cloud.json.new", "pid", "peers"] {
+        for name in ["cloud.json", "cloud.json.new", "pid"] {
             let _ = std::fs::remove_file(self.directory.join(name));
         }
-        for name in ["ministack", "servers", "sam"] {
-            let _ = std::fs::remove_dir_all(self.directory.join(name));
-        }
+        directory::remove_all_but_logs(&self.directory);
         left
     }
 

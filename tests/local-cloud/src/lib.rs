@@ -8,6 +8,7 @@ pub mod balancer;
 pub mod clients;
 pub mod cloud;
 pub mod demo;
+mod directory;
 pub mod emulators;
 pub mod error;
 pub mod execution;

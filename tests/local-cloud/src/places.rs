@@ -48,17 +48,3 @@ pub fn programs() -> Result<PathBuf> {
 pub fn kept(repository: &Path) -> PathBuf {
     repository.join("target/local")
 }
-
-/// A directory for one short-lived cloud.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be made.
-pub fn fresh(repository: &Path, name: &str) -> Result<PathBuf> {
-    let parent = repository.join("target/local-clouds");
-    std::fs::create_dir_all(&parent).map_err(Error::io("cannot make", &parent))?;
-    tempfile::Builder::new()
-        .prefix(&format!("{name}-"))
-        .tempdir_in(&parent)
-        .map(tempfile::TempDir::keep)
-        .map_err(Error::io("cannot make a directory in", &parent))
-}

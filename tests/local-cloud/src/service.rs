@@ -51,7 +51,7 @@ impl Service {
         };
         let world = World::make(clients, &wanted).await?;
         let host = Arc::new(Host::new(host::Settings {
-            directory: ground.directory.path.clone(),
+            directory: ground.directory.path().to_owned(),
             service_port,
             session_port,
             tunnel_server: ground.tunnel_server.clone(),

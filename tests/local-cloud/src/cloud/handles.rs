@@ -56,7 +56,7 @@ impl LocalCloud {
 
     /// The private directory; logs are in `logs` below it.
     pub fn directory(&self) -> &Path {
-        &self.ground.directory.path
+        self.ground.directory.path()
     }
 
     /// The emulators.
