@@ -49,13 +49,22 @@ fn conclude(standing: &Standing) -> ExitCode {
         println!("error: {error}");
     }
     if let Some(cause) = &standing.cause {
-        println!("cause: {cause}");
+        println!("cause: {}", readable(cause));
     }
     if standing.status == ExecutionStatus::Succeeded {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Step Functions gives a function's error as JSON text; a person wants its message.
+fn readable(cause: &str) -> String {
+    let error = serde_json::from_str::<serde_json::Value>(cause).unwrap_or_default();
+    let message = error
+        .get("errorMessage")
+        .and_then(|message| message.as_str());
+    message.unwrap_or(cause).to_owned()
 }
 
 /// What the progress line is made from.
@@ -212,6 +221,16 @@ mod tests {
         assert_eq!(
             environment("tunnel-b", None, 0, &[]),
             "tunnel-b weight -: no servers; 0 busy, 0 idle"
+        );
+    }
+
+    #[test]
+    fn a_functions_error_is_shown_by_its_message() {
+        let cause = r#"{"errorType": "InvalidInput", "errorMessage": "the input is wrong"}"#;
+        assert_eq!(readable(cause), "the input is wrong");
+        assert_eq!(
+            readable("Service tunnel is owned"),
+            "Service tunnel is owned"
         );
     }
 }
