@@ -44,6 +44,17 @@ pub struct Stack {
     pub listener: String,
 }
 
+impl Stack {
+    /// The stack that the template's environment variables name; `required` answers one of them.
+    pub fn read(mut required: impl FnMut(&str) -> String) -> Self {
+        Self {
+            service: required("EBBTIDE_SERVICE"),
+            table: required("EBBTIDE_TABLE"),
+            listener: required("EBBTIDE_LISTENER"),
+        }
+    }
+}
+
 /// The SDK's clients, built once per process.
 #[derive(Debug, Clone)]
 pub struct Clients {

@@ -11,11 +11,7 @@ use jiff::Timestamp;
 async fn main() -> Result<(), Error> {
     start_logging();
     let mut variables = Variables::of_process();
-    let stack = Stack {
-        service: variables.required("EBBTIDE_SERVICE"),
-        table: variables.required("EBBTIDE_TABLE"),
-        listener: variables.required("EBBTIDE_LISTENER"),
-    };
+    let stack = Stack::read(|name| variables.required(name));
     variables.finish()?;
     let cloud = Arc::new(Cloud::new(Clients::connect().await, stack));
     serve(move |payload| {

@@ -11,11 +11,7 @@ use plan_deployment::{Settings, handle};
 async fn main() -> Result<(), Error> {
     start_logging();
     let mut variables = Variables::of_process();
-    let stack = Stack {
-        service: variables.required("EBBTIDE_SERVICE"),
-        table: variables.required("EBBTIDE_TABLE"),
-        listener: variables.required("EBBTIDE_LISTENER"),
-    };
+    let stack = Stack::read(|name| variables.required(name));
     let settings = settings(&mut variables);
     variables.finish()?;
     let shared = Arc::new((Cloud::new(Clients::connect().await, stack), settings));
