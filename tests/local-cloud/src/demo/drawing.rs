@@ -4,15 +4,15 @@
 
 use serde::Serialize;
 
+use super::counts::counts_over_time;
 use super::observe::{Environment, Millis, Observation};
-use super::report::{Report, counts_over_time};
+use super::report::Report;
 use super::rows::{Row, rows};
 use super::stages;
+use super::strips::{Strip, strips};
 
 /// More points than a screen has columns say nothing more.
 const MOST_POINTS: usize = 1_500;
-/// More servers than this are not drawn one by one.
-const MOST_SERVERS: usize = 40;
 /// What the page's script draws.
 #[derive(Debug, Serialize)]
 pub(super) struct Drawing<'a> {
@@ -32,15 +32,6 @@ pub(super) struct Drawing<'a> {
     servers: Vec<Strip<'a>>,
     rows: Vec<Row<'a>>,
     sessions: usize,
-}
-
-/// One server's admission over time.
-#[derive(Debug, PartialEq, Serialize)]
-struct Strip<'a> {
-    instance: &'a str,
-    environment: Environment,
-    /// Start, end, admission; `unknown` when it gave no report.
-    spans: Vec<(Millis, Millis, &'a str)>,
 }
 
 /// Collects it.
@@ -91,48 +82,6 @@ fn marks(seen: &Observation, report: &Report) -> Vec<(Millis, &'static str)> {
     marks
 }
 
-fn strips(seen: &Observation) -> Vec<Strip<'_>> {
-    let mut strips: Vec<Strip<'_>> = seen
-        .servers
-        .iter()
-        .map(|(instance, server)| Strip {
-            instance,
-            environment: server.environment,
-            spans: Vec::new(),
-        })
-        .collect();
-    for sample in &seen.samples {
-        let Some(strip) = strips
-            .iter_mut()
-            .find(|strip| strip.instance == sample.instance)
-        else {
-            continue;
-        };
-        let gone = seen
-            .servers
-            .get(&sample.instance)
-            .and_then(|server| server.terminated_at);
-        let admission = sample
-            .counts
-            .as_ref()
-            .map_or("unknown", |counts| counts.admission.as_str());
-        if admission == "unknown" && gone.is_some_and(|gone| gone <= sample.at) {
-            continue;
-        }
-        match strip.spans.last_mut() {
-            Some(last) if last.2 == admission => last.1 = sample.at,
-            Some(last) => {
-                last.1 = sample.at;
-                strip.spans.push((sample.at, sample.at, admission));
-            }
-            None => strip.spans.push((sample.at, sample.at, admission)),
-        }
-    }
-    strips.sort_by_key(|strip| (strip.environment, strip.spans.first().map(|span| span.0)));
-    strips.truncate(MOST_SERVERS);
-    strips
-}
-
 // Keeps the ends and drops points between, evenly.
 fn thinned(points: Vec<(Millis, u64, u64)>) -> Vec<(Millis, u64, u64)> {
     let step = points.len().div_ceil(MOST_POINTS).max(1);
@@ -147,50 +96,7 @@ fn thinned(points: Vec<(Millis, u64, u64)>) -> Vec<(Millis, u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::observe::{Counts, Sample, Server};
     use super::*;
-
-    #[test]
-    fn a_strip_follows_a_servers_admission_until_it_is_gone() {
-        let mut seen = Observation::default();
-        let server = Server {
-            environment: Environment::Blue,
-            terminated_at: Some(5_000),
-        };
-        seen.servers.insert("i-b".into(), server);
-        let counts = |admission: &str| {
-            Some(Counts {
-                admission: admission.into(),
-                busy: 0,
-                idle: 0,
-                closed: 0,
-            })
-        };
-        for (at, counts) in [
-            (0, counts("open")),
-            (1_000, counts("open")),
-            (2_000, counts("draining")),
-            (3_000, None),
-            (4_000, counts("sealed")),
-            (5_000, None),
-        ] {
-            seen.samples.push(Sample {
-                at,
-                instance: "i-b".into(),
-                counts,
-            });
-        }
-        let strips = strips(&seen);
-        assert_eq!(
-            strips[0].spans,
-            [
-                (0, 2_000, "open"),
-                (2_000, 3_000, "draining"),
-                (3_000, 4_000, "unknown"),
-                (4_000, 4_000, "sealed")
-            ]
-        );
-    }
 
     #[test]
     fn many_points_are_thinned_and_keep_their_ends() {

@@ -22,8 +22,12 @@ const LAST_PAUSE: Duration = Duration::from_millis(24_500);
 const SLOW_FROM: Duration = Duration::from_secs(2);
 const SLOW_SPREAD_MILLIS: usize = 3_000;
 
-/// Requests of a worker after its tunnel was moved.
-const REQUESTS_ON_GREEN: usize = 4;
+/// What a worker does after its tunnel was moved.
+const ON_GREEN: [Work; 3] = [
+    Work::Stream,
+    Work::SlowAndStream(SLOW_FROM),
+    Work::Quick(Duration::from_millis(200)),
+];
 
 /// Callers that now and then send a single request through a tunnel nobody works with, the switch and the drain
 /// included: they neither know nor care that a deployment is running.
@@ -187,9 +191,8 @@ impl Worker {
             turn += 1;
         }
         if self.moved().await {
-            for turn in 0..REQUESTS_ON_GREEN {
-                self.perform(Work::of(self.place, turn + 1), Some(Environment::Green))
-                    .await;
+            for work in ON_GREEN {
+                self.perform(work, Some(Environment::Green)).await;
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod app;
 mod caller;
+mod counts;
 mod drawing;
 mod expectations;
 mod follow;
@@ -17,6 +18,7 @@ mod report;
 mod rows;
 mod script;
 mod stages;
+mod strips;
 mod summary;
 mod timeline;
 mod tunnels;
@@ -29,7 +31,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::expectations::Wanted;
-use self::observe::{Millis, Recorder};
+use self::observe::{Millis, Observation, Recorder};
 use self::progress::Progress;
 use crate::error::{Error, Result};
 use crate::{LocalCloud, Options, places};
@@ -101,21 +103,26 @@ async fn observe(
     .await;
     let mut seen = recorder.observation();
     seen.wall_seconds = began.elapsed().as_secs_f64();
-    let tunnels = match played {
-        Ok(played) => played?,
+    // What was seen is worth a report however it ended.
+    let ended = conclude(&seen, arguments, progress);
+    match played {
+        Ok(Ok(tunnels)) => tunnels.close().await,
+        Ok(Err(error)) => return Err(error),
         Err(_) => {
-            let last = format!("the stage {}", progress::stage(&seen));
             return Err(Error::TimedOut {
                 what: "the demo to end".to_owned(),
                 waited: LONGEST,
-                last,
+                last: format!("the stage {}", progress::stage(&seen)),
             });
         }
-    };
-    tunnels.close().await;
-    let report = report::compute(&seen);
+    }
+    ended
+}
+
+fn conclude(seen: &Observation, arguments: Arguments, progress: &mut Progress) -> Result<Ended> {
+    let report = report::compute(seen);
     let judged = expectations::judge(&report, wanted(arguments));
-    let written = written::write(&places::repository()?, &seen, &report, &judged)?;
+    let written = written::write(&places::repository()?, seen, &report, &judged)?;
     progress.say(&summary::table(&report));
     progress.say(&format!(
         "{}\n{}",

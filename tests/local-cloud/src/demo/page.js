@@ -77,7 +77,7 @@
 
   const panel = (name, points, scale, top, height, most) => {
     const y = (count) => top + height - (count / most) * height;
-    const every = Math.max(step(most, 3), 1);
+    const every = Math.max(step(most, 4), 1);
     let out = "";
     for (let tick = 0; tick <= most; tick += every) {
       out += line(LEFT, y(tick), scale.right, y(tick), "grid") + `<text x="${LEFT - 6}" y="${y(tick) + 4}" text-anchor="end">${tick}</text>`;
@@ -97,7 +97,7 @@
     data.servers.map((server, at) => {
       const y = top + at * each + (at > 0 && server.environment !== data.servers[0].environment ? 4 : 0);
       return server.spans.map(([from, to, admission]) =>
-        rect(scale.x(from), y, scale.x(to) - scale.x(from), Math.max(each - 2, 1), ["open", "draining", "sealed"].includes(admission) ? admission : "unknown")).join("");
+        rect(scale.x(from), y, Math.max(scale.x(to) - scale.x(from), 2), Math.max(each - 2, 1), ["open", "draining", "sealed"].includes(admission) ? admission : "unknown")).join("");
     }).join("");
 
   const stripNames = (top, each) => ["blue", "green"].map((name) => {

@@ -92,11 +92,11 @@ pub(super) fn stage(seen: &Observation) -> String {
         return execution.status.clone();
     }
     if execution.arn.is_empty() {
-        return "OpenTunnels".to_owned();
+        return "before the start".to_owned();
     }
     stages::stages(execution, seen.ended_at)
         .last()
-        .map_or("Starting", |stage| stage.name)
+        .map_or("starting", |stage| stage.name)
         .to_owned()
 }
 
@@ -213,12 +213,12 @@ mod tests {
     #[test]
     fn the_stage_says_how_the_execution_ended() {
         let mut seen = Observation::default();
-        assert_eq!(stage(&seen), "OpenTunnels");
+        assert_eq!(stage(&seen), "before the start");
         seen.execution = Execution {
             arn: "arn".into(),
             ..Execution::default()
         };
-        assert_eq!(stage(&seen), "Starting");
+        assert_eq!(stage(&seen), "starting");
         seen.execution.status = "SUCCEEDED".into();
         seen.execution.ended_at = Some(1);
         assert_eq!(stage(&seen), "SUCCEEDED");

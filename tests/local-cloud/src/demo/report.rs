@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::counts::{Peaks, peak};
 use super::observe::{Environment, Kind, Millis, Observation};
 use super::stages;
 use super::timeline::{self, Ending, Session};
@@ -66,7 +67,7 @@ pub(super) struct Report {
     pub execution_cause: Option<String>,
     /// Events in its history.
     pub history_events: usize,
-    /// The whole demo, from the command's start.
+    /// The whole demo, from the command's start until everything had been seen.
     pub wall_seconds: f64,
     /// The execution's ARN.
     pub execution_arn: String,
@@ -123,26 +124,6 @@ pub(super) struct StageTimes {
     pub seconds: f64,
 }
 
-/// Highest sums of the servers' own reports, per environment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Peaks {
-    /// Blue's.
-    pub blue: Peak,
-    /// Green's.
-    pub green: Peak,
-}
-
-/// Highest sums of one environment's reports. The highest busy and the highest idle count need not be of the same time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Peak {
-    /// Servers seen in EC2.
-    pub servers: usize,
-    /// Busy sessions.
-    pub busy: u64,
-    /// Idle sessions.
-    pub idle: u64,
-}
-
 /// Computes the report.
 pub(super) fn compute(seen: &Observation) -> Report {
     let lives: Vec<Vec<Session>> = seen
@@ -165,46 +146,6 @@ pub(super) fn compute(seen: &Observation) -> Report {
     };
     report.failures.truncate(QUOTED_FAILURES);
     report
-}
-
-/// Sums of one environment's reports over time: time, busy, idle. A server's last report holds until its next.
-pub(super) fn counts_over_time(
-    seen: &Observation,
-    environment: Environment,
-) -> Vec<(Millis, u64, u64)> {
-    let mut latest = std::collections::BTreeMap::new();
-    let mut sums: Vec<(Millis, u64, u64)> = Vec::new();
-    for sample in &seen.samples {
-        let belongs = seen
-            .servers
-            .get(&sample.instance)
-            .is_some_and(|server| server.environment == environment);
-        if !belongs {
-            continue;
-        }
-        match &sample.counts {
-            Some(counts) => latest.insert(sample.instance.as_str(), (counts.busy, counts.idle)),
-            None if is_gone(seen, &sample.instance, sample.at) => {
-                latest.remove(sample.instance.as_str())
-            }
-            None => continue,
-        };
-        let (busy, idle) = latest
-            .values()
-            .fold((0, 0), |sum, (busy, idle)| (sum.0 + busy, sum.1 + idle));
-        match sums.last_mut() {
-            Some(last) if last.0 == sample.at => *last = (sample.at, busy, idle),
-            _ => sums.push((sample.at, busy, idle)),
-        }
-    }
-    sums
-}
-
-fn is_gone(seen: &Observation, instance: &str, at: Millis) -> bool {
-    seen.servers
-        .get(instance)
-        .and_then(|server| server.terminated_at)
-        .is_some_and(|gone| gone <= at)
 }
 
 fn count_sessions(report: &mut Report, seen: &Observation, lives: &[Vec<Session>]) {
@@ -353,19 +294,6 @@ fn describe_execution(report: &mut Report, seen: &Observation) {
             seconds: seconds(stage.to - stage.from),
         })
         .collect();
-}
-
-fn peak(seen: &Observation, environment: Environment) -> Peak {
-    let sums = counts_over_time(seen, environment);
-    Peak {
-        servers: seen
-            .servers
-            .values()
-            .filter(|server| server.environment == environment)
-            .count(),
-        busy: sums.iter().map(|(_, busy, _)| *busy).max().unwrap_or(0),
-        idle: sums.iter().map(|(_, _, idle)| *idle).max().unwrap_or(0),
-    }
 }
 
 // A time as a person reads it beside the page's charts.

@@ -1,5 +1,6 @@
 //! Reports computed from observations made by hand.
 
+use super::super::counts::{Peak, counts_over_time};
 use super::super::observe::{ClientEvent, Counts, Execution, Request, Sample, Server, Tunnel};
 use super::*;
 
