@@ -1,6 +1,6 @@
 //! Auto Scaling groups: which instances belong to one, and what keeps it from ending or replacing them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::Client;
 use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
@@ -61,6 +61,18 @@ impl AutoScaling {
         Ok(groups)
     }
 
+    /// Those of the instances that a group is ending already, whatever EC2 calls them.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn terminating(&self, instances: &[String]) -> Result<BTreeSet<String>, CloudError> {
+        let members = self.members(instances).await?.into_values().flatten();
+        Ok(members
+            .filter(ScalingMember::is_terminating)
+            .map(|member| member.instance)
+            .collect())
+    }
+
     async fn members(
         &self,
         instances: &[String],
@@ -85,6 +97,7 @@ impl AutoScaling {
                 let member = ScalingMember {
                     instance: id.to_owned(),
                     protected,
+                    lifecycle: instance.lifecycle_state().unwrap_or_default().to_owned(),
                 };
                 members.entry(group.to_owned()).or_default().push(member);
             }

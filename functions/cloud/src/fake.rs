@@ -56,6 +56,8 @@ pub struct World {
     pub load_balancer: LoadBalancerTypeEnum,
     /// The versions of the one launch template, `lt-1`.
     pub versions: i64,
+    /// Whether those versions have a network interface.
+    pub interfaces: bool,
     /// Auto Scaling groups.
     pub scaling: Vec<ScalingGroup>,
     /// The client tokens that launches came with, and what they launched.
@@ -64,6 +66,8 @@ pub struct World {
     pub launched: InstanceState,
     /// What a terminated instance is at first.
     pub ended: InstanceState,
+    /// Whether a lifecycle hook holds up the end of an Auto Scaling member: EC2 goes on to call it running.
+    pub hooked: bool,
     /// Whether a target is healthy as soon as it is registered.
     pub healthy: bool,
     /// Whether ModifyListener changes nothing, as if somebody set it back at once.
@@ -124,10 +128,12 @@ impl Fake {
             rules: Vec::new(),
             load_balancer: LoadBalancerTypeEnum::Application,
             versions: 7,
+            interfaces: false,
             scaling: Vec::new(),
             launches: Vec::new(),
             launched: InstanceState::Running,
             ended: InstanceState::ShuttingDown,
+            hooked: false,
             healthy: true,
             stubborn: false,
             now: Timestamp::UNIX_EPOCH,

@@ -1,4 +1,4 @@
-//! Launch templates: which version a word like `$Latest` means now.
+//! Launch templates: which version a word like `$Latest` means now, and whether it can be launched into a subnet.
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
@@ -18,6 +18,8 @@ pub struct TemplateVersion {
     pub template: String,
     /// The number.
     pub version: String,
+    /// Whether it has network interfaces of its own: RunInstances then takes no subnet.
+    pub network_interfaces: bool,
 }
 
 impl LaunchTemplates {
@@ -48,6 +50,9 @@ impl LaunchTemplates {
                 Some(TemplateVersion {
                     template: found.launch_template_id()?.to_owned(),
                     version: found.version_number()?.to_string(),
+                    network_interfaces: found
+                        .launch_template_data()
+                        .is_some_and(|data| !data.network_interfaces().is_empty()),
                 })
             })),
             Err(error) if error.code().is_some_and(is_missing) => Ok(None),

@@ -72,16 +72,15 @@ fn parse(item: &HashMap<String, AttributeValue>) -> Option<Record> {
         None => 0,
         Some(value) => value.as_n().ok()?.parse().ok()?,
     };
+    let owner = text("owner");
     Some(Record {
-        owner: text("owner"),
         execution: text("execution"),
         epoch,
         stage: text("stage"),
-        switched: item
-            .get("switched")
-            .and_then(|value| value.as_bool().ok())
-            .copied()
-            .unwrap_or_default(),
+        // Text, because the SDK integration of Step Functions spells the boolean type in another way than DynamoDB.
+        // Whatever is not a clear no counts as yes: green may hold sessions then.
+        switched: owner.is_some() && text("switched").as_deref() != Some("no"),
+        owner,
         blue: text("blue"),
         green: text("green"),
         waiting_for: text("waitingFor"),
@@ -107,7 +106,7 @@ mod tests {
             ("execution", text("arn:execution")),
             ("epoch", AttributeValue::N("5".to_owned())),
             ("stage", text("claimed")),
-            ("switched", AttributeValue::Bool(true)),
+            ("switched", text("yes")),
             ("blue", text("arn:a")),
             ("green", text("arn:b")),
             ("waitingFor", text("1 busy session")),
@@ -123,6 +122,21 @@ mod tests {
             waiting_for: Some("1 busy session".to_owned()),
         };
         assert_eq!(record, Some(expected));
+    }
+
+    #[test]
+    fn only_a_clear_no_lets_an_owner_be_superseded() {
+        let switched =
+            |attributes: &[(&str, AttributeValue)]| parse(&item(attributes)).unwrap().switched;
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        assert!(!switched(&[("owner", text("a")), ("switched", text("no"))]));
+        assert!(switched(&[("owner", text("a")), ("switched", text("yes"))]));
+        assert!(switched(&[
+            ("owner", text("a")),
+            ("switched", AttributeValue::Bool(false))
+        ]));
+        assert!(switched(&[("owner", text("a"))]));
+        assert!(!switched(&[("switched", text("yes"))]), "nobody owns it");
     }
 
     #[test]

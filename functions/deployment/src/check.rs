@@ -267,7 +267,13 @@ fn what_counts(check: &Check) -> impl PartialEq + '_ {
 }
 
 fn wait_seconds(check: &Check, question: &Question<'_>, now: Timestamp) -> u64 {
-    let wait = wait::seconds(now, check.changed_at, check.baking, question.poll_seconds);
+    let wait = wait::seconds(
+        now,
+        check.changed_at,
+        question.settled_at,
+        check.baking,
+        question.poll_seconds,
+    );
     let wait = wait::until(wait, now, question.settled_at);
     wait::until(wait, now, question.baked_at)
 }

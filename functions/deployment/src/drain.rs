@@ -212,7 +212,14 @@ impl Drained {
 /// The lease outlasts the wait that the check after this order will ask for.
 fn lease_seconds(question: &Question, now: Timestamp) -> u64 {
     let changed_at = question.changed_at.unwrap_or(now);
-    wait::seconds(now, changed_at, question.baking, question.poll_seconds) + LEASE_MARGIN_SECONDS
+    let wait = wait::seconds(
+        now,
+        changed_at,
+        question.settled_at,
+        question.baking,
+        question.poll_seconds,
+    );
+    wait + LEASE_MARGIN_SECONDS
 }
 
 #[expect(

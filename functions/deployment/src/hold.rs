@@ -45,6 +45,39 @@ pub struct ScalingMember {
     pub instance: String,
     /// Whether scale-in spares it.
     pub protected: bool,
+    /// Its lifecycle state in AWS's words, like `InService` or `Terminating:Wait`.
+    pub lifecycle: String,
+}
+
+impl ScalingMember {
+    /// Whether protection can be ordered; one member in any other state fails the call for all that it names.
+    /// Source: the error of SetInstanceProtection, "not in InService or EnteringStandby or Standby".
+    pub fn is_protectable(&self) -> bool {
+        ["InService", "EnteringStandby", "Standby"].contains(&self.lifecycle.as_str())
+    }
+
+    /// Whether the group is ending it already, though EC2 may call it running: a lifecycle hook or the load balancer's
+    /// deregistration delay holds up the end, while the desired capacity is lowered at once.
+    pub fn is_terminating(&self) -> bool {
+        // In a warm pool the same states have a prefix.
+        let state = self.lifecycle.strip_prefix("Warmed:");
+        let state = state.unwrap_or(&self.lifecycle);
+        state.starts_with("Terminating") || state == "Terminated"
+    }
+
+    /// Whether it is on its way out of the group, alive: what becomes of it is not the group's to say any more.
+    pub fn is_detaching(&self) -> bool {
+        self.lifecycle == "Detaching"
+    }
+
+    /// Whether it has left the group, alive.
+    pub fn is_detached(&self) -> bool {
+        self.lifecycle == "Detached"
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.is_terminating() || self.is_detaching() || self.is_detached()
+    }
 }
 
 /// Why an environment cannot be held.
@@ -81,6 +114,9 @@ pub struct Missing {
     pub suspend: BTreeMap<String, Vec<String>>,
     /// The instances to protect from scale-in, by Auto Scaling group.
     pub protect: BTreeMap<String, Vec<String>>,
+    /// The instances that scale-in may end and that AWS does not protect in their state, each with that state. Nothing
+    /// can be ordered: they are held once they are in service.
+    pub unready: Vec<(String, String)>,
 }
 
 impl Missing {
@@ -100,12 +136,16 @@ impl Missing {
             .values()
             .flatten()
             .map(|instance| format!("{instance} is not protected"));
+        let unready = self.unready.iter().map(|(instance, state)| {
+            format!("{instance} is {state} and cannot be protected before it is in service")
+        });
         let tags = self
             .tags
             .iter()
             .map(|instance| format!("{instance} is not tagged"));
         suspend
             .chain(protect)
+            .chain(unready)
             .chain(tags)
             .take(5)
             .collect::<Vec<_>>()
@@ -177,12 +217,21 @@ pub fn missing(
             })
             .map(|process| (*process).to_owned())
             .collect();
-        let unprotected: Vec<String> = group
+        // A member that leaves is beyond protection, and stays on the list by what EC2 says of it.
+        let (unprotected, unready): (Vec<_>, Vec<_>) = group
             .members
             .iter()
-            .filter(|member| !member.protected)
+            .filter(|member| !member.protected && !member.is_leaving())
+            .partition(|member| member.is_protectable());
+        let unprotected: Vec<String> = unprotected
+            .into_iter()
             .map(|member| member.instance.clone())
             .collect();
+        missing.unready.extend(
+            unready
+                .into_iter()
+                .map(|member| (member.instance.clone(), member.lifecycle.clone())),
+        );
         if !acting.is_empty() {
             missing.suspend.insert(group.name.clone(), acting);
         }
@@ -220,125 +269,4 @@ pub fn list(environment: &Environment, instances: &[Instance], now: Timestamp) -
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment() -> Environment {
-        Environment {
-            target_group_arn: "arn:a".to_owned(),
-            name: "tunnel-a".to_owned(),
-        }
-    }
-
-    fn fence() -> Fence {
-        Fence {
-            deployment: "deploy-1".to_owned(),
-            epoch: 5,
-        }
-    }
-
-    fn all_tags() -> BTreeMap<String, String> {
-        tags("tunnel", &fence(), &environment())
-    }
-
-    fn instance(id: &str, state: InstanceState, tags: BTreeMap<String, String>) -> Instance {
-        let ip = (state != InstanceState::Terminated).then(|| "10.0.0.1".to_owned());
-        Instance {
-            id: id.to_owned(),
-            ip,
-            subnet: None,
-            state,
-            launched_at: None,
-            tags,
-        }
-    }
-
-    fn group(suspended: &[&str], protected: bool) -> ScalingGroup {
-        ScalingGroup {
-            name: "asg".to_owned(),
-            suspended: suspended.iter().map(|name| (*name).to_owned()).collect(),
-            min_size: 3,
-            desired: 3,
-            members: vec![ScalingMember {
-                instance: "i-1".to_owned(),
-                protected,
-            }],
-        }
-    }
-
-    #[test]
-    fn a_held_environment_needs_nothing() {
-        let instances = [instance("i-1", InstanceState::Running, all_tags())];
-        assert!(missing(&instances, &[group(&SUSPENDED, true)], &all_tags()).is_none());
-    }
-
-    #[test]
-    fn whatever_is_not_held_is_named() {
-        let mut old = all_tags();
-        old.insert(RETIRING_TAG.to_owned(), "deploy-0".to_owned());
-        let instances = [
-            instance("i-1", InstanceState::Running, BTreeMap::new()),
-            instance("i-2", InstanceState::Stopped, old),
-            instance("i-3", InstanceState::Terminated, BTreeMap::new()),
-        ];
-        let missing = missing(
-            &instances,
-            &[group(&["AZRebalance", "Launch"], false)],
-            &all_tags(),
-        );
-        assert_eq!(missing.tags, ["i-1", "i-2"]);
-        assert_eq!(missing.suspend["asg"], SUSPENDED[1..]);
-        assert_eq!(missing.protect["asg"], ["i-1"]);
-        assert!(
-            missing.words().contains("i-1 is not protected"),
-            "{}",
-            missing.words()
-        );
-    }
-
-    #[test]
-    fn only_terminated_is_gone() {
-        let instances = [
-            instance("i-1", InstanceState::Running, BTreeMap::new()),
-            instance("i-2", InstanceState::Stopped, BTreeMap::new()),
-            instance("i-3", InstanceState::Other, BTreeMap::new()),
-            instance("i-4", InstanceState::ShuttingDown, BTreeMap::new()),
-            instance("i-5", InstanceState::Terminated, BTreeMap::new()),
-        ];
-        let retiring = list(&environment(), &instances, Timestamp::UNIX_EPOCH);
-        let servers: Vec<&str> = retiring
-            .servers
-            .iter()
-            .map(|server| server.instance.as_str())
-            .collect();
-        assert_eq!(servers, ["i-1", "i-2", "i-3"]);
-        assert_eq!(retiring.waiting_to_end, ["i-4"]);
-        assert_eq!(retiring.gone, ["i-5"]);
-    }
-
-    #[test]
-    fn a_target_that_ec2_does_not_know_is_refused() {
-        let target = |instance: &str, registered| Target {
-            instance: instance.to_owned(),
-            registered,
-            healthy: true,
-            state: String::new(),
-        };
-        let instances = [instance("i-1", InstanceState::Running, BTreeMap::new())];
-        assert_eq!(
-            all_known(
-                &environment(),
-                &[target("i-1", true), target("i-2", false)],
-                &instances
-            ),
-            Ok(())
-        );
-        assert_eq!(
-            all_known(&environment(), &[target("i-2", true)], &instances),
-            Err(Refusal::Unknown {
-                group: "tunnel-a".to_owned(),
-                instance: "i-2".to_owned()
-            })
-        );
-    }
-}
+mod tests;

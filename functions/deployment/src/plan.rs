@@ -14,6 +14,7 @@ use crate::record::Record;
 use crate::roles::{Roles, roles};
 use crate::settings::{Defaults, MOST_INSTANCES};
 use crate::shape::Environment;
+use crate::wait;
 
 pub use refusal::Refusal;
 pub use spread::spread;
@@ -193,6 +194,8 @@ pub struct Observation {
     pub launch_template_id: String,
     /// The number of the version asked for, if there is such a version.
     pub launch_template_version: Option<String>,
+    /// Whether that version has network interfaces of its own.
+    pub network_interfaces: bool,
     /// The version asked for.
     pub requested_version: String,
 }
@@ -254,6 +257,7 @@ pub fn decide(
     let policy = policy(input, defaults, healthy, &seen.load_balancer);
     refusals.extend(refuse_blue(blue, healthy));
     refusals.extend(refuse_green(seen, green, count, policy.minimum_healthy));
+    refusals.extend(refuse_length(&policy));
     let (Some(version), true) = (&seen.launch_template_version, refusals.is_empty()) else {
         return Err(refusals);
     };
@@ -312,13 +316,23 @@ fn refuse_setting(seen: &Observation) -> Vec<Refusal> {
             }
         }
     }
-    if seen.launch_template_version.is_none() {
-        refusals.push(Refusal::NoSuchVersion {
-            template: seen.launch_template_id.clone(),
-            version: seen.requested_version.clone(),
-        });
-    }
+    refusals.extend(refuse_template(seen));
     refusals
+}
+
+fn refuse_template(seen: &Observation) -> Option<Refusal> {
+    let template = seen.launch_template_id.clone();
+    match &seen.launch_template_version {
+        None => Some(Refusal::NoSuchVersion {
+            template,
+            version: seen.requested_version.clone(),
+        }),
+        Some(version) if seen.network_interfaces => Some(Refusal::OwnInterfaces {
+            template,
+            version: version.clone(),
+        }),
+        Some(_) => None,
+    }
 }
 
 fn refuse_blue(blue: &Group, healthy: u32) -> Vec<Refusal> {
@@ -374,6 +388,21 @@ fn refuse_green(seen: &Observation, green: &Group, count: u32, minimum: u32) -> 
         refusals.push(Refusal::NoSubnet);
     }
     refusals
+}
+
+/// What one execution's history has no room for would fail half-way, and could not be redriven.
+fn refuse_length(policy: &Policy) -> Option<Refusal> {
+    let passes = wait::most_passes(
+        policy.bake_seconds,
+        policy.poll_seconds,
+        policy.deadline_seconds,
+    );
+    (passes > wait::MOST_PASSES).then_some(Refusal::TooLong {
+        bake_seconds: policy.bake_seconds,
+        poll_seconds: policy.poll_seconds,
+        deadline_seconds: policy.deadline_seconds,
+        most: wait::MOST_PASSES,
+    })
 }
 
 fn policy(

@@ -3,7 +3,7 @@
 //! Owns the wait rule. Called by `check` for the state machine's next wait and by `drain` for the lease that must
 //! outlast it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The shortest wait, in seconds: below it a pass costs more than the waiting.
 pub const SHORTEST_SECONDS: u64 = 2;
@@ -35,16 +35,49 @@ impl Phase {
     }
 }
 
+/// The most passes that one execution has room for: a pass costs about 33 events by AWS's counting, the way to the first
+/// one and retries some more, and a history ends at 25,000 events.
+pub const MOST_PASSES: u64 = 600;
+
 /// Seconds until the next pass: a tenth of the time since anything changed, from 2 to `poll_seconds` while baking and
 /// to 300 after.
-pub fn seconds(now: Timestamp, changed_at: Timestamp, baking: bool, poll_seconds: u64) -> u64 {
-    let unchanged = u64::try_from(now.duration_since(changed_at).as_secs()).unwrap_or(0);
+///
+/// On a busy service something changes at every pass. So that its history lasts all the same, a wait is never below a
+/// fiftieth of the time since the load balancer settled: as late as 2 % of a drain that goes on anyway.
+pub fn seconds(
+    now: Timestamp,
+    changed_at: Timestamp,
+    settled_at: Timestamp,
+    baking: bool,
+    poll_seconds: u64,
+) -> u64 {
+    let since = |then: Timestamp| u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0);
     let longest = if baking {
         poll_seconds
     } else {
         LONGEST_SECONDS
     };
-    (unchanged / 10).min(longest).max(SHORTEST_SECONDS)
+    (since(changed_at) / 10)
+        .max(since(settled_at) / 50)
+        .min(longest)
+        .max(SHORTEST_SECONDS)
+}
+
+/// How many passes there are until `deadline_seconds` at the most: when something changes at every one of them and each
+/// takes no time. Counting ends beyond [`MOST_PASSES`].
+pub fn most_passes(bake_seconds: u32, poll_seconds: u32, deadline_seconds: u32) -> u64 {
+    let start = Timestamp::UNIX_EPOCH;
+    let (mut elapsed, mut passes) = (0_u64, 0_u64);
+    while elapsed < u64::from(deadline_seconds) && passes <= MOST_PASSES {
+        let seconds_in = i64::try_from(elapsed).unwrap_or(i64::MAX);
+        let now = start
+            .checked_add(SignedDuration::from_secs(seconds_in))
+            .unwrap_or(Timestamp::MAX);
+        let baking = elapsed < u64::from(bake_seconds);
+        elapsed += seconds(now, now, start, baking, u64::from(poll_seconds));
+        passes += 1;
+    }
+    passes
 }
 
 /// `wait` shortened so that the next pass does not miss a `milestone` (the end of settling, of the bake) that is still
@@ -61,7 +94,6 @@ pub fn until(wait: u64, now: Timestamp, milestone: Timestamp) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     use super::*;
@@ -93,11 +125,42 @@ mod tests {
         ];
         for (unchanged, baking, poll, expected) in cases {
             assert_eq!(
-                seconds(NOW, ago(unchanged), baking, poll),
+                seconds(NOW, ago(unchanged), NOW, baking, poll),
                 expected,
                 "{unchanged} s, baking {baking}, poll {poll}"
             );
         }
+    }
+
+    #[test]
+    fn a_drain_that_changes_all_the_time_is_looked_at_less_and_less_often() {
+        let cases = [
+            (0, 2),
+            (100, 2),
+            (600, 12),
+            (3_000, 60),
+            (15_000, 300),
+            (1_000_000, 300),
+        ];
+        for (settled, expected) in cases {
+            assert_eq!(
+                seconds(NOW, NOW, ago(settled), false, 30),
+                expected,
+                "{settled} s after settling"
+            );
+        }
+        assert_eq!(seconds(NOW, NOW, ago(15_000), true, 30), 30);
+    }
+
+    #[test]
+    fn the_defaults_fit_into_one_history_and_a_fortnight_does_not() {
+        assert!(most_passes(900, 30, 86_400) <= MOST_PASSES);
+        assert!(most_passes(900, 30, 1_209_600) > MOST_PASSES);
+        assert!(
+            most_passes(86_400, 30, 90_000) > MOST_PASSES,
+            "a day's bake, looked at every 30 s"
+        );
+        assert_eq!(most_passes(0, 30, 10), 5);
     }
 
     #[test]
@@ -135,16 +198,19 @@ mod tests {
         #[test]
         fn never_short_never_long_and_late_by_a_tenth_at_worst(
             unchanged in -100_i64..10_000_000,
+            settled in -100_i64..10_000_000,
             baking: bool,
             poll in 0_u64..=300,
             milestone in -10_000_i64..10_000_000,
         ) {
-            let wait = until(seconds(NOW, ago(unchanged), baking, poll), NOW, ahead(milestone));
+            let wait = seconds(NOW, ago(unchanged), ago(settled), baking, poll);
+            let wait = until(wait, NOW, ahead(milestone));
             prop_assert!(wait >= SHORTEST_SECONDS);
             prop_assert!(wait <= LONGEST_SECONDS);
             prop_assert!(!baking || wait <= poll.max(SHORTEST_SECONDS));
             let tenth = u64::try_from(unchanged.max(0)).unwrap() / 10;
-            prop_assert!(wait <= tenth.max(SHORTEST_SECONDS));
+            let fiftieth = u64::try_from(settled.max(0)).unwrap() / 50;
+            prop_assert!(wait <= tenth.max(fiftieth).max(SHORTEST_SECONDS));
             if milestone > 0 {
                 let left = u64::try_from(milestone).unwrap().div_ceil(1000);
                 prop_assert!(wait <= left.max(SHORTEST_SECONDS));
@@ -154,7 +220,7 @@ mod tests {
         #[test]
         fn the_longer_nothing_changes_the_longer_the_wait(a in 0_i64..100_000, b in 0_i64..100_000, baking: bool) {
             let (short, long) = (a.min(b), a.max(b));
-            prop_assert!(seconds(NOW, ago(short), baking, 30) <= seconds(NOW, ago(long), baking, 30));
+            prop_assert!(seconds(NOW, ago(short), NOW, baking, 30) <= seconds(NOW, ago(long), NOW, baking, 30));
         }
 
         #[test]

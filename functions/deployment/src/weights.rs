@@ -203,13 +203,14 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Counts from `at`; a moment beyond the calendar is its end.
+    /// Counts from `at`, taken to whole seconds, which every JSONata engine reads; a moment beyond the calendar is its end.
     pub fn from(
         at: Timestamp,
         settle_seconds: u32,
         bake_seconds: u32,
         deadline_seconds: u32,
     ) -> Self {
+        let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
         let after = |seconds: u32| {
             at.checked_add(SignedDuration::from_secs(i64::from(seconds)))
                 .unwrap_or(Timestamp::MAX)

@@ -124,6 +124,7 @@ fn log(fence: &Fence, environment: &Environment, lacking: &Missing) {
         tag = ?lacking.tags,
         suspend = ?lacking.suspend,
         protect = ?lacking.protect,
+        unready = ?lacking.unready,
         "decided"
     );
 }

@@ -45,6 +45,7 @@ fn scaled() -> Fake {
     let members = ALL.map(|id| ScalingMember {
         instance: id.to_owned(),
         protected: false,
+        lifecycle: "InService".to_owned(),
     });
     fake.world().scaling.push(ScalingGroup {
         name: "asg".to_owned(),
@@ -54,6 +55,13 @@ fn scaled() -> Fake {
         members: members.into(),
     });
     fake
+}
+
+/// Which members of the group are protected.
+fn protected(fake: &Fake) -> Vec<bool> {
+    let world = fake.world();
+    let members = world.scaling[0].members.iter();
+    members.map(|member| member.protected).collect()
 }
 
 fn deregister(fake: &Fake, id: &str) {
@@ -112,6 +120,7 @@ async fn what_was_launched_between_passes_is_held_too() {
     let member = ScalingMember {
         instance: "i-9".to_owned(),
         protected: false,
+        lifecycle: "InService".to_owned(),
     };
     fake.world().scaling[0].members.push(member);
     fake.changes();
@@ -120,6 +129,36 @@ async fn what_was_launched_between_passes_is_held_too() {
         ["i-1", "i-2", "i-3", "i-9"]
     );
     assert_eq!(fake.changes(), ["SetInstanceProtection", "CreateTags"]);
+}
+
+#[tokio::test]
+async fn a_member_that_cannot_be_protected_yet_delays_the_hold_and_no_other_protection() {
+    let fake = scaled();
+    let lifecycle = |word: &str| word.clone_into(&mut fake.world().scaling[0].members[1].lifecycle);
+    for word in ["Pending", "Pending:Wait"] {
+        lifecycle(word);
+        let failed = failure(&fake).await;
+        assert_eq!(failed.name(), ErrorName::NotConfirmed, "{failed}");
+        assert!(failed.to_string().contains("i-2 is Pending"), "{failed}");
+    }
+    assert_eq!(protected(&fake), [true, false, true]);
+    fake.changes();
+    lifecycle("InService");
+    assert_eq!(ids(&hold(&fake).await.unwrap()), ALL);
+    assert_eq!(fake.changes(), ["SetInstanceProtection"]);
+}
+
+#[tokio::test]
+async fn a_member_that_leaves_its_group_is_listed_and_neither_protected_nor_waited_for() {
+    for word in ["Terminating:Wait", "Terminated", "Detaching", "Detached"] {
+        let fake = scaled();
+        word.clone_into(&mut fake.world().scaling[0].members[1].lifecycle);
+        assert_eq!(ids(&hold(&fake).await.unwrap()), ALL, "{word}");
+        assert_eq!(protected(&fake), [true, false, true], "{word}");
+        fake.changes();
+        hold(&fake).await.unwrap();
+        assert_eq!(fake.changes(), [""; 0], "{word}");
+    }
 }
 
 #[tokio::test]

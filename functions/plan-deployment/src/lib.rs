@@ -2,7 +2,7 @@
 //!
 //! Changes nothing. Refuses bad input before any call of AWS, and an unfit world with every reason at once.
 
-use ebbtide_cloud::{Cloud, CloudError, TemplateVersion};
+use ebbtide_cloud::{Cloud, CloudError};
 use ebbtide_deployment::ErrorName;
 use ebbtide_deployment::input::Input;
 use ebbtide_deployment::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
@@ -192,9 +192,9 @@ async fn observe(
         .templates
         .resolve(&settings.launch_template, &requested)
         .await?;
-    let (template, version) = match version {
-        Some(TemplateVersion { template, version }) => (template, Some(version)),
-        None => (settings.launch_template.clone(), None),
+    let (template, version, network_interfaces) = match version {
+        Some(it) => (it.template, Some(it.version), it.network_interfaces),
+        None => (settings.launch_template.clone(), None, false),
     };
     let own = |it: &&Instance| it.tag(DEPLOYMENT_TAG) == Some(deployment);
     Ok(Observation {
@@ -211,6 +211,7 @@ async fn observe(
         configured_subnets: settings.subnets.clone(),
         launch_template_id: template,
         launch_template_version: version,
+        network_interfaces,
         requested_version: requested,
     })
 }

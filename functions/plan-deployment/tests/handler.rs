@@ -209,7 +209,7 @@ async fn a_plan_made_anew_claims_the_same_epoch_and_accepts_its_own_green() {
 #[tokio::test]
 async fn every_unfit_world_is_told_and_left_as_it_is() {
     type Spoil = fn(&Fake);
-    let cases: [(Spoil, &str); 9] = [
+    let cases: [(Spoil, &str); 10] = [
         (
             |fake| fake.world().weigh(&[("a", 50), ("b", 50)]),
             "both target groups have weight",
@@ -237,6 +237,10 @@ async fn every_unfit_world_is_told_and_left_as_it_is() {
             "targets of type ip",
         ),
         (|fake| fake.world().versions = 0, "has no version $Latest"),
+        (
+            |fake| fake.world().interfaces = true,
+            "version 7 of launch template lt-1 has network interfaces",
+        ),
         (
             |fake| fake.world().load_balancer = "gateway".into(),
             "of type gateway",

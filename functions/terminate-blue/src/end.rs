@@ -4,7 +4,7 @@
 //! is told after them.
 
 use ebbtide_cloud::{Cloud, CloudError};
-use ebbtide_deployment::hold::ScalingGroup;
+use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
 use ebbtide_deployment::observed::Target;
 use ebbtide_deployment::terminate::lower_min_size;
 use ebbtide_deployment::{Environment, ErrorName, Fence};
@@ -50,7 +50,8 @@ pub(crate) async fn instances(
 
 /// Makes room below a group's desired capacity: AWS ends no member at the smallest size with the capacity decremented.
 async fn lower(cloud: &Cloud, fence: &Fence, group: &ScalingGroup) -> Result<(), CloudError> {
-    let ending = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
+    let ending = group.members.iter().filter(|member| stays(member)).count();
+    let ending = u32::try_from(ending).unwrap_or(u32::MAX);
     let Some(least) = lower_min_size(group.min_size, group.desired, ending) else {
         return Ok(());
     };
@@ -59,13 +60,20 @@ async fn lower(cloud: &Cloud, fence: &Fence, group: &ScalingGroup) -> Result<(),
 }
 
 async fn end(cloud: &Cloud, groups: &[ScalingGroup], id: &str) -> Result<(), CloudError> {
-    let is_member = groups
-        .iter()
-        .any(|group| group.members.iter().any(|member| member.instance == id));
-    if is_member {
+    let mut members = groups.iter().flat_map(|group| &group.members);
+    match members.find(|member| member.instance == id && !member.is_detached()) {
+        None => cloud.instances.terminate(id).await,
         // A member that is ended directly is replaced.
-        cloud.auto_scaling.terminate(id).await
-    } else {
-        cloud.instances.terminate(id).await
+        Some(member) if stays(member) => cloud.auto_scaling.terminate(id).await,
+        Some(member) => {
+            tracing::info!(instance = id, lifecycle = member.lifecycle, "leaves alone");
+            Ok(())
+        }
     }
+}
+
+/// Whether the group counts it in its desired capacity, and would refuse nothing. Of the others, the terminating end
+/// without us (one may have begun since the environment was read); the detaching are ended once they are out.
+fn stays(member: &ScalingMember) -> bool {
+    !(member.is_terminating() || member.is_detaching() || member.is_detached())
 }

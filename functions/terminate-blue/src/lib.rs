@@ -91,6 +91,29 @@ pub enum Failed {
         "the instances of deployment {0} cannot be ended as sealed, only as never having served; nothing was changed"
     )]
     OfAnother(String),
+    /// Foreign is when an environment that never served has instances that may not be ended, and nothing is ending:
+    /// asking again for ever would tell nobody.
+    #[error(
+        "{environment} never had weight and still has {} that this deployment may not end ({instance}: {reason}); deregister or \
+         terminate what is not the service's, then redrive this execution", counted(*.count)
+    )]
+    Foreign {
+        /// The environment to empty.
+        environment: String,
+        /// How many instances are in the way.
+        count: usize,
+        /// One of them.
+        instance: String,
+        /// Why it may not be ended.
+        reason: String,
+    },
+}
+
+fn counted(instances: usize) -> String {
+    format!(
+        "{instances} instance{}",
+        if instances == 1 { "" } else { "s" }
+    )
 }
 
 impl Failure for Failed {
@@ -98,6 +121,7 @@ impl Failure for Failed {
         match self {
             Self::Edge(error) => error.name(),
             Self::Stranger { .. } | Self::OfAnother(_) => ErrorName::InvalidInput,
+            Self::Foreign { .. } => ErrorName::NotConfirmed,
         }
     }
 }
@@ -127,11 +151,22 @@ pub async fn handle(cloud: &Cloud, payload: Payload) -> Result<Terminated, Faile
         seen.switched = switched;
     }
     let rest = rest(&seen);
-    let refused = decide(&seen, &order).refused.into_iter();
+    let refused = decide(&seen, &order).refused;
+    if let (Licence::NeverServed, true, Some((instance, reason))) =
+        (order.licence, rest.ending.is_empty(), refused.first())
+    {
+        return Err(Failed::Foreign {
+            environment: order.environment.name,
+            count: refused.len(),
+            instance: instance.clone(),
+            reason: reason.to_string(),
+        });
+    }
     Ok(Terminated {
         terminated: rest.terminated,
         ending: rest.ending,
         refused: refused
+            .into_iter()
             .take(MOST_REFUSALS)
             .map(|(instance, refusal)| Refused {
                 instance,

@@ -1,13 +1,14 @@
 //! What AWS shows of an environment: who is in it, who is registered, and which groups have weight.
 //!
-//! Decides nothing and forgets nobody: an instance is listed when it is tagged, registered, or was listed before.
+//! Decides nothing and forgets nobody: an instance is listed when it is tagged, registered, or was listed before. One
+//! that its Auto Scaling group is ending is shutting down here, though EC2 may still call it running.
 
 use std::collections::BTreeSet;
 
 use ebbtide_cloud::{Cloud, CloudError, union};
 use ebbtide_deployment::Server;
 use ebbtide_deployment::observed::{
-    DEPLOYMENT_TAG, ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG, Target,
+    DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
 };
 use ebbtide_deployment::terminate::{Licence, Observation, Order, WeightedGroup};
 
@@ -35,7 +36,8 @@ pub(crate) async fn environment(
         .chain(&order.sealed)
         .collect();
     let ids: Vec<String> = ids.into_iter().cloned().collect();
-    let instances = union(tagged, cloud.instances.by_ids(&ids).await?);
+    let mut instances = union(tagged, cloud.instances.by_ids(&ids).await?);
+    mark_ending(cloud, &mut instances).await?;
     let unseen = ids
         .into_iter()
         .filter(|id| !instances.iter().any(|instance| instance.id == *id))
@@ -49,6 +51,19 @@ pub(crate) async fn environment(
         // Until the record is read nothing is known to be unserved.
         switched: true,
     })
+}
+
+/// Ordering an end that its group has begun would be refused, or lower the desired capacity a second time.
+async fn mark_ending(cloud: &Cloud, instances: &mut [Instance]) -> Result<(), CloudError> {
+    let live = instances.iter().filter(|instance| instance.is_live());
+    let live: Vec<String> = live.map(|instance| instance.id.clone()).collect();
+    let terminating = cloud.auto_scaling.terminating(&live).await?;
+    for instance in instances {
+        if terminating.contains(&instance.id) && false {
+            instance.state = InstanceState::ShuttingDown;
+        }
+    }
+    Ok(())
 }
 
 async fn weighted(cloud: &Cloud) -> Result<Vec<WeightedGroup>, CloudError> {

@@ -73,6 +73,30 @@ fn launched(by: &str) -> Fake {
     fake
 }
 
+/// Blue is drained, and two of its servers are members of an Auto Scaling group.
+fn scaled() -> Fake {
+    let fake = drained();
+    let members = ALL[..2].iter().map(|id| ScalingMember {
+        instance: (*id).to_owned(),
+        protected: true,
+        lifecycle: "InService".to_owned(),
+    });
+    fake.world().scaling.push(ScalingGroup {
+        name: "asg".to_owned(),
+        suspended: Vec::new(),
+        min_size: 2,
+        desired: 2,
+        members: members.collect(),
+    });
+    fake
+}
+
+/// The group's smallest size and desired capacity.
+fn sizes(fake: &Fake) -> (u32, u32) {
+    let group = &fake.world().scaling[0];
+    (group.min_size, group.desired)
+}
+
 async fn terminate(fake: &Fake, payload: &Value) -> Result<Terminated, Failed> {
     let payload: Payload = serde_json::from_value(payload.clone()).unwrap();
     Box::pin(handle(&fake.cloud(), payload)).await
@@ -91,6 +115,18 @@ async fn all_refused(fake: &Fake, payload: &Value, reason: &str) {
     }
     assert!(!answer.empty);
     assert_eq!(answer.remaining, answer.refused.len());
+    assert_eq!(fake.changes(), [""; 0]);
+}
+
+/// An environment that never served and that nothing may be ended in calls an operator instead of being asked for ever.
+async fn foreign(fake: &Fake, payload: &Value, reason: &str) {
+    let error = terminate(fake, payload).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::NotConfirmed);
+    let cause = error.to_string();
+    assert!(
+        cause.contains(reason) && cause.contains("redrive"),
+        "{cause}"
+    );
     assert_eq!(fake.changes(), [""; 0]);
 }
 
@@ -196,7 +232,7 @@ async fn nothing_ends_while_the_group_has_weight_or_the_instance_is_in_one_that_
 
     let fake = launched("deploy-1");
     fake.world().weigh(&[("a", 99), ("b", 1)]);
-    all_refused(&fake, &never_served(), "has weight 1").await;
+    foreign(&fake, &never_served(), "has weight 1").await;
 }
 
 #[tokio::test]
@@ -230,7 +266,7 @@ async fn a_rejected_green_is_ended_and_blue_is_not() {
 async fn a_green_of_a_service_that_has_switched_is_never_rejected() {
     let fake = launched("deploy-1");
     fake.world().record.as_mut().unwrap().switched = true;
-    all_refused(&fake, &never_served(), "switched since").await;
+    foreign(&fake, &never_served(), "switched since").await;
 }
 
 #[tokio::test]
@@ -240,7 +276,7 @@ async fn clearing_goes_by_the_superseded_owners_tag_and_the_callers_fence() {
     assert_eq!(answer.ending, ["i-4"]);
 
     let fake = launched("deploy-1");
-    all_refused(&fake, &cleared(), "and not deploy-0").await;
+    foreign(&fake, &cleared(), "and not deploy-0").await;
 
     let fake = launched("deploy-0");
     fake.world().record.as_mut().unwrap().owner = Some("deploy-0".to_owned());
@@ -335,6 +371,7 @@ async fn failures_keep_their_names_and_a_repeat_ends_the_rest() {
 #[tokio::test]
 async fn what_cannot_be_read_ends_nobody() {
     for operation in [
+        "DescribeAutoScalingInstances",
         "DescribeInstances",
         "DescribeListeners",
         "DescribeTargetHealth",
@@ -365,18 +402,7 @@ async fn one_instance_that_aws_will_not_end_does_not_keep_the_others() {
 
 #[tokio::test]
 async fn members_of_an_auto_scaling_group_end_through_it_below_its_smallest_size() {
-    let fake = drained();
-    let members = ALL[..2].iter().map(|id| ScalingMember {
-        instance: (*id).to_owned(),
-        protected: true,
-    });
-    fake.world().scaling.push(ScalingGroup {
-        name: "asg".to_owned(),
-        suspended: Vec::new(),
-        min_size: 2,
-        desired: 2,
-        members: members.collect(),
-    });
+    let fake = scaled();
     let answer = terminate(&fake, &sealed(&ALL)).await.unwrap();
     let expected = [
         "DeregisterTargets",
@@ -387,8 +413,66 @@ async fn members_of_an_auto_scaling_group_end_through_it_below_its_smallest_size
     ];
     assert_eq!(fake.changes(), expected);
     assert_eq!(answer.ending, ALL);
-    let group = fake.world().scaling[0].clone();
-    assert_eq!((group.min_size, group.desired), (0, 0));
+    assert_eq!(sizes(&fake), (0, 0));
+}
+
+#[tokio::test]
+async fn a_member_whose_end_a_hook_holds_up_is_ending_and_not_ended_twice() {
+    let fake = scaled();
+    fake.world().hooked = true;
+    // Others are in the group too, so that a second decrement would not be refused for its size.
+    fake.world().scaling[0].desired = 5;
+    let answer = terminate(&fake, &sealed(&ALL)).await.unwrap();
+    assert_eq!(answer.ending, ALL);
+    assert_eq!(state(&fake, "i-1"), InstanceState::Running);
+    assert_eq!(sizes(&fake), (2, 3));
+    fake.changes();
+
+    let again = terminate(&fake, &sealed(&ALL)).await.unwrap();
+    assert_eq!(fake.changes(), [""; 0]);
+    assert_eq!(again, answer);
+    assert_eq!((again.remaining, again.empty), (3, false));
+    assert_eq!(sizes(&fake), (2, 3));
+}
+
+#[tokio::test]
+async fn a_member_that_the_group_ends_for_another_does_not_make_room_for_itself() {
+    for lifecycle in [
+        "Terminating",
+        "Terminating:Wait",
+        "Terminating:Proceed",
+        "Terminated",
+    ] {
+        let fake = scaled();
+        lifecycle.clone_into(&mut fake.world().scaling[0].members[0].lifecycle);
+        fake.world().scaling[0].desired = 3;
+        fake.world().scaling[0].min_size = 3;
+        let answer = terminate(&fake, &sealed(&ALL[..2])).await.unwrap();
+        let expected = [
+            "DeregisterTargets",
+            "UpdateAutoScalingGroup",
+            "TerminateInstanceInAutoScalingGroup",
+        ];
+        assert_eq!(fake.changes(), expected, "{lifecycle}");
+        assert_eq!(sizes(&fake), (2, 2), "{lifecycle}");
+        assert_eq!(answer.ending, ALL[..2], "{lifecycle}");
+        assert_eq!(answer.remaining, 3, "{lifecycle}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_is_detaching_is_ended_once_it_is_out() {
+    let fake = scaled();
+    let lifecycle = |word: &str| word.clone_into(&mut fake.world().scaling[0].members[0].lifecycle);
+    lifecycle("Detaching");
+    let answer = terminate(&fake, &sealed(&ALL[..1])).await.unwrap();
+    assert_eq!(fake.changes(), ["DeregisterTargets"]);
+    assert_eq!((answer.ending.len(), answer.remaining), (0, 3));
+    lifecycle("Detached");
+    let answer = terminate(&fake, &sealed(&ALL[..1])).await.unwrap();
+    assert_eq!(fake.changes(), ["TerminateInstances"]);
+    assert_eq!(answer.ending, ["i-1"]);
+    assert_eq!(sizes(&fake), (2, 2));
 }
 
 #[tokio::test]

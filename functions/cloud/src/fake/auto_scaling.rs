@@ -22,7 +22,7 @@ use aws_sdk_autoscaling::operation::update_auto_scaling_group::{
 };
 use aws_sdk_autoscaling::types::{AutoScalingGroup, AutoScalingInstanceDetails, SuspendedProcess};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use ebbtide_deployment::hold::ScalingGroup;
+use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
 
 use super::World;
 use super::answer::{Acted, Answer, operation};
@@ -91,6 +91,7 @@ fn instances(
                 .instance_id(&member.instance)
                 .auto_scaling_group_name(&group.name)
                 .protected_from_scale_in(member.protected)
+                .lifecycle_state(&member.lifecycle)
                 .build()
         })
     });
@@ -138,11 +139,22 @@ fn protect(
     input: &SetInstanceProtectionInput,
 ) -> Acted<SetInstanceProtectionOutput> {
     let group = find(world, input.auto_scaling_group_name())?;
-    for member in group
-        .members
-        .iter_mut()
-        .filter(|member| input.instance_ids().contains(&member.instance))
+    let asked = |member: &&mut ScalingMember| input.instance_ids().contains(&member.instance);
+    let mut members: Vec<_> = group.members.iter_mut().filter(asked).collect();
+    // One member in another state fails the whole call.
+    if let Some(member) = members
+        .iter()
+        .find(|it| !["InService", "EnteringStandby", "Standby"].contains(&it.lifecycle.as_str()))
     {
+        return Err((
+            "ValidationError",
+            format!(
+                "{} is not in InService or EnteringStandby or Standby",
+                member.instance
+            ),
+        ));
+    }
+    for member in &mut members {
         member.protected = input.protected_from_scale_in().unwrap_or_default();
     }
     Ok(SetInstanceProtectionOutput::builder().build())
@@ -165,10 +177,15 @@ fn terminate(
     input: &TerminateInstanceInAutoScalingGroupInput,
 ) -> Acted<TerminateInstanceInAutoScalingGroupOutput> {
     let id = input.instance_id().unwrap_or_default().to_owned();
+    let (hooked, ended) = (world.hooked, world.ended);
     let holds =
         |group: &&mut ScalingGroup| group.members.iter().any(|member| member.instance == id);
     let group = world.scaling.iter_mut().find(holds);
     let group = group.ok_or_else(|| ("ValidationError", format!("{id} is in no group")))?;
+    let staying = |it: &&mut ScalingMember| it.instance == id && it.lifecycle == "InService";
+    let Some(member) = group.members.iter_mut().find(staying) else {
+        return Err(("ValidationError", format!("{id} is not in service")));
+    };
     // AWS refuses to go below the smallest size (TerminateInstanceInAutoScalingGroup's reference).
     if group.desired <= group.min_size {
         return Err((
@@ -177,8 +194,11 @@ fn terminate(
         ));
     }
     group.desired -= 1;
-    group.members.retain(|member| member.instance != id);
-    let ended = world.ended;
-    world.instance(&id).state = ended;
+    if hooked {
+        "Terminating:Wait".clone_into(&mut member.lifecycle);
+    } else {
+        group.members.retain(|member| member.instance != id);
+        world.instance(&id).state = ended;
+    }
     Ok(TerminateInstanceInAutoScalingGroupOutput::builder().build())
 }

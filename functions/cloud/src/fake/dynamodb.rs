@@ -40,6 +40,9 @@ fn item(record: &Record) -> HashMap<String, AttributeValue> {
         "epoch".to_owned(),
         AttributeValue::N(record.epoch.to_string()),
     );
-    item.insert("switched".to_owned(), AttributeValue::Bool(record.switched));
+    item.insert(
+        "switched".to_owned(),
+        AttributeValue::S(if record.switched { "yes" } else { "no" }.to_owned()),
+    );
     item
 }

@@ -16,7 +16,9 @@ use aws_sdk_ec2::operation::terminate_instances::{
 };
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
-    Filter, InstanceState as SdkState, InstanceStateName, LaunchTemplateVersion, Reservation, Tag,
+    Filter, InstanceState as SdkState, InstanceStateName,
+    LaunchTemplateInstanceNetworkInterfaceSpecification, LaunchTemplateVersion, Reservation,
+    ResponseLaunchTemplateData, Tag,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use ebbtide_deployment::observed::{Instance, InstanceState};
@@ -93,6 +95,13 @@ fn matches(instance: &Instance, filter: &Filter) -> bool {
 fn run(world: &mut World, input: &RunInstancesInput) -> Acted<RunInstancesOutput> {
     let token = input.client_token().unwrap_or_default().to_owned();
     let subnet = input.subnet_id().unwrap_or_default();
+    if world.interfaces && input.subnet_id().is_some() {
+        return Err((
+            "InvalidParameterCombination",
+            "Network interfaces and an instance-level subnet ID may not be specified on the same request"
+                .to_owned(),
+        ));
+    }
     if let Some((_, ids)) = world.launches.iter().find(|(known, _)| *known == token) {
         let ids = ids.clone();
         return Ok(launched(world, &ids));
@@ -169,8 +178,15 @@ fn versions(
             format!("no version {wanted}"),
         ));
     };
+    let interface = LaunchTemplateInstanceNetworkInterfaceSpecification::builder()
+        .groups("sg-1")
+        .build();
+    let data = ResponseLaunchTemplateData::builder()
+        .set_network_interfaces(world.interfaces.then(|| vec![interface]))
+        .build();
     let version = LaunchTemplateVersion::builder()
         .launch_template_id("lt-1")
+        .launch_template_data(data)
         .version_number(number)
         .build();
     Ok(DescribeLaunchTemplateVersionsOutput::builder()

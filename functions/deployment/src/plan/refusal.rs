@@ -14,6 +14,22 @@ pub enum Refusal {
          another name"
     )]
     NameUsed(String),
+    /// TooLong is when bake and drain could take more passes than one execution's history has room for.
+    #[error(
+        "a bake of {bake_seconds} s looked at every {poll_seconds} s and a deadline after {deadline_seconds} s can take \
+         more than {most} passes, and an execution's history has no room for them: raise drain.pollSeconds, or lower \
+         bake.seconds or drain.deadlineSeconds"
+    )]
+    TooLong {
+        /// How long the bake is.
+        bake_seconds: u32,
+        /// How often it is looked at.
+        poll_seconds: u32,
+        /// How long the drain may take.
+        deadline_seconds: u32,
+        /// How many passes there is room for.
+        most: u64,
+    },
     /// StickyForward is when the forward action has target group stickiness: its cookie beats weights.
     #[error(
         "target group stickiness is on in the forward action: its cookie would bring clients back to blue; turn it off"
@@ -54,6 +70,17 @@ pub enum Refusal {
         /// The launch template.
         template: String,
         /// The version asked for.
+        version: String,
+    },
+    /// OwnInterfaces is when the version has network interfaces: RunInstances takes a subnet only without them.
+    #[error(
+        "version {version} of launch template {template} has network interfaces, and EC2 launches no such version into a \
+         given subnet: make a version with the security groups on the template itself instead of on a network interface"
+    )]
+    OwnInterfaces {
+        /// The template's id.
+        template: String,
+        /// The version's number.
         version: String,
     },
     /// BlueUnhealthy is when nobody serves: there is nothing to take over from.

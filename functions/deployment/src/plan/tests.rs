@@ -66,6 +66,7 @@ fn ready() -> Observation {
         configured_subnets: Vec::new(),
         launch_template_id: "lt-1".to_owned(),
         launch_template_version: Some("7".to_owned()),
+        network_interfaces: false,
         requested_version: "$Latest".to_owned(),
     }
 }
@@ -236,6 +237,13 @@ fn each_unfit_world_is_refused() {
             },
         ),
         (
+            |seen| seen.network_interfaces = true,
+            Refusal::OwnInterfaces {
+                template: "lt-1".to_owned(),
+                version: "7".to_owned(),
+            },
+        ),
+        (
             |seen| seen.groups[1].targets = vec![target("i-9", false)],
             Refusal::GreenNotEmpty {
                 group: "tunnel-b".to_owned(),
@@ -343,4 +351,17 @@ fn only_ones_own_switched_record_is_a_repeat() {
     assert!(!is_repeat(&record("me", false), "me"), "a plan made anew");
     assert!(!is_repeat(&record("other", true), "me"));
     assert!(!is_repeat(&Record::default(), "me"));
+}
+
+#[test]
+fn a_deployment_that_its_history_has_no_room_for_is_refused() {
+    let fortnight = Input {
+        deadline_seconds: Some(1_209_600),
+        ..Input::default()
+    };
+    let refused = plan(&ready(), &fortnight).unwrap_err();
+    assert!(
+        matches!(refused[..], [Refusal::TooLong { most: 600, .. }]),
+        "{refused:?}"
+    );
 }
