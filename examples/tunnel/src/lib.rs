@@ -8,4 +8,5 @@ pub mod admission;
 pub mod client;
 pub mod close;
 mod link;
+mod net;
 pub mod server;

@@ -26,6 +26,7 @@ use super::counted::{CountedApp, Counter};
 use super::{BoxError, Event, Options};
 use crate::close;
 use crate::link::{self, CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW, websocket_config};
+use crate::net;
 
 const STREAMS: u32 = 10_000;
 /// How long the server may take to finish a closing handshake.
@@ -72,6 +73,10 @@ pub(crate) async fn connect(options: &Options) -> Result<Connected, ConnectError
         Ok(Err(error)) => return Err(ConnectError::Socket(error)),
         Ok(Ok(connected)) => connected,
     };
+    // Under TLS the pings notice a server that is gone.
+    if let MaybeTlsStream::Plain(socket) = socket.get_ref() {
+        net::keep_alive(socket);
+    }
     let server = response
         .headers()
         .get(crate::server::SERVER)

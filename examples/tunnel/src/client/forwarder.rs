@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thiserror::Error;
 
 use super::BoxError;
+use crate::net;
 use crate::server::strip;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -52,11 +53,9 @@ impl Forwarder {
             .authority
             .filter(|_| plain)
             .ok_or_else(invalid)?;
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .build(connector);
+            .build(net::connector());
         Ok(Self { target, client })
     }
 

@@ -26,10 +26,14 @@ use super::announce::Notice;
 use super::body::{BoxError, Outgoing, outgoing};
 use super::headers::{RESERVATION, strip};
 use super::reserve::{Ask, Granted};
+use crate::net;
 
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long a peer may think about a question.
 const ANSWER: Duration = Duration::from_secs(2);
+/// How long an unused connection is kept: well below what the other end gives it (`serve`), so that none is closed
+/// there in the moment in which it is used here.
+const KEPT: Duration = Duration::from_secs(30);
 const READ_LIST_EVERY: Duration = Duration::from_secs(1);
 const LARGEST_ANSWER: usize = 4 * 1024;
 
@@ -71,11 +75,11 @@ pub(crate) enum PassOnFailed {
 
 impl Peers {
     pub(crate) fn new(path: PathBuf, own: SocketAddr) -> Arc<Self> {
-        let mut connector = HttpConnector::new();
+        let mut connector = net::connector();
         connector.set_connect_timeout(Some(CONNECT));
-        connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEPT)
             .build(connector);
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
             tracing::warn!(%error, "no list of peers yet: no request can be passed on");

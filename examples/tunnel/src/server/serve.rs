@@ -1,8 +1,8 @@
 //! Accepts connections and serves HTTP/1.1 on them.
 //!
 //! Owns the sockets of both ports and the moment at which a response has left: a connection that has flushed empties
-//! its [`Outbox`], and so ends the work of the requests whose last bytes were in it. No time limits: a request may
-//! take days.
+//! its [`Outbox`], and so ends the work of the requests whose last bytes were in it. A request may take days; only its
+//! head has a time limit.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,12 +17,22 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Outbox;
+use crate::net;
+
+/// How long a connection may take for the head of its first request, or of its next one.
+///
+/// One that never finishes a head would otherwise hold a file descriptor for ever. hyper counts the idle time between
+/// two requests as well (`proto/h1/conn.rs`, `try_keep_alive`), so it has to be longer than an ALB keeps an idle
+/// connection, 60 s unless set otherwise, else the ALB uses one that is just being closed.
+const NEXT_HEAD: Duration = Duration::from_secs(75);
+/// A response counts until it is in the kernel's send buffer, so that bounds what termination could still lose.
+const UNSENT: usize = 128 * 1024;
 
 /// Serves until `stop`; connections end with it.
 pub(crate) async fn serve<H, F>(listener: TcpListener, handle: H, stop: CancellationToken)
@@ -38,7 +48,9 @@ where
         match accepted {
             Ok((socket, _)) => {
                 let _ = socket.set_nodelay(true);
-                tokio::spawn(connection(socket, handle.clone(), stop.clone()));
+                net::keep_alive(&socket);
+                net::bound_unsent(&socket, UNSENT);
+                tokio::spawn(connection(socket, handle.clone(), stop.clone(), NEXT_HEAD));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: others must close before another try makes sense.
@@ -49,7 +61,7 @@ where
     }
 }
 
-async fn connection<S, H, F>(socket: S, handle: H, stop: CancellationToken)
+async fn connection<S, H, F>(socket: S, handle: H, stop: CancellationToken, next_head: Duration)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -66,6 +78,8 @@ where
         async move { Ok::<Response<Body>, Infallible>(response.await) }
     });
     let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(next_head)
         .serve_connection(io, service)
         .with_upgrades();
     tokio::select! {
@@ -164,6 +178,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_head_that_never_ends_and_a_connection_that_idles_are_let_go_but_no_request_is() {
+        let limit = Duration::from_millis(100);
+        let handle = move |_| async move {
+            tokio::time::sleep(limit * 4).await;
+            Response::new(Body::empty())
+        };
+        for (sent, answered) in [
+            ("GET / HTTP/1.1\r\nhost:", false),
+            ("GET / HTTP/1.1\r\nhost: x\r\n\r\n", true),
+        ] {
+            let (ours, mut users) = duplex(1024);
+            let stop = CancellationToken::new();
+            tokio::spawn(connection(ours, handle, stop, limit));
+            users.write_all(sent.as_bytes()).await.unwrap();
+            let mut received = Vec::new();
+            let ended = users.read_to_end(&mut received);
+            let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+            ended.expect("an end of the connection").unwrap();
+            assert_eq!(received.starts_with(b"HTTP/1.1 200"), answered, "{sent:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn an_answer_counts_until_its_last_byte_has_left() {
         let admission = Admission::new(State::start(false));
         let place = admission.enter_request().unwrap();
@@ -182,7 +219,12 @@ mod tests {
         };
         // Room for 1 KB on the way: the rest of the answer has to wait in hyper's buffer.
         let (ours, mut users) = duplex(1024);
-        tokio::spawn(connection(ours, handle, CancellationToken::new()));
+        tokio::spawn(connection(
+            ours,
+            handle,
+            CancellationToken::new(),
+            NEXT_HEAD,
+        ));
         users
             .write_all(b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n")
             .await
