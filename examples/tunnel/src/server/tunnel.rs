@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::DuplexStream;
 use tokio::sync::{Notify, OnceCell};
 
-use super::body::Outgoing;
+use super::body::{BoxError, Outgoing};
 use crate::close;
 use crate::link::{CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW};
 
@@ -166,8 +166,19 @@ impl Tunnel {
     }
 
     /// The HTTP/2 connection, begun at the first call: until then a client receives nothing but pings.
-    pub(crate) async fn http2(&self) -> Result<SendRequest<Outgoing>, hyper::Error> {
-        self.http2.get_or_try_init(|| self.connect()).await.cloned()
+    ///
+    /// In a task of its own: whoever asks first may hang up meanwhile, and a connection that is dropped half begun
+    /// would take the tunnel with it.
+    pub(crate) async fn http2(self: &Arc<Self>) -> Result<SendRequest<Outgoing>, BoxError> {
+        if let Some(begun) = self.http2.get() {
+            return Ok(begun.clone());
+        }
+        let tunnel = self.clone();
+        let connecting = async move {
+            let connect = || tunnel.connect();
+            tunnel.http2.get_or_try_init(connect).await.cloned()
+        };
+        Ok(tokio::spawn(connecting).await??)
     }
 
     async fn connect(&self) -> Result<SendRequest<Outgoing>, hyper::Error> {

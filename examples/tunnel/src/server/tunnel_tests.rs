@@ -1,5 +1,11 @@
 //! Busy, idle, retiring and closing, at chosen instants.
 
+use std::pin::pin;
+
+use futures_util::poll;
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
 use super::*;
 
 const REST: Duration = Duration::from_secs(2);
@@ -92,4 +98,31 @@ fn a_request_and_a_close_at_the_same_moment_never_both_win() {
         let request = tunnel.begin(now, REST);
         assert_eq!(closing.join().unwrap(), request.is_none());
     }
+}
+
+#[tokio::test]
+async fn a_user_who_hangs_up_first_does_not_take_the_connection_with_it() {
+    let tunnel = tunnel(Instant::now());
+    // A task that has done enough for now makes every socket wait, pipes too.
+    while poll!(pin!(tokio::task::consume_budget())).is_ready() {}
+    assert!(poll!(pin!(tunnel.http2())).is_pending());
+    let attached = async {
+        loop {
+            tunnel.changed.notified().await;
+            if let Some(pipe) = tunnel.take_attachment() {
+                return pipe;
+            }
+        }
+    };
+    let bound = Duration::from_secs(30);
+    let mut pipe = timeout(bound, attached).await.expect("a connection");
+    let mut preface = [0; 24];
+    let read = timeout(bound, pipe.read_exact(&mut preface)).await;
+    read.expect("a preface").unwrap();
+    assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert!(timeout(bound, tunnel.http2()).await.unwrap().is_ok());
+    assert!(
+        tunnel.take_attachment().is_none(),
+        "there is one connection"
+    );
 }
