@@ -59,7 +59,7 @@ async fn mark_ending(cloud: &Cloud, instances: &mut [Instance]) -> Result<(), Cl
     let live: Vec<String> = live.map(|instance| instance.id.clone()).collect();
     let terminating = cloud.auto_scaling.terminating(&live).await?;
     for instance in instances {
-        if terminating.contains(&instance.id) && false {
+        if terminating.contains(&instance.id) {
             instance.state = InstanceState::ShuttingDown;
         }
     }
