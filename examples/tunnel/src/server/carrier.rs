@@ -40,7 +40,13 @@ pub(crate) async fn carry<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let end = drive(shared.ping_every, &tunnel, Link::new(socket)).await;
+    let registered = Registered {
+        shared,
+        tunnel,
+        _place: place,
+    };
+    let tunnel = &registered.tunnel;
+    let end = drive(shared.ping_every, tunnel, Link::new(socket)).await;
     let ordered = matches!(
         tunnel.phase(),
         Phase::Closing {
@@ -55,7 +61,6 @@ pub(crate) async fn carry<S>(
             ..
         }
     );
-    tunnel.over(close::NORMAL, "");
     if ordered {
         shared.drain.count_closed();
         shared.metrics.closed.inc();
@@ -64,8 +69,21 @@ pub(crate) async fn carry<S>(
     } else if end == End::Lost {
         shared.metrics.lost.inc();
     }
-    shared.registry.remove(&tunnel);
-    drop(place);
+}
+
+/// A tunnel's stay in the registry, however it ends: a panic too must not leave one there that is in use for ever.
+struct Registered<'a> {
+    shared: &'a Shared,
+    tunnel: Arc<Tunnel>,
+    // Dropped last: until then the server counts as in use.
+    _place: Place,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.tunnel.over(close::NORMAL, "");
+        self.shared.registry.remove(&self.tunnel);
+    }
 }
 
 async fn drive<S>(ping_every: Duration, tunnel: &Tunnel, mut link: Link<S>) -> End
@@ -123,4 +141,65 @@ where
     };
     link.close(code, &reason);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::super::parts;
+    use super::super::registry::Count;
+    use super::*;
+
+    /// A connection with a mistake in it.
+    struct Mistaken;
+
+    impl AsyncRead for Mistaken {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            _buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            panic!("as the test wants it");
+        }
+    }
+
+    impl AsyncWrite for Mistaken {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(data.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_leaves_nothing_in_use() {
+        let directory = tempfile::tempdir().unwrap();
+        let shared = parts(directory.path(), Duration::ZERO);
+        let place = shared.control.admission().enter_session().unwrap();
+        let now = std::time::Instant::now();
+        let tunnel = shared.registry.open("a", 1, now);
+        let socket = WebSocketStream::from_raw_socket(Mistaken, Role::Server, None).await;
+        let (its, kept) = (shared.clone(), tunnel.clone());
+        let carrying = tokio::spawn(async move { carry(&its, kept, socket, place).await });
+        assert!(carrying.await.unwrap_err().is_panic());
+        assert_eq!(shared.registry.count(now), Count::default());
+        assert!(matches!(tunnel.phase(), Phase::Closing { .. }));
+        assert_eq!(shared.control.admission().state().in_use, 0);
+    }
 }

@@ -104,7 +104,11 @@ async fn forward(shared: &Shared, name: &str, rest: &str, request: Request<Incom
         .unwrap_or_default();
     let response = match onward(request, rest) {
         Ok(request) => send(shared, name, request, work, outbox).await,
-        Err(error) => problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
+        Err(error) => counted(
+            problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
+            work,
+            outbox,
+        ),
     };
     if response.status().is_server_error() && !response.headers().contains_key(SERVER) {
         shared.metrics.failed.inc();
@@ -128,6 +132,15 @@ where
     parts.extensions.clear();
     strip(&mut parts.headers);
     Ok(Request::from_parts(parts, outgoing(body)))
+}
+
+/// The response's work ends when its last byte has left, an error's too.
+fn counted<B>(response: Response<B>, work: Work, outbox: Outbox) -> Response
+where
+    B: hyper::body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,
+    B::Error: Into<super::body::BoxError>,
+{
+    response.map(|body| Body::new(Counted::new(body, work, outbox)))
 }
 
 /// Where a request goes.
@@ -161,10 +174,8 @@ async fn send(
             }
             Road::There(reserved) => {
                 shared.metrics.passed_on.inc();
-                return match shared.peers.pass_on(reserved, request).await {
-                    Ok(response) => {
-                        response.map(|body| Body::new(Counted::new(body, work, outbox)))
-                    }
+                let response = match shared.peers.pass_on(reserved, request).await {
+                    Ok(response) => response,
                     Err(PassOnFailed::Lapsed) => {
                         elsewhere("TunnelMoved", &PassOnFailed::Lapsed.to_string())
                     }
@@ -172,8 +183,9 @@ async fn send(
                         problem(StatusCode::BAD_GATEWAY, "TunnelLost", &failed.to_string())
                     }
                 };
+                return counted(response, work, outbox);
             }
-            Road::Nowhere { silent } => return nowhere(shared, silent),
+            Road::Nowhere { silent } => return counted(nowhere(shared, silent), work, outbox),
         }
     }
 }
@@ -251,7 +263,7 @@ async fn into_tunnel(
                 response.headers_mut().insert(SERVER, instance);
             }
             *response.version_mut() = Version::HTTP_11;
-            Ok(response.map(|body| Body::new(Counted::new(body, work, outbox))))
+            Ok(counted(response, work, outbox))
         }
         Err(mut failed) => match failed.take_message() {
             Some(request) => Err(Box::new(Unsent {
@@ -263,7 +275,8 @@ async fn into_tunnel(
                     "the tunnel's client went away or gave up: {}",
                     failed.into_error()
                 );
-                Ok(problem(StatusCode::BAD_GATEWAY, "TunnelLost", &message))
+                let lost = problem(StatusCode::BAD_GATEWAY, "TunnelLost", &message);
+                Ok(counted(lost, work, outbox))
             }
         },
     }
@@ -326,10 +339,14 @@ pub(crate) async fn from_peer(
         .cloned()
         .unwrap_or_default();
     match onward(request, &rest) {
-        Ok(request) => into_tunnel(&shared, request, work, outbox)
+        Ok(request) => into_tunnel(&shared, request, work, outbox.clone())
             .await
-            .unwrap_or_else(|_| lapsed()),
-        Err(error) => problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
+            .unwrap_or_else(|unsent| counted(lapsed(), unsent.work, outbox)),
+        Err(error) => counted(
+            problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
+            work,
+            outbox,
+        ),
     }
 }
 
@@ -347,37 +364,5 @@ fn lapsed() -> Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use http_body_util::Empty;
-
-    #[test]
-    fn the_name_ends_at_the_first_slash() {
-        assert_eq!(split("a/b/c"), ("a", "/b/c"));
-        assert_eq!(split("a/"), ("a", "/"));
-        assert_eq!(split("a"), ("a", "/"));
-        assert_eq!(split("a//b%2Fc"), ("a", "//b%2Fc"));
-    }
-
-    #[test]
-    fn names_need_no_escaping() {
-        assert!(valid("Tunnel-1.a_b~"));
-        for name in ["", "a b", "a%20", "ä", &"x".repeat(129)] {
-            assert!(!valid(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_application_sees_its_own_path_and_the_users_host() {
-        let request = Request::get("/t/a/x//y?q=%20")
-            .header("host", "example.org:8080")
-            .header("upgrade", "h2c");
-        let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
-        let request = with_authority(onward(request, "/x//y").unwrap());
-        assert_eq!(
-            request.uri().to_string(),
-            "http://example.org:8080/x//y?q=%20"
-        );
-        assert!(request.headers().is_empty());
-    }
-}
+#[path = "forward_tests.rs"]
+mod tests;

@@ -206,6 +206,26 @@ fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) 
     tokio::spawn(stop.run_until_cancelled_owned(drain));
 }
 
+/// The parts of a server that knows no other, without its ports.
+#[cfg(test)]
+pub(crate) fn parts(directory: &std::path::Path, hold_for: Duration) -> Arc<Shared> {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let options = Options {
+        instance: "i-1".to_owned(),
+        listen: nowhere,
+        sessions: nowhere,
+        state: directory.join("state.json"),
+        peers: directory.join("peers"),
+        idle_after: Duration::from_secs(2),
+        ping_every: Duration::from_secs(20),
+        hold_for,
+    };
+    let drain = Arc::new(drain::Drain::default());
+    let state = options.state.clone();
+    let control = control::Control::start(&options.instance, state, drain.clone()).unwrap();
+    share(options, control, drain, nowhere, CancellationToken::new())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
