@@ -25,7 +25,12 @@ pub(super) async fn follow(
     deployment: &crate::Execution,
     recorder: &Recorder,
 ) -> Result<()> {
-    recorder.note(|seen| deployment.arn().clone_into(&mut seen.execution.arn));
+    recorder.note(|seen| {
+        deployment.arn().clone_into(&mut seen.execution.arn);
+        ExecutionStatus::Running
+            .as_str()
+            .clone_into(&mut seen.execution.status);
+    });
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last_event = 0;

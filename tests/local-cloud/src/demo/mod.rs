@@ -63,28 +63,50 @@ pub enum Ended {
     AsExpected,
     /// Something expected was not seen; it has been printed.
     Unmet,
+    /// Somebody asked it to end before.
+    Interrupted,
 }
 
-/// Runs the demo and prints what was seen. Dropping it ends everything it started.
+/// Runs the demo and prints what was seen, until `interrupt`. Everything that it started is gone when it returns; the
+/// logs stay when something went wrong.
 ///
 /// # Errors
 /// When the local cloud does not start, the deployment cannot be started, or the demo takes longer than five minutes.
-pub async fn run(arguments: Arguments) -> Result<Ended> {
+pub async fn run(arguments: Arguments, interrupt: CancellationToken) -> Result<Ended> {
     let began = Instant::now();
     let mut progress = Progress::new();
     let options = Options {
         progress: crate::Progress::new(|line| println!("{line}")),
         ..Options::default()
     };
-    let cloud = LocalCloud::start(options).await?;
+    let Some(cloud) = interrupt
+        .run_until_cancelled(Box::pin(LocalCloud::start(options)))
+        .await
+    else {
+        return Ok(Ended::Interrupted);
+    };
+    let cloud = cloud?;
+    let took = began.elapsed().as_secs_f64();
     progress.say(&format!(
-        "Serving at {} after {:.1} s",
-        cloud.listener(),
-        began.elapsed().as_secs_f64()
+        "Serving at {} after {took:.1} s",
+        cloud.listener()
     ));
-    let outcome = observe(&cloud, arguments, &mut progress, began).await;
-    cloud.stop().await;
-    outcome
+    let observing = Box::pin(observe(&cloud, arguments, &mut progress, began));
+    let ended = interrupt
+        .run_until_cancelled(observing)
+        .await
+        .unwrap_or(Ok(Ended::Interrupted));
+    match ended {
+        Ok(Ended::AsExpected | Ended::Interrupted) => cloud.stop().await,
+        Ok(Ended::Unmet) | Err(_) => {
+            let logs = cloud.directory().join("logs");
+            progress.say(&format!(
+                "The servers', emulators' and functions' logs: {}",
+                logs.display()
+            ));
+        }
+    }
+    ended
 }
 
 async fn observe(

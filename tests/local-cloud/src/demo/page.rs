@@ -83,7 +83,7 @@ fn lede(report: &Report) -> String {
         text.push_str(" Each was handed over only when nothing was using it.");
     }
     if report.execution_status != "SUCCEEDED" {
-        let _ = write!(text, " The execution ended {}.", report.execution_status);
+        let _ = write!(text, " The execution is {}.", report.execution_status);
     }
     text
 }

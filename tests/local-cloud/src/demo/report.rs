@@ -10,8 +10,8 @@ use super::observe::{Environment, Kind, Millis, Observation};
 use super::stages;
 use super::timeline::{self, Ending, Session};
 
-/// At most this many failures are quoted; the counts are complete.
-const QUOTED_FAILURES: usize = 20;
+/// At most this many cuts and this many failed requests are quoted; the counts are complete.
+const QUOTED_FAILURES: usize = 8;
 
 /// What `target/demo/report.json` holds.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -136,15 +136,16 @@ pub(super) fn compute(seen: &Observation) -> Report {
         ..Report::default()
     };
     count_sessions(&mut report, seen, &lives);
+    report.failures.truncate(QUOTED_FAILURES);
     count_moves(&mut report, seen, &lives);
     count_requests(&mut report, seen);
+    report.failures.truncate(2 * QUOTED_FAILURES);
     time_the_drain(&mut report, seen, &lives);
     describe_execution(&mut report, seen);
     report.peaks = Peaks {
         blue: peak(seen, Environment::Blue),
         green: peak(seen, Environment::Green),
     };
-    report.failures.truncate(QUOTED_FAILURES);
     report
 }
 

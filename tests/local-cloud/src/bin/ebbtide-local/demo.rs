@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use ebbtide_local_cloud::demo::{self, Arguments, Ended};
 use ebbtide_local_cloud::{Error, Result};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// Runs it; Ctrl-C and SIGTERM end everything that it started.
 pub(crate) async fn demo(arguments: Arguments) -> Result<ExitCode> {
@@ -12,18 +13,21 @@ pub(crate) async fn demo(arguments: Arguments) -> Result<ExitCode> {
         what: "cannot listen for signals".to_owned(),
         source,
     })?;
-    let ended = tokio::select! {
-        ended = demo::run(arguments) => ended?,
-        _ = tokio::signal::ctrl_c() => return Ok(interrupted()),
-        _ = terminate.recv() => return Ok(interrupted()),
-    };
-    Ok(match ended {
+    let interrupt = CancellationToken::new();
+    let asked = interrupt.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => (),
+            _ = terminate.recv() => (),
+        }
+        asked.cancel();
+    });
+    Ok(match demo::run(arguments, interrupt).await? {
         Ended::AsExpected => ExitCode::SUCCESS,
         Ended::Unmet => ExitCode::FAILURE,
+        Ended::Interrupted => {
+            println!("\ninterrupted: everything that was started is gone");
+            ExitCode::from(130)
+        }
     })
-}
-
-fn interrupted() -> ExitCode {
-    println!("\ninterrupted: everything that was started is ended");
-    ExitCode::from(130)
 }
