@@ -13,7 +13,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, StatusCode, Uri, Version, header};
-use hyper::body::Incoming;
+use http_body_util::Empty;
+use hyper::body::{Body as _, Incoming};
 
 use super::Shared;
 use super::body::{Counted, Outbox, Outgoing, Work, outgoing};
@@ -174,18 +175,39 @@ async fn send(
             }
             Road::There(reserved) => {
                 shared.metrics.passed_on.inc();
-                let response = match shared.peers.pass_on(reserved, request).await {
-                    Ok(response) => response,
-                    Err(PassOnFailed::Lapsed) => {
-                        elsewhere("TunnelMoved", &PassOnFailed::Lapsed.to_string())
-                    }
-                    Err(failed) => {
-                        problem(StatusCode::BAD_GATEWAY, "TunnelLost", &failed.to_string())
-                    }
+                let again = without_body(&request);
+                let failed = match shared.peers.pass_on(reserved, request).await {
+                    Ok(response) => return counted(response, work, outbox),
+                    Err(failed) => failed,
                 };
-                return counted(response, work, outbox);
+                request = match again {
+                    Some(again) if failed.unsent() && Instant::now() < deadline => again,
+                    _ => return counted(not_passed_on(&failed), work, outbox),
+                };
+                tokio::time::sleep(FIRST_PAUSE).await;
             }
             Road::Nowhere { silent } => return counted(nowhere(shared, silent), work, outbox),
+        }
+    }
+}
+
+/// The same request once more, if there is nothing of it that can be sent only once.
+fn without_body(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+    if !request.body().is_end_stream() {
+        return None;
+    }
+    let mut again = Request::new(outgoing(Empty::new()));
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
+}
+
+fn not_passed_on(failed: &PassOnFailed) -> Response {
+    match failed {
+        PassOnFailed::Lapsed => elsewhere("TunnelMoved", &failed.to_string()),
+        PassOnFailed::Unreached(_) | PassOnFailed::Peer(_) => {
+            problem(StatusCode::BAD_GATEWAY, "TunnelLost", &failed.to_string())
         }
     }
 }

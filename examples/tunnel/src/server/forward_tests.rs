@@ -1,7 +1,5 @@
 //! Names, paths and headers of a forwarded request, and when its work ends.
 
-use http_body_util::Empty;
-
 use super::super::parts;
 use super::*;
 

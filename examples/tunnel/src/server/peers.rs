@@ -69,8 +69,17 @@ pub(crate) enum Asked {
 pub(crate) enum PassOnFailed {
     #[error("the server that holds the tunnel let the reservation lapse")]
     Lapsed,
+    #[error("the server that holds the tunnel could not be reached: {0}")]
+    Unreached(BoxError),
     #[error("the server that holds the tunnel failed: {0}")]
     Peer(BoxError),
+}
+
+impl PassOnFailed {
+    /// The application has certainly not seen the request.
+    pub(crate) fn unsent(&self) -> bool {
+        matches!(self, Self::Lapsed | Self::Unreached(_))
+    }
 }
 
 impl Peers {
@@ -197,11 +206,14 @@ impl Peers {
         *request.uri_mut() =
             forward_uri(reserved.peer, request.uri()).map_err(PassOnFailed::Peer)?;
         request.headers_mut().insert(RESERVATION, reserved.token);
-        let mut response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| PassOnFailed::Peer(error.into()))?;
+        let mut response =
+            self.client
+                .request(request)
+                .await
+                .map_err(|error| match error.is_connect() {
+                    true => PassOnFailed::Unreached(error.into()),
+                    false => PassOnFailed::Peer(error.into()),
+                })?;
         if response.headers().contains_key(RESERVATION) {
             return Err(PassOnFailed::Lapsed);
         }

@@ -185,3 +185,42 @@ async fn a_reservation_counts_until_it_lapses_and_serves_one_request_only() {
         .reports(json!({ "closed": 1, "idle": 0, "busy": 0 }))
         .await;
 }
+
+/// A server that says it has every tunnel, and then does not.
+async fn forgetful() -> (
+    std::net::SocketAddr,
+    tokio::sync::mpsc::UnboundedReceiver<()>,
+) {
+    let (told, asked) = tokio::sync::mpsc::unbounded_channel();
+    let router = axum::Router::new()
+        .route(
+            "/peers/reserve",
+            axum::routing::post(|| async { r#"{"token":"x"}"# }),
+        )
+        .fallback(move || {
+            let _ = told.send(());
+            async { (StatusCode::GONE, [("tunnel-reservation", "lapsed")]) }
+        });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn a_request_that_its_peer_no_longer_expects_goes_on_looking_unless_its_body_is_gone() {
+    let fleet = Fleet::start(1).await;
+    let server = &fleet.servers[0];
+    let (peer, mut asked) = forgetful().await;
+    fleet.write_peers(&[peer]);
+    let waiting = server.spawn_get("/t/a/");
+    soon("a request at the peer", asked.recv()).await.unwrap();
+    let (_send, body) = pieces();
+    let response = server.send("POST", "/t/a/", body).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(read(response).await.contains("TunnelMoved"));
+    let mut tunnel = server.tunnel("a").await;
+    tunnel.arrival().await.answer(text("found"));
+    let response = waiting.await.unwrap();
+    assert_eq!(read(response).await, "found");
+}
