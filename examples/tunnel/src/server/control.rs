@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::drain::Drain;
 use super::state_file::{self, Kept, Unreadable, WriteFailed};
@@ -67,6 +67,8 @@ pub(crate) struct Control {
     seal_in_doubt: AtomicBool,
     admission: Admission,
     drain: Arc<Drain>,
+    /// Tells the public port of every order to drain.
+    draining: watch::Sender<bool>,
 }
 
 impl Control {
@@ -88,7 +90,13 @@ impl Control {
                 written: true,
             }),
             drain,
+            draining: watch::Sender::new(false),
         }))
+    }
+
+    /// True, anew, at every order to drain.
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     pub(crate) fn admission(&self) -> &Admission {
@@ -125,6 +133,7 @@ impl Control {
                 self.keep(&mut memory, kept).await?;
                 self.drain.cancel();
                 self.admission.apply(Event::Resume)?;
+                self.draining.send_replace(false);
             }
             What::Seal => {
                 self.seal(
@@ -165,6 +174,7 @@ impl Control {
         let state = self.admission.apply(Event::Drain)?;
         if state.mode == Mode::Draining {
             self.drain.give(per_second, lease, Instant::now());
+            self.draining.send_replace(true);
         }
         Ok(())
     }

@@ -189,11 +189,14 @@ fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) 
         let shared = shared.clone();
         move |request| forward::public(shared.clone(), request)
     };
-    tokio::spawn(serve::serve(public, on_public, stop.clone()));
+    let draining = shared.control.draining();
+    tokio::spawn(serve::serve(public, on_public, stop.clone(), draining));
     tokio::spawn(serve::serve(
         private,
         endpoint::handler(shared.clone()),
         stop.clone(),
+        // Nobody is sent elsewhere from here.
+        tokio::sync::watch::channel(false).1,
     ));
     tokio::spawn(
         stop.clone()

@@ -7,19 +7,22 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::Request;
+use http::{Request, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Outbox;
@@ -34,9 +37,13 @@ const NEXT_HEAD: Duration = Duration::from_secs(75);
 /// A response counts until it is in the kernel's send buffer, so that bounds what termination could still lose.
 const UNSENT: usize = 128 * 1024;
 
-/// Serves until `stop`; connections end with it.
-pub(crate) async fn serve<H, F>(listener: TcpListener, handle: H, stop: CancellationToken)
-where
+/// Serves until `stop`; connections end with it, and between two requests when `draining` turns true.
+pub(crate) async fn serve<H, F>(
+    listener: TcpListener,
+    handle: H,
+    stop: CancellationToken,
+    draining: watch::Receiver<bool>,
+) where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
@@ -50,7 +57,13 @@ where
                 let _ = socket.set_nodelay(true);
                 net::keep_alive(&socket);
                 net::bound_unsent(&socket, UNSENT);
-                tokio::spawn(connection(socket, handle.clone(), stop.clone(), NEXT_HEAD));
+                tokio::spawn(connection(
+                    socket,
+                    handle.clone(),
+                    stop.clone(),
+                    draining.clone(),
+                    NEXT_HEAD,
+                ));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: others must close before another try makes sense.
@@ -61,8 +74,13 @@ where
     }
 }
 
-async fn connection<S, H, F>(socket: S, handle: H, stop: CancellationToken, next_head: Duration)
-where
+async fn connection<S, H, F>(
+    socket: S,
+    handle: H,
+    stop: CancellationToken,
+    mut draining: watch::Receiver<bool>,
+    next_head: Duration,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
@@ -72,22 +90,51 @@ where
         socket,
         outbox: outbox.clone(),
     });
+    let used = Arc::new(AtomicBool::new(false));
+    let using = used.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        // A handshake has its connection for itself.
+        if !request.headers().contains_key(header::UPGRADE) {
+            using.store(true, Ordering::SeqCst);
+        }
         request.extensions_mut().insert(outbox.clone());
         let response = handle(request);
         async move { Ok::<Response<Body>, Infallible>(response.await) }
     });
-    let connection = http1::Builder::new()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(next_head)
         .serve_connection(io, service)
         .with_upgrades();
-    tokio::select! {
-        () = stop.cancelled() => {}
-        ended = connection => if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended");
+    let mut serving = pin!(serving);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            ended = serving.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended");
+                }
+                return;
+            }
+            // One without a request yet is left to it: the answer says that the connection closes.
+            () = turned(&mut draining) => if used.load(Ordering::SeqCst) {
+                serving.as_mut().graceful_shutdown();
+            }
         }
     }
+}
+
+/// Waits until draining is ordered, or ordered again.
+///
+/// An NLB leaves a connection on the server where it was opened, so an idle one would otherwise bring its next request
+/// here although the traffic has moved.
+async fn turned(draining: &mut watch::Receiver<bool>) {
+    while draining.changed().await.is_ok() {
+        if *draining.borrow_and_update() {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 /// A socket that empties an outbox whenever hyper has nothing left to write.
@@ -151,7 +198,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flushing<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use bytes::Bytes;
     use hyper::body::Frame;
@@ -190,7 +237,13 @@ mod tests {
         ] {
             let (ours, mut users) = duplex(1024);
             let stop = CancellationToken::new();
-            tokio::spawn(connection(ours, handle, stop, limit));
+            tokio::spawn(connection(
+                ours,
+                handle,
+                stop,
+                watch::channel(false).1,
+                limit,
+            ));
             users.write_all(sent.as_bytes()).await.unwrap();
             let mut received = Vec::new();
             let ended = users.read_to_end(&mut received);
@@ -223,6 +276,7 @@ mod tests {
             ours,
             handle,
             CancellationToken::new(),
+            watch::channel(false).1,
             NEXT_HEAD,
         ));
         users
