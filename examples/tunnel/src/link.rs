@@ -44,6 +44,8 @@ pub(crate) fn websocket_config() -> WebSocketConfig {
 pub(crate) enum Event {
     /// The peer sent its Close frame; [`Event::Ended`] follows.
     PeerClosed { code: u16, reason: String },
+    /// The first message is here that has nothing else to tell, a pong most likely: somebody holds the other end.
+    Spoke,
     /// Data arrived while no HTTP/2 connection is attached. It goes to the one attached now, or nowhere.
     Unattached,
     /// The HTTP/2 connection is over while the WebSocket is not.
@@ -60,6 +62,8 @@ pub(crate) struct Link<S> {
     inbound: Bytes,
     /// Something arrived since the last ping period.
     heard: bool,
+    /// [`Event::Spoke`] was told.
+    spoke: bool,
     /// Everything written has left for the network.
     flushed: bool,
     silent_periods: u32,
@@ -73,6 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             pipe: None,
             inbound: Bytes::new(),
             heard: false,
+            spoke: false,
             flushed: true,
             silent_periods: 0,
             closing: false,
@@ -145,6 +150,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     self.heard = true;
                     if let Some(event) = self.receive(message) {
                         return Poll::Ready(event);
+                    }
+                    if !std::mem::replace(&mut self.spoke, true) {
+                        return Poll::Ready(Event::Spoke);
                     }
                 }
             }

@@ -158,6 +158,7 @@ async fn drive(
     loop {
         tokio::select! {
             event = poll_fn(|cx| link.poll_event(cx)) => match event {
+                link::Event::Spoke => {}
                 link::Event::Unattached => link.attach(begin()),
                 link::Event::PeerClosed { code, reason } => {
                     end.get_or_insert(End::Closed { code, reason, in_flight: counter.in_flight() });

@@ -1,7 +1,7 @@
 //! Tells the other servers that a tunnel's name was taken here.
 //!
 //! Owns the outgoing notices, gathered so that a thousand tunnels that come back at once make a few calls. Best
-//! effort: a server that misses one keeps its older tunnel until that ends by itself. `open` hands in, `reserve`
+//! effort: a server that misses one keeps its older tunnel until that ends by itself. `carrier` hands in, `reserve`
 //! receives at the other end.
 
 use std::sync::Arc;

@@ -46,7 +46,7 @@ pub(crate) async fn carry<S>(
         _place: place,
     };
     let tunnel = &registered.tunnel;
-    let end = drive(shared.ping_every, tunnel, Link::new(socket)).await;
+    let end = drive(shared, tunnel, Link::new(socket)).await;
     let ordered = matches!(
         tunnel.phase(),
         Phase::Closing {
@@ -86,16 +86,21 @@ impl Drop for Registered<'_> {
     }
 }
 
-async fn drive<S>(ping_every: Duration, tunnel: &Tunnel, mut link: Link<S>) -> End
+async fn drive<S>(shared: &Shared, tunnel: &Tunnel, mut link: Link<S>) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut closing = false;
-    let mut due = Instant::now() + ping_every;
+    let mut due = Instant::now() + shared.ping_every;
+    // Its answer shows that the client still wants what it asked for.
+    link.ping();
     loop {
         tokio::select! {
             event = poll_fn(|cx| link.poll_event(cx)) => match event {
                 Event::Ended(result) => return if result.is_ok() { End::Handshake } else { End::Lost },
+                // Only now: a handshake that its client has given up meanwhile must not end the tunnel that the client
+                // has opened elsewhere instead.
+                Event::Spoke => shared.announcer.taken(&tunnel.name, tunnel.opened_at),
                 // Whoever speaks before it was spoken to is not listened to.
                 Event::Unattached => {}
                 Event::PeerClosed { .. } => {
@@ -122,7 +127,7 @@ where
                 if !link.ping() {
                     return End::Lost;
                 }
-                due = Instant::now() + ping_every;
+                due = Instant::now() + shared.ping_every;
             }
         }
     }

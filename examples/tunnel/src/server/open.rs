@@ -82,6 +82,5 @@ async fn upgrade(
     let tunnel = shared.registry.open(&name, opened_at, Instant::now());
     drop(carried);
     shared.metrics.opened.inc();
-    shared.announcer.taken(&name, opened_at);
     carry(&shared, tunnel, socket, place).await;
 }

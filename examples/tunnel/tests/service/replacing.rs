@@ -53,3 +53,25 @@ async fn it_replaces_one_on_another_server_too() {
     second.arrival().await.answer(text("second"));
     assert_eq!(read(response.await.unwrap()).await, "second");
 }
+
+#[tokio::test]
+async fn one_whose_client_says_nothing_replaces_none_on_another_server() {
+    let fleet = Fleet::start(2).await;
+    let (here, there) = (&fleet.servers[0], &fleet.servers[1]);
+    let mut live = here.tunnel("a").await;
+    let mut moving = here.tunnel("moving").await;
+    // Until then the servers do not know each other.
+    let response = there.send("POST", "/t/a/echo", text("known")).await;
+    assert_eq!(read(response).await, "known");
+    // As a handshake that its client gave up: nobody reads or answers there.
+    let _abandoned = there.foreign("a").await;
+    let _moved = there.tunnel("moving").await;
+    // Notices come in order, so one about the abandoned tunnel would have come by now.
+    assert_eq!(
+        u16::from(moving.closed().await.code),
+        tunnel::close::REPLACED
+    );
+    let response = here.spawn_get("/t/a/");
+    live.arrival().await.answer(text("live"));
+    assert_eq!(read(response.await.unwrap()).await, "live");
+}
