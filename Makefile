@@ -24,7 +24,7 @@ up: ready ## start the local cloud with 3 blue servers and keep it up
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local up
 
 # The input travels by the environment: make would eat its dollars, and a shell its quotes.
-deployment: export INPUT := $(value INPUT)
+deployment: override export INPUT := $(value INPUT)
 deployment: build ## run a deployment on it: make deployment INPUT='{"bake":{"seconds":20}}'
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local deployment
 
