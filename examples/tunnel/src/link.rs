@@ -25,8 +25,10 @@ const SILENT_PERIODS: u32 = 3;
 
 /// A stream may have this many unread bytes under way; one that nobody reads then stands still by itself.
 pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
-/// All streams of a tunnel together: 256 that stand still do not yet stop the others.
-pub(crate) const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
+/// So many requests share a tunnel at a time; more wait their turn.
+pub(crate) const STREAMS: u32 = 1000;
+/// All streams of a tunnel together: even if all but one stand still, that one moves.
+pub(crate) const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 /// The headers of one request or response together; HTTP/1.1 servers take as much.
 pub(crate) const HEADERS: u32 = 256 * 1024;
 

@@ -25,10 +25,13 @@ use tokio_util::sync::CancellationToken;
 use super::counted::{CountedApp, Counter};
 use super::{BoxError, Event, Options};
 use crate::close;
-use crate::link::{self, CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW, websocket_config};
+use crate::link::{
+    self, CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW, STREAMS, websocket_config,
+};
 use crate::net;
 
-const STREAMS: u32 = 10_000;
+/// Users who hang up one after the other, faster than we notice.
+const RESETS: usize = 10_000;
 /// How long the server may take to finish a closing handshake.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -137,7 +140,7 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEADERS)
-        .max_pending_accept_reset_streams(STREAMS as usize)
+        .max_pending_accept_reset_streams(RESETS)
         .max_local_error_reset_streams(None)
         .serve_connection(TokioIo::new(io), app)
         .await;

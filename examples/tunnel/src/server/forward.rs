@@ -265,15 +265,15 @@ struct Unsent {
 async fn into_tunnel(
     shared: &Shared,
     request: Request<Outgoing>,
-    work: Work,
+    mut work: Work,
     outbox: Outbox,
 ) -> Result<Response, Box<Unsent>> {
-    let Some(tunnel) = work
-        .in_flight
-        .as_ref()
-        .map(|in_flight| in_flight.tunnel().clone())
-    else {
-        return Err(Box::new(Unsent { request, work }));
+    let tunnel = match &mut work.in_flight {
+        Some(in_flight) => match in_flight.take_turn().await {
+            Ok(()) => in_flight.tunnel().clone(),
+            Err(_over) => return Err(Box::new(Unsent { request, work })),
+        },
+        None => return Err(Box::new(Unsent { request, work })),
     };
     let Ok(mut http2) = tunnel.http2().await else {
         return Err(Box::new(Unsent { request, work }));

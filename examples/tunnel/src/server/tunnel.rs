@@ -10,14 +10,11 @@ use std::time::{Duration, Instant};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::DuplexStream;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{AcquireError, Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::body::{BoxError, Outgoing};
 use crate::close;
-use crate::link::{CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW};
-
-/// A client that never answers has not said how many streams it takes; requests beyond this many wait their turn.
-const STREAMS_BEFORE_SETTINGS: usize = 1000;
+use crate::link::{CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW, STREAMS};
 
 /// Where a tunnel is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +57,8 @@ pub(crate) struct Tunnel {
     /// Tells the carrier to look at phase and attachment.
     pub(crate) changed: Notify,
     http2: OnceCell<SendRequest<Outgoing>>,
+    /// Kept here, because a client of another make may allow any number of streams, or never say how many.
+    streams: Arc<Semaphore>,
 }
 
 impl Tunnel {
@@ -79,6 +78,7 @@ impl Tunnel {
             life: Mutex::new(life),
             changed: Notify::new(),
             http2: OnceCell::new(),
+            streams: Arc::new(Semaphore::new(STREAMS as usize)),
         })
     }
 
@@ -97,7 +97,10 @@ impl Tunnel {
         }
         life.in_flight += 1;
         life.used = true;
-        Some(InFlight(self.clone()))
+        Some(InFlight {
+            tunnel: self.clone(),
+            stream: None,
+        })
     }
 
     fn end(&self, now: Instant) {
@@ -158,6 +161,7 @@ impl Tunnel {
             };
         }
         life.attach = None;
+        self.streams.close();
     }
 
     /// The transport that the carrier has to attach, once.
@@ -194,11 +198,11 @@ impl Tunnel {
         let (requests, connection) = Builder::new(TokioExecutor::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
+            .initial_max_send_streams(STREAMS as usize)
             .max_header_list_size(HEADERS)
             // Users hang up; that is no attack by the client.
             .max_local_error_reset_streams(None)
-            .max_concurrent_reset_streams(STREAMS_BEFORE_SETTINGS)
+            .max_concurrent_reset_streams(STREAMS as usize)
             .handshake(TokioIo::new(ours))
             .await?;
         tokio::spawn(async move {
@@ -233,17 +237,27 @@ impl Life {
 }
 
 /// A request in flight on a tunnel, until it is dropped.
-pub(crate) struct InFlight(Arc<Tunnel>);
+pub(crate) struct InFlight {
+    tunnel: Arc<Tunnel>,
+    stream: Option<OwnedSemaphorePermit>,
+}
 
 impl InFlight {
     pub(crate) fn tunnel(&self) -> &Arc<Tunnel> {
-        &self.0
+        &self.tunnel
+    }
+
+    /// Waits until it is one of so many that share the tunnel; an error if the tunnel is over.
+    pub(crate) async fn take_turn(&mut self) -> Result<(), AcquireError> {
+        let streams = self.tunnel.streams.clone();
+        self.stream = Some(streams.acquire_owned().await?);
+        Ok(())
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.end(Instant::now());
+        self.tunnel.end(Instant::now());
     }
 }
 

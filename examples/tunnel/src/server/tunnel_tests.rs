@@ -126,3 +126,27 @@ async fn a_user_who_hangs_up_first_does_not_take_the_connection_with_it() {
         "there is one connection"
     );
 }
+
+#[tokio::test]
+async fn requests_beyond_what_the_tunnel_holds_wait_their_turn() {
+    let now = Instant::now();
+    let tunnel = tunnel(now);
+    let mut sharing = Vec::new();
+    for _ in 0..STREAMS {
+        let mut request = tunnel.begin(now, REST).unwrap();
+        request.take_turn().await.unwrap();
+        sharing.push(request);
+    }
+    let mut next = tunnel.begin(now, REST).unwrap();
+    {
+        let mut turn = pin!(next.take_turn());
+        assert!(poll!(turn.as_mut()).is_pending());
+        sharing.pop();
+        assert!(matches!(poll!(turn), std::task::Poll::Ready(Ok(()))));
+    }
+    let mut last = tunnel.begin(now, REST).unwrap();
+    let mut turn = pin!(last.take_turn());
+    assert!(poll!(turn.as_mut()).is_pending());
+    tunnel.over(close::NORMAL, "");
+    assert!(matches!(poll!(turn), std::task::Poll::Ready(Err(_))));
+}
