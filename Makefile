@@ -39,8 +39,10 @@ ready:
 .PHONY: build
 build: ## build the functions, the tunnel and the local cloud (dev profile)
 	command -v cargo >/dev/null || { echo "Rust is missing: install it from your distribution or with rustup, then run make again." >&2; exit 1; }
-	[ -x $(CARGO_OUTPUT)/debug/ebbtide-local ] || echo "building (the first time takes some minutes on two cores)"
-	cargo build --locked --quiet --workspace --bins
+	# Only the first build is long enough to be watched.
+	if [ -x $(CARGO_OUTPUT)/debug/ebbtide-local ]; then quiet=--quiet; \
+	else quiet=; echo "building (the first time takes some minutes on two cores)"; fi; \
+	cargo build --locked $$quiet --workspace --bins
 
 $(VENV)/installed: tests/local-cloud/requirements.txt
 	echo "installing the emulators and checkers into $(VENV) (first time: about 2 minutes)"
