@@ -100,6 +100,8 @@ pub enum Fault {
     ReplyLost,
     /// Unreachable is when the call never arrives.
     Unreachable,
+    /// Superseding is when AWS acts and answers, and meanwhile the record's epoch rises: this caller is late from here.
+    Superseding,
 }
 
 impl Default for Fake {

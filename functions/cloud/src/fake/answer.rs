@@ -30,7 +30,11 @@ where
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         Err(OrchestratorError::operation(Error::erase(error(metadata))))
     };
-    Some(match world.fault(name) {
+    let fault = world.fault(name);
+    if let (Some(Fault::Superseding), Some(record)) = (fault, world.record.as_mut()) {
+        record.epoch += 1;
+    }
+    Some(match fault {
         Some(Fault::Refused(code)) => refused(code, "as the test wants it"),
         Some(Fault::Unreachable) => {
             Err(OrchestratorError::timeout("the call never arrived".into()))
@@ -40,7 +44,7 @@ where
             let _ = act(world, input);
             Err(OrchestratorError::timeout("the reply was lost".into()))
         }
-        None => match act(world, input) {
+        Some(Fault::Superseding) | None => match act(world, input) {
             Ok(output) => Ok(Output::erase(output)),
             Err((code, message)) => refused(code, &message),
         },

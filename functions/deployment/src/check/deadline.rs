@@ -17,7 +17,7 @@ pub struct Deadline {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the drain's deadline was {ended}; still waiting for {waiting_for}. Nothing was cut, both environments serve. \
-     Look at the servers named, then redrive this execution: that grants another {term_seconds} s"
+     Look at the servers named, then redrive this execution: each redrive moves the deadline on by {term_seconds} s"
 )]
 pub struct DeadlineExceeded {
     /// When the deadline was, redrives included.

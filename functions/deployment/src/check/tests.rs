@@ -271,7 +271,7 @@ fn the_deadlines_cause_names_the_blocker_and_what_a_redrive_does() {
         "{cause}"
     );
     assert!(
-        cause.contains("redrive this execution: that grants another 86400 s"),
+        cause.contains("each redrive moves the deadline on by 86400 s"),
         "{cause}"
     );
 }

@@ -272,6 +272,22 @@ async fn a_late_caller_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_caller_that_becomes_late_on_the_way_ends_no_further_instance() {
+    for (operation, changes) in [
+        ("DeregisterTargets", vec!["DeregisterTargets"]),
+        (
+            "TerminateInstances",
+            vec!["DeregisterTargets", "TerminateInstances"],
+        ),
+    ] {
+        let fake = drained();
+        fake.fail(operation, Fault::Superseding);
+        assert_eq!(failure(&fake, &sealed(&ALL)).await, ErrorName::Superseded);
+        assert_eq!(fake.changes(), changes, "superseded during {operation}");
+    }
+}
+
+#[tokio::test]
 async fn a_payload_that_contradicts_itself_is_refused() {
     let fake = drained();
     let mut stranger = sealed(&ALL);
