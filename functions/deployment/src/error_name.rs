@@ -40,8 +40,12 @@ error_names! {
     AccessDenied,
     /// AWS has no such instances in this subnet now, or a quota is used up.
     CapacityUnavailable,
-    /// Green has too few healthy targets to be given, or to keep, weight.
+    /// Blue has too few healthy targets to be given weight back; an operator mends its servers and redrives.
     TooFewHealthy,
+    /// Green has too few healthy targets to be given, or to keep, weight: a reason to roll back.
+    GreenUnhealthy,
+    /// Too few blue servers have opened again to be given weight back; an operator mends them and redrives.
+    BlueNotOpen,
     /// A change was made, and reading it again shows something else.
     NotConfirmed,
     /// The drain's deadline has passed while a server still blocks; nothing was cut.
