@@ -83,7 +83,16 @@ fn parse(item: &HashMap<String, AttributeValue>) -> Option<Record> {
         owner,
         blue: text("blue"),
         green: text("green"),
+        plan: text("plan"),
+        clearing: text("clearing"),
+        roll_back: text("rollBack"),
+        claimed_at: text("claimedAt"),
+        switched_at: text("switchedAt"),
+        baked_at: text("bakedAt"),
+        deadline_at: text("deadlineAt"),
+        updated_at: text("updatedAt"),
         waiting_for: text("waitingFor"),
+        forecast: text("forecast"),
     })
 }
 
@@ -109,7 +118,16 @@ mod tests {
             ("switched", text("yes")),
             ("blue", text("arn:a")),
             ("green", text("arn:b")),
+            ("plan", text("{}")),
+            ("clearing", text("deploy-0")),
+            ("rollBack", text("operator")),
+            ("claimedAt", text("1")),
+            ("switchedAt", text("2")),
+            ("bakedAt", text("3")),
+            ("deadlineAt", text("4")),
+            ("updatedAt", text("5")),
             ("waitingFor", text("1 busy session")),
+            ("forecast", text("in an hour")),
         ]));
         let expected = Record {
             owner: Some("deploy-1".to_owned()),
@@ -119,7 +137,16 @@ mod tests {
             switched: true,
             blue: Some("arn:a".to_owned()),
             green: Some("arn:b".to_owned()),
+            plan: Some("{}".to_owned()),
+            clearing: Some("deploy-0".to_owned()),
+            roll_back: Some("operator".to_owned()),
+            claimed_at: Some("1".to_owned()),
+            switched_at: Some("2".to_owned()),
+            baked_at: Some("3".to_owned()),
+            deadline_at: Some("4".to_owned()),
+            updated_at: Some("5".to_owned()),
             waiting_for: Some("1 busy session".to_owned()),
+            forecast: Some("in an hour".to_owned()),
         };
         assert_eq!(record, Some(expected));
     }

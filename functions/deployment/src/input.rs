@@ -1,9 +1,14 @@
 //! What a deployment may ask for: the execution's input, checked as a whole before anything is touched.
 //!
 //! Refuses unknown fields (and proposes the one that was probably meant), wrong types, numbers out of bounds, and
-//! fields of features that this version does not have. Every error is told at once. Called by `plan-deployment`.
+//! anything beside a request that stands alone. Every error is told at once. Called by `plan-deployment`.
+
+pub(crate) mod lists;
+mod request;
 
 use serde_json::{Map, Value};
+
+pub use request::{Request, TakeOver, Then};
 
 use crate::settings::{
     BAKE_SECONDS, Bounds, CLOSURES_PER_SECOND, COUNT, DEADLINE_SECONDS, HEALTHY_SECONDS,
@@ -14,14 +19,22 @@ use crate::suggestion::closest;
 /// A valid input: what the execution asks for, and nothing where the stack's default applies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Input {
+    /// What is asked for; beside anything but a deployment there are no other fields.
+    pub request: Request,
     /// `green.launchTemplateVersion`: `$Latest`, `$Default` or a number.
     pub launch_template_version: Option<String>,
     /// `green.count`.
     pub count: Option<u32>,
     /// `green.healthySeconds`.
     pub healthy_seconds: Option<u32>,
+    /// `traffic.steps`: rising, the last is 100.
+    pub steps: Option<Vec<u32>>,
+    /// `traffic.stepSeconds`.
+    pub step_seconds: Option<u32>,
     /// `bake.seconds`.
     pub bake_seconds: Option<u32>,
+    /// `bake.alarms`: distinct names.
+    pub alarms: Option<Vec<String>>,
     /// `drain.settleSeconds`.
     pub settle_seconds: Option<u32>,
     /// `drain.closuresPerSecond`.
@@ -30,6 +43,8 @@ pub struct Input {
     pub poll_seconds: Option<u32>,
     /// `drain.deadlineSeconds`.
     pub deadline_seconds: Option<u32>,
+    /// `drain.detached`.
+    pub detached: Option<bool>,
     /// `minimumHealthyPercent`.
     pub minimum_healthy_percent: Option<u32>,
     /// `dryRun`.
@@ -56,7 +71,6 @@ const DRAIN: &[&str] = &[
     "deadlineSeconds",
     "detached",
 ];
-const TAKE_OVER: &[&str] = &["deployment", "then"];
 
 impl Input {
     /// Reads the input of an execution.
@@ -73,11 +87,15 @@ impl Input {
         let bake = reader.section("bake", root.get("bake"), BAKE);
         let drain = reader.section("drain", root.get("drain"), DRAIN);
         let parsed = Self {
+            request: reader.request(root),
             launch_template_version: green
                 .and_then(|green| reader.version(green.get("launchTemplateVersion"))),
             count: reader.number(green, "green.count", COUNT),
             healthy_seconds: reader.number(green, "green.healthySeconds", HEALTHY_SECONDS),
+            steps: reader.steps(traffic.and_then(|traffic| traffic.get("steps"))),
+            step_seconds: reader.number(traffic, "traffic.stepSeconds", STEP_SECONDS),
             bake_seconds: reader.number(bake, "bake.seconds", BAKE_SECONDS),
+            alarms: reader.alarms(bake.and_then(|bake| bake.get("alarms"))),
             settle_seconds: reader.number(drain, "drain.settleSeconds", SETTLE_SECONDS),
             closures_per_second: reader.number(
                 drain,
@@ -86,6 +104,7 @@ impl Input {
             ),
             poll_seconds: reader.number(drain, "drain.pollSeconds", POLL_SECONDS),
             deadline_seconds: reader.number(drain, "drain.deadlineSeconds", DEADLINE_SECONDS),
+            detached: reader.boolean(drain, "drain.detached"),
             minimum_healthy_percent: reader.number(
                 Some(root),
                 "minimumHealthyPercent",
@@ -93,14 +112,6 @@ impl Input {
             ),
             dry_run: reader.boolean(Some(root), "dryRun").unwrap_or_default(),
         };
-        reader.number(traffic, "traffic.stepSeconds", STEP_SECONDS);
-        reader.steps(traffic.and_then(|traffic| traffic.get("steps")));
-        reader.alarms(bake.and_then(|bake| bake.get("alarms")));
-        if reader.boolean(drain, "drain.detached") == Some(true) {
-            reader.not_available("drain.detached: true");
-        }
-        reader.take_over(root.get("takeOver"));
-        reader.roll_back(root.get("rollBack"));
         if reader.errors.is_empty() {
             Ok(parsed)
         } else {
@@ -119,11 +130,6 @@ impl Reader {
         let shown: String = got.to_string().chars().take(60).collect();
         self.errors
             .push(format!("{path}: expected {expected}, got {shown}"));
-    }
-
-    fn not_available(&mut self, what: &str) {
-        self.errors
-            .push(format!("{what} is not available in this version"));
     }
 
     /// An object with no fields but the known ones; nothing when it is absent or no object.
@@ -208,89 +214,28 @@ impl Reader {
         valid.then_some(text)
     }
 
-    fn steps(&mut self, value: Option<&Value>) {
-        let Some(value) = value else { return };
-        let steps: Option<Vec<u64>> = value
-            .as_array()
-            .and_then(|steps| steps.iter().map(Value::as_u64).collect());
-        match steps {
-            Some(steps) if steps == [100] => {}
-            Some(steps) if rise_to_100(&steps) => {
-                self.not_available("traffic.steps: anything but [100]")
-            }
-            _ => self.wrong(
-                "traffic.steps",
-                "a list of rising whole numbers from 1 to 100, the last of them 100",
-                value,
-            ),
+    fn steps(&mut self, value: Option<&Value>) -> Option<Vec<u32>> {
+        let value = value?;
+        let steps = lists::steps_of(value);
+        if steps.is_none() {
+            self.wrong("traffic.steps", lists::STEPS, value);
         }
+        steps
     }
 
-    fn alarms(&mut self, value: Option<&Value>) {
-        let Some(value) = value else { return };
-        match value.as_array() {
-            Some(names) if names.is_empty() => {}
-            Some(names)
-                if names
-                    .iter()
-                    .all(|name| name.as_str().is_some_and(|name| !name.is_empty())) =>
-            {
-                self.not_available("bake.alarms: a list that is not empty");
-            }
-            _ => self.wrong("bake.alarms", "a list of alarms' names", value),
+    fn alarms(&mut self, value: Option<&Value>) -> Option<Vec<String>> {
+        let value = value?;
+        let names = lists::alarms_of(value);
+        if names.is_none() {
+            self.wrong("bake.alarms", lists::ALARMS, value);
         }
-    }
-
-    fn take_over(&mut self, value: Option<&Value>) {
-        let before = self.errors.len();
-        let Some(section) = self.section("takeOver", value, TAKE_OVER) else {
-            return;
-        };
-        let named = |field: &str| {
-            section
-                .get(field)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        if named("deployment").is_empty() {
-            self.wrong(
-                "takeOver.deployment",
-                "a deployment's name",
-                section.get("deployment").unwrap_or(&Value::Null),
-            );
-        }
-        if !["continue", "rollBack"].contains(&named("then")) {
-            self.wrong(
-                "takeOver.then",
-                "\"continue\" or \"rollBack\"",
-                section.get("then").unwrap_or(&Value::Null),
-            );
-        }
-        if self.errors.len() == before {
-            self.not_available("takeOver:");
-        }
-    }
-
-    fn roll_back(&mut self, value: Option<&Value>) {
-        match value {
-            None => {}
-            Some(Value::String(deployment)) if !deployment.is_empty() => {
-                self.not_available("rollBack:")
-            }
-            Some(other) => self.wrong("rollBack", "a deployment's name", other),
-        }
+        names
     }
 }
 
 /// The field that `path` ends with.
 fn field<'a>(section: Option<&'a Map<String, Value>>, path: &str) -> Option<&'a Value> {
     section?.get(path.rsplit('.').next().unwrap_or(path))
-}
-
-fn rise_to_100(steps: &[u64]) -> bool {
-    steps.first().is_some_and(|first| *first > 0)
-        && steps.last() == Some(&100)
-        && steps.windows(2).all(|pair| pair[0] < pair[1])
 }
 
 #[cfg(test)]

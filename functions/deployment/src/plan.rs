@@ -4,20 +4,28 @@
 //! once and carries its numbers. Called by `plan-deployment`, which hands the plan to every later state.
 
 mod document;
+mod hazards;
+mod policy;
 mod refusal;
 mod spread;
+mod standing;
+mod watching;
 
 use crate::input::Input;
 use crate::observed::{Forward, Target, healthy};
-use crate::record::Record;
 use crate::roles::{Roles, roles};
 use crate::settings::{Defaults, MOST_INSTANCES};
-use crate::shape::Environment;
-use crate::wait;
+use crate::shape::{Environment, Server};
 
-pub use document::{Blue, Epoch, Green, Owner, Plan, Policy, SubnetShare};
+use policy::{policy, refuse_length};
+
+pub use document::{
+    Blue, Epoch, Green, Owner, Plan, Policy, Recorded, SubnetShare, TakenOver, hash,
+};
+pub use hazards::{Hazards, Idle};
 pub use refusal::Refusal;
 pub use spread::spread;
+pub use standing::{Unready, green_percent, is_repeat, owner, roll_back, take_over};
 
 /// The load balancer's kind, which decides how long it keeps sending sessions to blue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +47,12 @@ pub struct Group {
     pub target_type: String,
     /// Whether `stickiness.enabled` is on.
     pub sticky: bool,
+    /// The load balancers that send traffic to it, by ARN.
+    pub load_balancers: Vec<String>,
+    /// Whether the load balancer cuts the connections of an unhealthy target.
+    pub cuts_unhealthy: bool,
+    /// Whether it cuts those of a deregistered one when the delay ends.
+    pub cuts_deregistered: bool,
     /// Its targets, without those whose instance EC2 calls terminated.
     pub targets: Vec<Target>,
 }
@@ -59,12 +73,20 @@ pub struct Observation {
     pub forward: Forward,
     /// The kind of load balancer.
     pub load_balancer: LoadBalancer,
+    /// Its ARN.
+    pub load_balancer_arn: String,
+    /// How long it keeps a silent connection; none where nothing says so.
+    pub idle: Option<Idle>,
     /// The two configured groups.
     pub groups: [Group; 2],
     /// Forwards to either group from other listeners and rules of the load balancer.
     pub other_forwards: Vec<OtherForward>,
     /// The subnet of each of blue's live instances.
     pub blue_subnets: Vec<String>,
+    /// Blue's live instances, with their addresses.
+    pub blue_servers: Vec<Server>,
+    /// What may happen to blue's instances.
+    pub hazards: Hazards,
     /// Instances in green's group that this very deployment launched: a plan made anew.
     pub own_green: Vec<String>,
     /// The subnets that the stack names; none: as blue's.
@@ -75,6 +97,10 @@ pub struct Observation {
     pub launch_template_version: Option<String>,
     /// Whether that version has network interfaces of its own.
     pub network_interfaces: bool,
+    /// Whether it protects its instances from termination.
+    pub template_protects: bool,
+    /// Whether it launches Spot instances.
+    pub template_spot: bool,
     /// The version asked for.
     pub requested_version: String,
 }
@@ -88,27 +114,10 @@ pub struct Decision {
     pub green: Green,
     /// The numbers that bound the deployment.
     pub policy: Policy,
+    /// Blue's servers, to be asked for their session endpoints before anything begins.
+    pub servers: Vec<Server>,
     /// What an operator should know.
     pub warnings: Vec<String>,
-}
-
-/// The deployment that holds the service, when it is another one.
-pub fn owner(record: &Record, deployment: &str) -> Option<Owner> {
-    record.other_owner(deployment).map(|owner| Owner {
-        deployment: owner.to_owned(),
-        execution: record.execution.clone().unwrap_or_default(),
-        epoch: record.epoch,
-        stage: record.stage.clone().unwrap_or_default(),
-        switched: record.switched,
-        blue: record.blue.as_deref().map(Environment::of_arn),
-        green: record.green.as_deref().map(Environment::of_arn),
-        waiting_for: record.waiting_for.clone(),
-    })
-}
-
-/// Whether this very deployment has moved weights before: a name used again, which must not be planned a second time.
-pub fn is_repeat(record: &Record, deployment: &str) -> bool {
-    record.owner.as_deref() == Some(deployment) && record.switched
 }
 
 /// Decides whether the deployment may begin, and what it will do.
@@ -121,6 +130,8 @@ pub fn decide(
     defaults: &Defaults,
 ) -> Result<Decision, Vec<Refusal>> {
     let mut refusals = refuse_setting(seen);
+    refusals.extend(hazards::refuse_load_balancer(seen, defaults.ping_seconds));
+    refusals.extend(hazards::refuse_protection(seen));
     let configured =
         [0, 1].map(|index: usize| seen.groups[index].environment.target_group_arn.clone());
     let roles = match roles(&seen.forward, &configured) {
@@ -140,6 +151,8 @@ pub fn decide(
     let (Some(version), true) = (&seen.launch_template_version, refusals.is_empty()) else {
         return Err(refusals);
     };
+    let mut warnings = warnings(&policy, blue, healthy, count);
+    warnings.extend(hazards::warnings(seen));
     Ok(Decision {
         blue: Blue {
             environment: blue.environment.clone(),
@@ -153,7 +166,8 @@ pub fn decide(
             count,
         },
         policy,
-        warnings: warnings(&policy, blue, healthy, count),
+        servers: seen.blue_servers.clone(),
+        warnings,
     })
 }
 
@@ -267,52 +281,6 @@ fn refuse_green(seen: &Observation, green: &Group, count: u32, minimum: u32) -> 
         refusals.push(Refusal::NoSubnet);
     }
     refusals
-}
-
-/// What one execution's history has no room for would fail half-way, and could not be redriven.
-fn refuse_length(policy: &Policy) -> Option<Refusal> {
-    let passes = wait::most_passes(
-        policy.bake_seconds,
-        policy.poll_seconds,
-        policy.deadline_seconds,
-    );
-    (passes > wait::MOST_PASSES).then_some(Refusal::TooLong {
-        bake_seconds: policy.bake_seconds,
-        poll_seconds: policy.poll_seconds,
-        deadline_seconds: policy.deadline_seconds,
-        most: wait::MOST_PASSES,
-    })
-}
-
-fn policy(
-    input: &Input,
-    defaults: &Defaults,
-    blue_healthy: u32,
-    load_balancer: &LoadBalancer,
-) -> Policy {
-    let percent = input
-        .minimum_healthy_percent
-        .unwrap_or(defaults.minimum_healthy_percent);
-    // New sessions reached blue for 75 s and 120 s after a switch, measured on NLBs; ALBs follow within seconds.
-    let by_kind = if *load_balancer == LoadBalancer::Network {
-        180
-    } else {
-        30
-    };
-    Policy {
-        healthy_seconds: input.healthy_seconds.unwrap_or(defaults.healthy_seconds),
-        minimum_healthy: (percent.saturating_mul(blue_healthy)).div_ceil(100).max(1),
-        bake_seconds: input.bake_seconds.unwrap_or(defaults.bake_seconds),
-        settle_seconds: input
-            .settle_seconds
-            .or(defaults.settle_seconds)
-            .unwrap_or(by_kind),
-        closures_per_second: input
-            .closures_per_second
-            .unwrap_or(defaults.closures_per_second),
-        poll_seconds: input.poll_seconds.unwrap_or(defaults.poll_seconds),
-        deadline_seconds: input.deadline_seconds.unwrap_or(defaults.deadline_seconds),
-    }
 }
 
 fn warnings(policy: &Policy, blue: &Group, healthy: u32, count: u32) -> Vec<String> {

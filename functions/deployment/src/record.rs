@@ -22,8 +22,26 @@ pub struct Record {
     pub blue: Option<String>,
     /// The ARN of the target group that the owner's plan called green.
     pub green: Option<String>,
+    /// The owner's plan as JSON text, from which a deployment is taken over.
+    pub plan: Option<String>,
+    /// The deployment whose green the owner is clearing away, while it supersedes it.
+    pub clearing: Option<String>,
+    /// An operator's wish to roll back: who and when.
+    pub roll_back: Option<String>,
+    /// When the owner claimed the service.
+    pub claimed_at: Option<String>,
+    /// When its first weight moved.
+    pub switched_at: Option<String>,
+    /// When its bake ended.
+    pub baked_at: Option<String>,
+    /// When its drain fails with an alert.
+    pub deadline_at: Option<String>,
+    /// When the owner last wrote.
+    pub updated_at: Option<String>,
     /// What the owner was waiting for when it last wrote.
     pub waiting_for: Option<String>,
+    /// When the owner expected its drain to end when it last wrote.
+    pub forecast: Option<String>,
 }
 
 /// A function that is late: its deployment does not own the service any more, or not at this epoch.
@@ -61,14 +79,24 @@ impl Record {
         })
     }
 
-    /// The owner, when it is someone other than `deployment`.
-    pub fn other_owner(&self, deployment: &str) -> Option<&str> {
-        self.owner.as_deref().filter(|owner| *owner != deployment)
+    /// Whether `execution` of `deployment` is what owns the service.
+    ///
+    /// The name alone is not enough: a deployment that was taken over keeps its name, and the execution that it was
+    /// taken from must not take it back by planning again.
+    pub fn is_owned_by(&self, deployment: &str, execution: &str) -> bool {
+        self.owner.as_deref() == Some(deployment) && self.execution.as_deref() == Some(execution)
     }
 
-    /// The epoch that `deployment` claims: its own when it owns the service already, else the next one.
-    pub fn epoch_to_claim(&self, deployment: &str) -> u64 {
-        if self.owner.as_deref() == Some(deployment) {
+    /// The owner's name, when the service is held by anything but this very execution of `deployment`.
+    pub fn other_owner(&self, deployment: &str, execution: &str) -> Option<&str> {
+        self.owner
+            .as_deref()
+            .filter(|_| !self.is_owned_by(deployment, execution))
+    }
+
+    /// The epoch that `execution` of `deployment` claims: its own when it owns the service already, else the next one.
+    pub fn epoch_to_claim(&self, deployment: &str, execution: &str) -> u64 {
+        if self.is_owned_by(deployment, execution) {
             self.epoch
         } else {
             self.epoch + 1
@@ -83,6 +111,7 @@ mod tests {
     fn owned(owner: &str, epoch: u64) -> Record {
         Record {
             owner: Some(owner.to_owned()),
+            execution: Some(format!("arn:{owner}")),
             epoch,
             ..Record::default()
         }
@@ -125,10 +154,30 @@ mod tests {
 
     #[test]
     fn a_repeat_of_the_owner_claims_the_same_epoch() {
-        assert_eq!(owned("a", 5).epoch_to_claim("a"), 5);
-        assert_eq!(owned("b", 5).epoch_to_claim("a"), 6);
-        assert_eq!(Record::default().epoch_to_claim("a"), 1);
-        assert_eq!(owned("b", 5).other_owner("a"), Some("b"));
-        assert_eq!(owned("a", 5).other_owner("a"), None);
+        assert_eq!(owned("a", 5).epoch_to_claim("a", "arn:a"), 5);
+        assert_eq!(owned("b", 5).epoch_to_claim("a", "arn:a"), 6);
+        assert_eq!(Record::default().epoch_to_claim("a", "arn:a"), 1);
+        assert_eq!(owned("b", 5).other_owner("a", "arn:a"), Some("b"));
+        assert_eq!(owned("a", 5).other_owner("a", "arn:a"), None);
+        assert_eq!(Record::default().other_owner("a", "arn:a"), None);
+    }
+
+    #[test]
+    fn another_execution_of_the_same_deployment_is_another_owner() {
+        let taken = Record {
+            execution: Some("arn:successor".to_owned()),
+            ..owned("a", 6)
+        };
+        assert_eq!(taken.other_owner("a", "arn:a"), Some("a"));
+        assert_eq!(taken.epoch_to_claim("a", "arn:a"), 7);
+        let nameless = Record {
+            execution: None,
+            ..owned("a", 6)
+        };
+        assert_eq!(
+            nameless.other_owner("a", "arn:a"),
+            Some("a"),
+            "whose it is cannot be told"
+        );
     }
 }

@@ -34,11 +34,7 @@ fn payload() -> Payload {
         policy: Policy {
             healthy_seconds: 600,
             minimum_healthy: 3,
-            bake_seconds: 900,
-            settle_seconds: 30,
-            closures_per_second: 20,
-            poll_seconds: 30,
-            deadline_seconds: 86_400,
+            ..Policy::default()
         },
     }
 }

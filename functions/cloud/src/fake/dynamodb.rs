@@ -31,6 +31,13 @@ fn item(record: &Record) -> HashMap<String, AttributeValue> {
         ("owner", &record.owner),
         ("execution", &record.execution),
         ("stage", &record.stage),
+        ("blue", &record.blue),
+        ("green", &record.green),
+        ("plan", &record.plan),
+        ("clearing", &record.clearing),
+        ("rollBack", &record.roll_back),
+        ("claimedAt", &record.claimed_at),
+        ("waitingFor", &record.waiting_for),
     ];
     let mut item: HashMap<String, AttributeValue> = texts
         .into_iter()

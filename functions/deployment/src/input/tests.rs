@@ -18,12 +18,12 @@ fn nothing_is_required() {
 }
 
 #[test]
-fn everything_that_is_available_is_read() {
+fn everything_is_read() {
     let input = json!({
         "green": {"launchTemplateVersion": 7, "count": 3, "healthySeconds": 60},
-        "traffic": {"steps": [100], "stepSeconds": 60},
-        "bake": {"seconds": 10, "alarms": []},
-        "drain": {"settleSeconds": 2, "closuresPerSecond": 20, "pollSeconds": 30, "deadlineSeconds": 600, "detached": false},
+        "traffic": {"steps": [10, 50, 100], "stepSeconds": 60},
+        "bake": {"seconds": 10, "alarms": ["errors", "latency"]},
+        "drain": {"settleSeconds": 2, "closuresPerSecond": 20, "pollSeconds": 30, "deadlineSeconds": 600, "detached": true},
         "minimumHealthyPercent": 50,
         "dryRun": true,
     });
@@ -33,7 +33,12 @@ fn everything_that_is_available_is_read() {
             launch_template_version: Some("7".to_owned()),
             count: Some(3),
             healthy_seconds: Some(60),
+            request: Request::Deploy,
+            steps: Some(vec![10, 50, 100]),
+            step_seconds: Some(60),
             bake_seconds: Some(10),
+            alarms: Some(vec!["errors".to_owned(), "latency".to_owned()]),
+            detached: Some(true),
             settle_seconds: Some(2),
             closures_per_second: Some(20),
             poll_seconds: Some(30),
@@ -93,11 +98,35 @@ fn each_wrong_field_has_its_sentence() {
         ),
         (
             json!({"bake": {"alarms": [1]}}),
-            "bake.alarms: expected a list of alarms' names, got [1]",
+            "bake.alarms: expected a list of at most 100 alarms' names, each of 1 to 255 characters and named once, got [1]",
         ),
         (
             json!({"takeOver": {"deployment": "a", "then": "wait"}}),
             "takeOver.then: expected \"continue\" or \"rollBack\", got \"wait\"",
+        ),
+        (
+            json!({"takeOver": {"then": "continue"}}),
+            "takeOver.deployment: expected a deployment's name, got null",
+        ),
+        (
+            json!({"takeOver": {"deployment": "a", "then": "continue"}, "dryRun": true}),
+            "takeOver: stands alone, remove dryRun",
+        ),
+        (
+            json!({"rollBack": "a", "bake": {}, "green": {"count": 3}}),
+            "rollBack: stands alone, remove bake, green",
+        ),
+        (
+            json!({"rollBack": ""}),
+            "rollBack: expected a deployment's name, got \"\"",
+        ),
+        (
+            json!({"drain": {"detached": "yes"}}),
+            "drain.detached: expected true or false, got \"yes\"",
+        ),
+        (
+            json!({"traffic": {"stepSeconds": 86_401}}),
+            "traffic.stepSeconds: expected a whole number from 0 to 86400, got 86401",
         ),
         (
             json!({"rollBack": true}),
@@ -114,23 +143,55 @@ fn each_wrong_field_has_its_sentence() {
 }
 
 #[test]
-fn later_features_are_recognised_and_refused() {
-    let cases = [
-        json!({"traffic": {"steps": [10, 50, 100]}}),
-        json!({"bake": {"alarms": ["errors"]}}),
-        json!({"drain": {"detached": true}}),
-        json!({"takeOver": {"deployment": "a", "then": "continue"}}),
-        json!({"rollBack": "a"}),
-    ];
-    for input in cases {
-        let told = errors(&input);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(
-            told[0].ends_with("is not available in this version"),
-            "{}",
-            told[0]
+fn requests_that_stand_alone_are_read() {
+    let request = |input: &Value| Input::parse(input).unwrap().request;
+    assert_eq!(
+        request(&json!({"rollBack": "a"})),
+        Request::RollBack("a".to_owned())
+    );
+    for (word, then) in [("continue", Then::Continue), ("rollBack", Then::RollBack)] {
+        assert_eq!(
+            request(&json!({"takeOver": {"deployment": "a", "then": word}})),
+            Request::TakeOver(TakeOver {
+                deployment: "a".to_owned(),
+                then
+            })
         );
     }
+    let told = errors(&json!({"rollBack": "a", "takeOver": {"deployment": "a", "then": "continue"}}));
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[test]
+fn steps_rise_to_100_and_nothing_else_is_a_list_of_steps() {
+    let admitted = |steps: Value| Input::parse(&json!({"traffic": {"steps": steps}})).is_ok();
+    assert!(admitted(json!([100])));
+    assert!(admitted(json!([1, 2, 100])));
+    for steps in [
+        json!([]),
+        json!([0, 100]),
+        json!([10]),
+        json!([10, 10, 100]),
+        json!([10.5, 100]),
+        json!(["10", 100]),
+        json!([100, 101]),
+        json!(100),
+    ] {
+        assert!(!admitted(steps.clone()), "{steps}");
+    }
+}
+
+#[test]
+fn alarms_are_at_most_100_distinct_names() {
+    let admitted = |alarms: Value| Input::parse(&json!({"bake": {"alarms": alarms}})).is_ok();
+    let named = |count: usize| (0..count).map(|it| it.to_string()).collect::<Vec<_>>();
+    assert!(admitted(json!([])));
+    assert!(admitted(json!(named(100))));
+    assert!(!admitted(json!(named(101))));
+    assert!(!admitted(json!(["a", "a"])));
+    assert!(!admitted(json!([""])));
+    assert!(!admitted(json!(["a".repeat(256)])));
+    assert!(!admitted(json!("a")));
 }
 
 proptest! {

@@ -14,21 +14,66 @@ pub enum Refusal {
          another name"
     )]
     NameUsed(String),
-    /// TooLong is when bake and drain could take more passes than one execution's history has room for.
+    /// TooLong is when steps and bake could take more passes than one execution's history has room for.
     #[error(
-        "a bake of {bake_seconds} s looked at every {poll_seconds} s and a deadline after {deadline_seconds} s can take \
-         more than {most} passes, and an execution's history has no room for them: raise drain.pollSeconds, or lower \
-         bake.seconds or drain.deadlineSeconds"
+        "{steps} steps of {step_seconds} s before the last one and a bake of {bake_seconds} s, looked at every \
+         {poll_seconds} s at the most, can take {passes} passes, and an execution has room for {most}: raise \
+         drain.pollSeconds, or lower bake.seconds or traffic.stepSeconds"
     )]
     TooLong {
+        /// How many steps come before the last one.
+        steps: usize,
+        /// How long each of them is.
+        step_seconds: u32,
         /// How long the bake is.
         bake_seconds: u32,
-        /// How often it is looked at.
+        /// The longest wait between two looks.
         poll_seconds: u32,
-        /// How long the drain may take.
-        deadline_seconds: u32,
-        /// How many passes there is room for.
-        most: u64,
+        /// How many passes they can take.
+        passes: u64,
+        /// How many an execution makes.
+        most: u32,
+    },
+    /// IdleTimeout is when the load balancer cuts a silent session before its server pings it.
+    #[error(
+        "the load balancer closes a connection after {idle_seconds} s without data ({attribute}), and the servers ping \
+         every {ping_seconds} s: raise the attribute above that, or let the servers ping more often and set PingSeconds"
+    )]
+    IdleTimeout {
+        /// The attribute's name.
+        attribute: &'static str,
+        /// Its value.
+        idle_seconds: u32,
+        /// How often the servers ping.
+        ping_seconds: u32,
+    },
+    /// ServesAnother is when another load balancer sends traffic to one of the two groups.
+    #[error(
+        "load balancer {load_balancer} sends traffic to {group} too, and a deployment would not move it: its users would \
+         be left without servers; let it use other target groups"
+    )]
+    ServesAnother {
+        /// The target group's name.
+        group: String,
+        /// The other load balancer.
+        load_balancer: String,
+    },
+    /// Protected is when instances of blue could not be terminated in the end.
+    #[error(
+        "termination protection is on for {} of blue's instances, and they could never be replaced: turn it off \
+         (disableApiTermination) for {}", .0.len(), named(.0)
+    )]
+    Protected(Vec<String>),
+    /// TemplateProtects is when green's instances would be protected from termination, so that none could be replaced.
+    #[error(
+        "version {version} of launch template {template} turns termination protection on, and green could never be \
+         replaced: make a version without it"
+    )]
+    TemplateProtects {
+        /// The template's id.
+        template: String,
+        /// The version's number.
+        version: String,
     },
     /// StickyForward is when the forward action has target group stickiness: its cookie beats weights.
     #[error(
@@ -92,7 +137,7 @@ pub enum Refusal {
         targets: usize,
     },
     /// GreenNotEmpty is when green's group has targets that this deployment did not launch.
-    #[error("green, {group}, still has targets: {}; deregister and end them first", .instances.join(", "))]
+    #[error("green, {group}, still has targets: {}; deregister and end them first", named(.instances))]
     GreenNotEmpty {
         /// Green's target group's name.
         group: String,
@@ -124,4 +169,14 @@ pub enum Refusal {
         "there is no subnet to launch into: blue has no live instance and the stack names no subnet"
     )]
     NoSubnet,
+}
+
+/// Instances by name, the first ten of them: a Cause has an end.
+pub(super) fn named(instances: &[String]) -> String {
+    const MOST: usize = 10;
+    let first = instances.iter().take(MOST).cloned().collect::<Vec<_>>();
+    match instances.len().saturating_sub(MOST) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
 }

@@ -25,6 +25,9 @@ fn group(name: &str, targets: Vec<Target>) -> Group {
         environment: environment(name),
         target_type: "instance".to_owned(),
         sticky: false,
+        load_balancers: vec!["arn:balancer".to_owned()],
+        cuts_unhealthy: false,
+        cuts_deregistered: false,
         targets,
     }
 }
@@ -38,6 +41,13 @@ fn weights(a: u32, b: u32) -> Vec<GroupWeight> {
         .into()
 }
 
+fn idle(seconds: u32) -> Idle {
+    Idle {
+        attribute: "idle_timeout.timeout_seconds",
+        seconds,
+    }
+}
+
 fn ready() -> Observation {
     Observation {
         forward: Forward {
@@ -45,6 +55,8 @@ fn ready() -> Observation {
             sticky: false,
         },
         load_balancer: LoadBalancer::Application,
+        load_balancer_arn: "arn:balancer".to_owned(),
+        idle: Some(idle(60)),
         groups: [
             group(
                 "a",
@@ -62,11 +74,18 @@ fn ready() -> Observation {
             "subnet-2".to_owned(),
             "subnet-3".to_owned(),
         ],
+        blue_servers: vec![Server {
+            instance: "i-1".to_owned(),
+            ip: "10.0.0.1".to_owned(),
+        }],
+        hazards: Hazards::default(),
         own_green: Vec::new(),
         configured_subnets: Vec::new(),
         launch_template_id: "lt-1".to_owned(),
         launch_template_version: Some("7".to_owned()),
         network_interfaces: false,
+        template_protects: false,
+        template_spot: false,
         requested_version: "$Latest".to_owned(),
     }
 }
@@ -74,12 +93,18 @@ fn ready() -> Observation {
 fn defaults() -> Defaults {
     Defaults {
         healthy_seconds: 600,
+        steps: vec![100],
+        step_seconds: 60,
         bake_seconds: 900,
+        alarms: Vec::new(),
         settle_seconds: None,
         closures_per_second: 20,
         poll_seconds: 30,
         deadline_seconds: 86_400,
+        detached: false,
         minimum_healthy_percent: 100,
+        passes_per_execution: 500,
+        ping_seconds: 30,
     }
 }
 
@@ -102,6 +127,7 @@ fn a_ready_world_is_planned_as_blue_is() {
     assert_eq!(decision.green.subnets.len(), 3);
     assert_eq!(decision.policy.minimum_healthy, 3);
     assert_eq!(decision.policy.settle_seconds, 30);
+    assert_eq!(decision.servers, ready().blue_servers);
     assert_eq!(decision.warnings, Vec::<String>::new());
 }
 
@@ -321,47 +347,157 @@ fn every_reason_is_told_at_once() {
 }
 
 #[test]
-fn an_owner_comes_with_its_environments_so_that_it_can_be_superseded() {
-    let arn = |name: &str| {
-        format!(
-            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/0123456789abcdef"
-        )
+fn steps_alarms_and_detaching_reach_the_policy() {
+    let stack = Defaults {
+        alarms: vec!["errors".to_owned()],
+        detached: true,
+        ..defaults()
     };
-    let record = Record {
-        owner: Some("first".to_owned()),
-        blue: Some(arn("tunnel-a")),
-        green: Some(arn("tunnel-b")),
-        waiting_for: Some("2 busy sessions".to_owned()),
-        ..Record::default()
-    };
-    let owner = owner(&record, "second").unwrap();
-    assert_eq!(owner.blue.unwrap().name, "tunnel-a");
-    assert_eq!(owner.green.unwrap().target_group_arn, arn("tunnel-b"));
-    assert_eq!(owner.waiting_for.as_deref(), Some("2 busy sessions"));
+    let policy = |input: &Input| decide(&ready(), input, &stack).unwrap().policy;
+    let default = policy(&Input::default());
+    assert_eq!((default.steps, default.step_seconds), (vec![100], 60));
+    assert_eq!(default.alarms, ["errors"]);
+    assert!(default.detached);
+    assert_eq!(default.most_passes, 500);
+    let asked = policy(&Input {
+        steps: Some(vec![10, 100]),
+        step_seconds: Some(5),
+        alarms: Some(Vec::new()),
+        detached: Some(false),
+        ..Input::default()
+    });
+    assert_eq!((asked.steps, asked.step_seconds), (vec![10, 100], 5));
+    assert_eq!(asked.alarms, Vec::<String>::new());
+    assert!(!asked.detached);
 }
 
 #[test]
-fn only_ones_own_switched_record_is_a_repeat() {
-    let record = |owner: &str, switched| Record {
-        owner: Some(owner.to_owned()),
-        switched,
-        ..Record::default()
-    };
-    assert!(is_repeat(&record("me", true), "me"));
-    assert!(!is_repeat(&record("me", false), "me"), "a plan made anew");
-    assert!(!is_repeat(&record("other", true), "me"));
-    assert!(!is_repeat(&Record::default(), "me"));
-}
-
-#[test]
-fn a_deployment_that_its_history_has_no_room_for_is_refused() {
+fn a_bake_that_no_history_has_room_for_is_refused_and_a_long_drain_is_not() {
     let fortnight = Input {
         deadline_seconds: Some(1_209_600),
         ..Input::default()
     };
-    let refused = plan(&ready(), &fortnight).unwrap_err();
+    assert!(plan(&ready(), &fortnight).is_ok());
+    let day = Input {
+        bake_seconds: Some(86_400),
+        ..Input::default()
+    };
+    let refused = plan(&ready(), &day).unwrap_err();
     assert!(
-        matches!(refused[..], [Refusal::TooLong { most: 600, .. }]),
+        matches!(
+            refused[..],
+            [Refusal::TooLong {
+                steps: 0,
+                most: 500,
+                bake_seconds: 86_400,
+                ..
+            }]
+        ),
         "{refused:?}"
     );
+    let slow = Input {
+        poll_seconds: Some(300),
+        ..day
+    };
+    assert!(plan(&ready(), &slow).unwrap_err().len() == 1);
+}
+
+#[test]
+fn each_danger_to_sessions_is_refused() {
+    type Spoil = fn(&mut Observation);
+    let cases: Vec<(Spoil, &str)> = vec![
+        (
+            |seen| seen.idle = Some(idle(30)),
+            "closes a connection after 30 s without data (idle_timeout.timeout_seconds), and the servers ping every 30 s",
+        ),
+        (
+            |seen| seen.groups[1].load_balancers.push("arn:other".to_owned()),
+            "load balancer arn:other sends traffic to tunnel-b too",
+        ),
+        (
+            |seen| seen.hazards.protected = vec!["i-1".to_owned(), "i-2".to_owned()],
+            "termination protection is on for 2 of blue's instances, and they could never be replaced: turn it off \
+             (disableApiTermination) for i-1, i-2",
+        ),
+        (
+            |seen| seen.template_protects = true,
+            "version 7 of launch template lt-1 turns termination protection on",
+        ),
+    ];
+    for (spoil, words) in cases {
+        let mut seen = ready();
+        spoil(&mut seen);
+        let [refusal] = &refusals(&seen)[..] else {
+            panic!("not one refusal: {words}");
+        };
+        assert!(refusal.to_string().contains(words), "{refusal}");
+    }
+}
+
+#[test]
+fn an_idle_time_out_above_the_ping_interval_or_not_known_is_fine() {
+    for idle_time_out in [Some(idle(31)), None] {
+        let mut seen = ready();
+        seen.idle = idle_time_out;
+        assert_eq!(
+            plan(&seen, &Input::default()).unwrap().warnings,
+            Vec::<String>::new()
+        );
+    }
+}
+
+#[test]
+fn each_danger_that_stops_nothing_is_warned_of() {
+    type Spoil = fn(&mut Observation);
+    let cases: Vec<(Spoil, &str)> = vec![
+        (
+            |seen| seen.load_balancer = LoadBalancer::Network,
+            "at weight 0 is not documented",
+        ),
+        (
+            |seen| seen.groups[0].cuts_unhealthy = true,
+            "target_health_state.unhealthy.connection_termination.enabled off",
+        ),
+        (
+            |seen| seen.groups[1].cuts_deregistered = true,
+            "deregistered from tunnel-b",
+        ),
+        (
+            |seen| seen.hazards.unread = vec!["i-1".to_owned()],
+            "termination protection of 1 of blue's instances",
+        ),
+        (
+            |seen| seen.hazards.spot = vec!["i-3".to_owned()],
+            "blue has 1 Spot instances",
+        ),
+        (
+            |seen| seen.hazards.lifetimes = vec![("tunnel".to_owned(), 86_400)],
+            "Auto Scaling group tunnel replaces its instances after 86400 s",
+        ),
+        (
+            |seen| seen.template_spot = true,
+            "green would be Spot instances",
+        ),
+    ];
+    for (spoil, words) in cases {
+        let mut seen = ready();
+        spoil(&mut seen);
+        let [warning] = &plan(&seen, &Input::default()).unwrap().warnings[..] else {
+            panic!("not one warning: {words}");
+        };
+        assert!(warning.contains(words), "{warning}");
+    }
+}
+
+#[test]
+fn a_long_list_of_instances_is_cut_short() {
+    let many: Vec<String> = (0..500).map(|index| format!("i-{index}")).collect();
+    let told = Refusal::Protected(many).to_string();
+    assert!(told.ends_with("i-9 and 490 more"), "{told}");
+}
+
+#[test]
+fn a_hash_is_the_names_own_and_has_twelve_digits() {
+    assert_eq!(hash("abc"), "ba7816bf8f01");
+    assert_ne!(hash("deploy-1"), hash("deploy-2"));
 }

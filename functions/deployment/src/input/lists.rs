@@ -1,0 +1,52 @@
+//! The two lists that a deployment may ask for, from an input or from a stack's settings: steps and alarms' names.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// What steps must be, in words.
+pub(crate) const STEPS: &str =
+    "a list of rising whole numbers from 1 to 100, the last of them 100";
+/// What alarms must be, in words.
+pub(crate) const ALARMS: &str =
+    "a list of at most 100 alarms' names, each of 1 to 255 characters and named once";
+
+/// DescribeAlarms takes at most 100 names (its reference, `AlarmNames`).
+const MOST_ALARMS: usize = 100;
+/// The longest name that an alarm may have (PutMetricAlarm's reference, `AlarmName`).
+const LONGEST_NAME: usize = 255;
+
+/// The steps, if they are what [`STEPS`] says.
+pub(crate) fn steps_of(value: &Value) -> Option<Vec<u32>> {
+    let numbers = value.as_array()?.iter();
+    let steps: Vec<u32> = numbers
+        .map(|number| u32::try_from(number.as_u64()?).ok())
+        .collect::<Option<_>>()?;
+    rise_to_100(&steps).then_some(steps)
+}
+
+/// The names, if they are what [`ALARMS`] says.
+pub(crate) fn alarms_of(value: &Value) -> Option<Vec<String>> {
+    let names = value.as_array()?.iter();
+    let names: Vec<String> = names
+        .map(|name| name.as_str().map(str::to_owned))
+        .collect::<Option<_>>()?;
+    are_alarms(&names).then_some(names)
+}
+
+/// Whether the shares rise and end at 100.
+pub(crate) fn rise_to_100(steps: &[u32]) -> bool {
+    steps.first().is_some_and(|first| *first > 0)
+        && steps.last() == Some(&100)
+        && steps.windows(2).all(|pair| pair[0] < pair[1])
+}
+
+/// Whether one DescribeAlarms call can ask for all of them and be answered by as many.
+pub(crate) fn are_alarms(names: &[String]) -> bool {
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    names.len() <= MOST_ALARMS
+        && distinct.len() == names.len()
+        && names
+            .iter()
+            .all(|name| (1..=LONGEST_NAME).contains(&name.chars().count()))
+}

@@ -1,0 +1,98 @@
+//! How many passes the watching takes: the steps and the bake, which one execution sees to the end.
+//!
+//! Only the drain goes on in another execution, so what is watched must fit into one history. Counts the worst case:
+//! something changes at every pass and no pass takes any time. Called by the preflight.
+
+use super::Policy;
+use crate::wait::SHORTEST_SECONDS;
+
+/// The most passes that steps and bake can take.
+pub(super) fn passes(policy: &Policy) -> u64 {
+    let (poll, step) = (policy.poll_seconds, policy.step_seconds);
+    let steps = policy.steps.len().saturating_sub(1) as u64;
+    // A step ends with the pass that finds it over, and so does the bake; one more comes at the end of settling, which
+    // no wait sleeps through.
+    let of_steps = steps * (within(0, step, poll) + 1);
+    of_steps + within(policy.settle_seconds, policy.bake_seconds, poll) + 2
+}
+
+/// The passes within `seconds`, when waits grow from `grows_after` on: each is at least a fiftieth of the time since
+/// then (`wait`'s rule, since the load balancer settled or since a step's weights were set).
+fn within(grows_after: u32, seconds: u32, poll_seconds: u32) -> u64 {
+    let longest = u64::from(poll_seconds).max(SHORTEST_SECONDS);
+    let (mut elapsed, mut passes) = (0_u64, 0_u64);
+    while elapsed < u64::from(seconds) {
+        let floor = elapsed.saturating_sub(u64::from(grows_after)) / 50;
+        elapsed += floor.max(SHORTEST_SECONDS).min(longest);
+        passes += 1;
+    }
+    passes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(steps: &[u32], step_seconds: u32, bake_seconds: u32, poll_seconds: u32) -> Policy {
+        Policy {
+            steps: steps.to_vec(),
+            step_seconds,
+            bake_seconds,
+            poll_seconds,
+            settle_seconds: 30,
+            ..Policy::default()
+        }
+    }
+
+    #[test]
+    fn each_part_is_counted() {
+        let cases = [
+            // 0, 2, 4, 6 and 8 s, the end of settling and the end of the bake.
+            (policy(&[100], 60, 10, 30), 7),
+            (policy(&[100], 60, 0, 30), 2),
+            // A step of a minute: 30 passes and the one that ends it.
+            (policy(&[50, 100], 60, 0, 30), 33),
+            (policy(&[10, 50, 100], 60, 10, 30), 69),
+            (policy(&[100], 60, 10, 2), 7),
+        ];
+        for (policy, expected) in cases {
+            assert_eq!(passes(&policy), expected, "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn long_steps_are_possible_and_a_week_of_bake_is_not() {
+        assert!(passes(&policy(&[10, 100], 3600, 900, 300)) <= 500);
+        assert!(passes(&policy(&[100], 0, 604_800, 300)) > 600);
+    }
+
+    #[test]
+    fn no_wait_grows_before_the_load_balancer_settled() {
+        let slow = Policy {
+            settle_seconds: 900,
+            ..policy(&[100], 0, 900, 30)
+        };
+        assert_eq!(passes(&slow), 452);
+        assert!(passes(&policy(&[100], 0, 900, 30)) < 200);
+    }
+
+    proptest::proptest! {
+        /// The schedule that the wait rule itself makes, with passes that take time, never has more passes.
+        #[test]
+        fn never_too_few(settle in 1_u32..400, bake in 0_u32..2000, poll in 2_u32..=300, late in 0_u64..5) {
+            use jiff::{SignedDuration, Timestamp};
+            let at = |seconds: u64| Timestamp::UNIX_EPOCH
+                + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
+            let policy = Policy { settle_seconds: settle, ..policy(&[100], 0, bake, poll) };
+            let (mut elapsed, mut made) = (0, 1);
+            while elapsed < u64::from(bake) {
+                let now = at(elapsed);
+                let wait = crate::wait::seconds(now, now, at(u64::from(settle)), true, u64::from(poll));
+                let wait = crate::wait::until(wait, now, at(u64::from(settle)));
+                elapsed += crate::wait::until(wait, now, at(u64::from(bake))) + late;
+                made += 1;
+            }
+            proptest::prop_assert!(made <= passes(&policy));
+        }
+    }
+}
