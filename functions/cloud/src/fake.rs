@@ -7,6 +7,7 @@
 mod answer;
 mod auto_scaling;
 mod connection;
+mod danger;
 mod dynamodb;
 mod ec2;
 mod elb;
@@ -25,6 +26,8 @@ use ebbtide_deployment::shape::Environment;
 use jiff::Timestamp;
 
 use crate::{Cloud, Stack};
+
+pub use danger::{Attributes, Dangers};
 
 /// The listener of the fake.
 pub const LISTENER: &str =
@@ -58,6 +61,8 @@ pub struct World {
     pub versions: i64,
     /// Whether those versions have a network interface.
     pub interfaces: bool,
+    /// What a preflight looks for.
+    pub dangers: Dangers,
     /// Auto Scaling groups.
     pub scaling: Vec<ScalingGroup>,
     /// The client tokens that launches came with, and what they launched.
@@ -131,6 +136,7 @@ impl Fake {
             load_balancer: LoadBalancerTypeEnum::Application,
             versions: 7,
             interfaces: false,
+            dangers: Dangers::default(),
             scaling: Vec::new(),
             launches: Vec::new(),
             launched: InstanceState::Running,

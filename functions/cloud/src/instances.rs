@@ -1,5 +1,7 @@
 //! Instances: found by tags or ids, launched, tagged, ended one by one.
 
+mod protection;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::Client;
@@ -11,6 +13,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::CloudError;
+
+pub use protection::Protection;
 
 /// EC2 takes at most 200 values in a filter, and 1000 ids in a call of CreateTags.
 const CHUNK: usize = 100;
@@ -73,6 +77,16 @@ impl Instances {
     }
 
     async fn find(&self, filters: Vec<Filter>) -> Result<Vec<Instance>, CloudError> {
+        let pages = self.pages(filters).await?;
+        let mut found: Vec<Instance> = pages.iter().filter_map(read).collect();
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(found)
+    }
+
+    async fn pages(
+        &self,
+        filters: Vec<Filter>,
+    ) -> Result<Vec<aws_sdk_ec2::types::Instance>, CloudError> {
         let mut pages = self
             .client
             .describe_instances()
@@ -84,10 +98,9 @@ impl Instances {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| CloudError::of("DescribeInstances", &error))?;
             for reservation in page.reservations() {
-                found.extend(reservation.instances().iter().filter_map(read));
+                found.extend_from_slice(reservation.instances());
             }
         }
-        found.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(found)
     }
 

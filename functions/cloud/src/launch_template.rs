@@ -2,6 +2,7 @@
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::types::{LaunchTemplateVersion, MarketType};
 
 use crate::CloudError;
 
@@ -20,6 +21,10 @@ pub struct TemplateVersion {
     pub version: String,
     /// Whether it has network interfaces of its own: RunInstances then takes no subnet.
     pub network_interfaces: bool,
+    /// Whether it protects its instances from termination (`DisableApiTermination`, off unless set).
+    pub protects: bool,
+    /// Whether its instances are Spot instances (`InstanceMarketOptions.MarketType`).
+    pub spot: bool,
 }
 
 impl LaunchTemplates {
@@ -46,15 +51,7 @@ impl LaunchTemplates {
             call.launch_template_name(template)
         };
         match call.send().await {
-            Ok(answer) => Ok(answer.launch_template_versions().first().and_then(|found| {
-                Some(TemplateVersion {
-                    template: found.launch_template_id()?.to_owned(),
-                    version: found.version_number()?.to_string(),
-                    network_interfaces: found
-                        .launch_template_data()
-                        .is_some_and(|data| !data.network_interfaces().is_empty()),
-                })
-            })),
+            Ok(answer) => Ok(answer.launch_template_versions().first().and_then(read)),
             Err(error) if error.code().is_some_and(is_missing) => Ok(None),
             Err(error) => {
                 let operation = format!("DescribeLaunchTemplateVersions of {template}, {version}");
@@ -62,6 +59,20 @@ impl LaunchTemplates {
             }
         }
     }
+}
+
+fn read(found: &LaunchTemplateVersion) -> Option<TemplateVersion> {
+    let data = found.launch_template_data();
+    let market = data
+        .and_then(|data| data.instance_market_options())
+        .and_then(|options| options.market_type());
+    Some(TemplateVersion {
+        template: found.launch_template_id()?.to_owned(),
+        version: found.version_number()?.to_string(),
+        network_interfaces: data.is_some_and(|data| !data.network_interfaces().is_empty()),
+        protects: data.and_then(|data| data.disable_api_termination()) == Some(true),
+        spot: market == Some(&MarketType::Spot),
+    })
 }
 
 /// The codes by which EC2 says that there is no such template or version.

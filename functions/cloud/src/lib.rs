@@ -13,6 +13,8 @@ pub mod fake;
 mod instances;
 #[cfg(feature = "instances")]
 mod launch_template;
+#[cfg(feature = "instances")]
+mod lifetime;
 mod listener;
 mod record;
 mod target_group;
@@ -21,9 +23,11 @@ mod target_group;
 pub use auto_scaling::AutoScaling;
 pub use error::{CloudError, FailedCall};
 #[cfg(feature = "instances")]
-pub use instances::{Instances, Order, client_token, union};
+pub use instances::{Instances, Order, Protection, client_token, union};
 #[cfg(feature = "instances")]
 pub use launch_template::{LaunchTemplates, TemplateVersion};
+#[cfg(feature = "instances")]
+pub use lifetime::Lifetimes;
 pub use listener::{Listener, Live, UnfitAction};
 pub use record::Records;
 pub use target_group::{Described, TargetGroups};
@@ -90,6 +94,9 @@ pub struct Cloud {
     /// Auto Scaling groups.
     #[cfg(feature = "instances")]
     pub auto_scaling: AutoScaling,
+    /// How long Auto Scaling groups let their instances live.
+    #[cfg(feature = "instances")]
+    pub lifetimes: Lifetimes,
 }
 
 impl Clients {
@@ -134,7 +141,9 @@ impl Cloud {
             #[cfg(feature = "instances")]
             templates: LaunchTemplates::new(clients.ec2),
             #[cfg(feature = "instances")]
-            auto_scaling: AutoScaling::new(clients.auto_scaling),
+            auto_scaling: AutoScaling::new(clients.auto_scaling.clone()),
+            #[cfg(feature = "instances")]
+            lifetimes: Lifetimes::new(clients.auto_scaling),
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Refuses an action list that it could not write back as it was: AWS replaces the whole list.
 
+mod idle;
+
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, TargetGroupTuple,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
-    TargetDescription, TargetHealth, TargetHealthReasonEnum, TargetHealthStateEnum,
+    ProtocolEnum, TargetDescription, TargetGroupAttribute, TargetHealth, TargetHealthReasonEnum,
+    TargetHealthStateEnum,
 };
 use ebbtide_deployment::observed::Target;
 use ebbtide_deployment::shape::Environment;
@@ -28,7 +29,20 @@ pub struct Described {
     pub target_type: String,
     /// Whether `stickiness.enabled` is on.
     pub sticky: bool,
+    /// The load balancers that send traffic to it, by ARN.
+    pub load_balancers: Vec<String>,
+    /// Whether the load balancer cuts the connections of an unhealthy target.
+    pub cuts_unhealthy: bool,
+    /// Whether it cuts those of a deregistered one when the delay ends.
+    pub cuts_deregistered: bool,
 }
+
+/// Attributes of a target group and their defaults; source of all: TargetGroupAttribute's reference.
+const STICKY: &str = "stickiness.enabled";
+/// An NLB's, true where it was never set, and not to be had for UDP and TCP_UDP.
+const CUTS_UNHEALTHY: &str = "target_health_state.unhealthy.connection_termination.enabled";
+/// An NLB's, false where it was never set, but for UDP and TCP_UDP, where AWS sets it.
+const CUTS_DEREGISTERED: &str = "deregistration_delay.connection_termination.enabled";
 
 impl TargetGroups {
     pub(crate) fn new(client: Client) -> Self {
@@ -51,6 +65,16 @@ impl TargetGroups {
         let group = answer.target_groups().first();
         let group = group
             .ok_or_else(|| CloudError::unexpected(operation(), "there is no such target group"))?;
+        let attributes = self.attributes(arn).await?;
+        let on = |key: &str| {
+            let mut set = attributes.iter().filter(|it| it.key() == Some(key));
+            set.next()
+                .map(|attribute| attribute.value() == Some("true"))
+        };
+        let of_network = matches!(
+            group.protocol(),
+            Some(ProtocolEnum::Tcp | ProtocolEnum::Tls)
+        );
         Ok(Described {
             environment: Environment {
                 target_group_arn: arn.to_owned(),
@@ -59,11 +83,14 @@ impl TargetGroups {
             target_type: group
                 .target_type()
                 .map_or_else(|| "instance".to_owned(), |kind| kind.as_str().to_owned()),
-            sticky: self.is_sticky(arn).await?,
+            sticky: on(STICKY).unwrap_or(false),
+            load_balancers: group.load_balancer_arns().to_vec(),
+            cuts_unhealthy: on(CUTS_UNHEALTHY).unwrap_or(of_network),
+            cuts_deregistered: on(CUTS_DEREGISTERED).unwrap_or(false),
         })
     }
 
-    async fn is_sticky(&self, arn: &str) -> Result<bool, CloudError> {
+    async fn attributes(&self, arn: &str) -> Result<Vec<TargetGroupAttribute>, CloudError> {
         let answer = self
             .client
             .describe_target_group_attributes()
@@ -73,9 +100,7 @@ impl TargetGroups {
         let answer = answer.map_err(|error| {
             CloudError::of(format!("DescribeTargetGroupAttributes of {arn}"), &error)
         })?;
-        Ok(answer.attributes().iter().any(|attribute| {
-            attribute.key() == Some("stickiness.enabled") && attribute.value() == Some("true")
-        }))
+        Ok(answer.attributes().to_vec())
     }
 
     /// The targets of a group, each instance once however many of its ports are registered.

@@ -200,12 +200,10 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             .split(',')
             .map(|step| step.trim().parse().ok())
             .collect();
-        steps
-            .filter(|steps| rise_to_100(steps))
-            .unwrap_or_else(|| {
-                self.wrong(name, STEPS);
-                vec![100]
-            })
+        steps.filter(|steps| rise_to_100(steps)).unwrap_or_else(|| {
+            self.wrong(name, STEPS);
+            vec![100]
+        })
     }
 
     /// Empty items are dropped: a list parameter without items is one empty item.

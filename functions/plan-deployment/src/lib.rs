@@ -1,20 +1,24 @@
 //! The Lambda plan-deployment: checks the input, reads who owns the service, and decides what the deployment will do.
 //!
-//! Changes nothing. Refuses bad input before any call of AWS, and an unfit world with every reason at once.
+//! Changes nothing. Refuses bad input before any call of AWS, and an unfit world with every reason at once. A wish to
+//! roll back and a take-over go by the record alone: neither runs the preflight.
+
+mod observe;
 
 use ebbtide_cloud::{Cloud, CloudError};
 use ebbtide_deployment::ErrorName;
-use ebbtide_deployment::input::Input;
-use ebbtide_deployment::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
+use ebbtide_deployment::input::{Input, Request, TakeOver};
 use ebbtide_deployment::plan::{
-    Decision, Epoch, Group, Observation, Owner, Plan, Refusal, decide, is_repeat, owner,
+    Epoch, Owner, Plan, Recorded, Refusal, TakenOver, Unready, decide, green_percent, hash,
+    is_repeat, owner, roll_back, take_over,
 };
 use ebbtide_deployment::record::Record;
-use ebbtide_deployment::roles::roles;
 use ebbtide_deployment::settings::Defaults;
 use ebbtide_runtime::Failure;
 use serde::Deserialize;
 use serde_json::Value;
+
+use observe::observe;
 
 /// What the state machine asks for.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -65,6 +69,9 @@ pub enum Failed {
     /// Preflight is when the world is not fit for a deployment.
     #[error("a deployment is not possible now, nothing was touched: {}", sentences(.0))]
     Preflight(Vec<Refusal>),
+    /// Unready is when the record does not admit what is asked for.
+    #[error("nothing was touched: {0}")]
+    Unready(#[from] Unready),
     /// Edge is when a call failed.
     #[error(transparent)]
     Edge(#[from] CloudError),
@@ -74,7 +81,9 @@ impl Failure for Failed {
     fn name(&self) -> ErrorName {
         match self {
             Self::Input(_) => ErrorName::InvalidInput,
-            Self::Preflight(_) | Self::Edge(CloudError::Unfit(_)) => ErrorName::PreflightRefused,
+            Self::Preflight(_) | Self::Unready(_) | Self::Edge(CloudError::Unfit(_)) => {
+                ErrorName::PreflightRefused
+            }
             Self::Edge(error) => error.name(),
         }
     }
@@ -88,31 +97,58 @@ fn sentences(refusals: &[Refusal]) -> String {
         .join("; ")
 }
 
-/// Plans a deployment.
+/// Plans a deployment, or what was asked for instead of one.
 ///
 /// # Errors
 /// [`Failed`]; nothing was touched.
 pub async fn handle(cloud: &Cloud, settings: &Settings, payload: Payload) -> Result<Plan, Failed> {
     let input = Input::parse(&payload.input).map_err(Failed::Input)?;
     let record = cloud.records.read().await?;
-    if let Some(owner) = owner(&record, &payload.deployment) {
+    match &input.request {
+        Request::Deploy => deploy(cloud, settings, &payload, &input, &record).await,
+        Request::RollBack(deployment) => {
+            let owner = roll_back(&record, deployment)?;
+            tracing::info!(deployment, stage = owner.stage, "may be told to roll back");
+            Ok(Plan {
+                roll_back: Some(deployment.clone()),
+                ..bare(cloud, &payload, &record, Some(owner))
+            })
+        }
+        Request::TakeOver(asked) => taken_over(cloud, &payload, &record, asked).await,
+    }
+}
+
+async fn deploy(
+    cloud: &Cloud,
+    settings: &Settings,
+    payload: &Payload,
+    input: &Input,
+    record: &Record,
+) -> Result<Plan, Failed> {
+    let (deployment, execution) = (&payload.deployment, &payload.execution);
+    if let Some(owner) = owner(record, deployment, execution) {
         tracing::info!(
-            deployment = payload.deployment,
+            deployment,
             owner = owner.deployment,
+            execution = owner.execution,
             "the service is held"
         );
-        return Ok(plan(cloud, payload, &record, Some(owner), None));
+        return Ok(Plan {
+            hash: Some(hash(deployment)),
+            ..bare(cloud, payload, record, Some(owner))
+        });
     }
-    if is_repeat(&record, &payload.deployment) {
+    if is_repeat(record, deployment, execution) {
         return Err(Failed::Preflight(vec![Refusal::NameUsed(
-            payload.deployment,
+            deployment.clone(),
         )]));
     }
-    let seen = observe(cloud, settings, &input, &payload.deployment).await?;
-    let decision = decide(&seen, &input, &settings.defaults).map_err(Failed::Preflight)?;
+    let seen = observe(cloud, settings, input, deployment).await?;
+    let decision = decide(&seen, input, &settings.defaults).map_err(Failed::Preflight)?;
+    let plan = bare(cloud, payload, record, None);
     tracing::info!(
-        deployment = payload.deployment,
-        epoch = record.epoch_to_claim(&payload.deployment),
+        deployment,
+        epoch = plan.epoch.claimed,
         blue = decision.blue.environment.name,
         green = decision.green.environment.name,
         count = decision.green.count,
@@ -120,123 +156,81 @@ pub async fn handle(cloud: &Cloud, settings: &Settings, payload: Payload) -> Res
         warnings = decision.warnings.join("; "),
         "planned"
     );
-    Ok(plan(
-        cloud,
-        payload,
-        &record,
-        None,
-        Some((decision, input.dry_run)),
-    ))
-}
-
-fn plan(
-    cloud: &Cloud,
-    payload: Payload,
-    record: &Record,
-    owner: Option<Owner>,
-    decided: Option<(Decision, bool)>,
-) -> Plan {
-    let epoch = Epoch {
-        seen: record.epoch,
-        claimed: record.epoch_to_claim(&payload.deployment),
-    };
-    let (decision, dry_run) = decided.unzip();
-    let (blue, green, policy, warnings) = match decision {
-        Some(it) => (
-            Some(it.blue),
-            Some(it.green),
-            Some(it.policy),
-            Some(it.warnings),
-        ),
-        None => (None, None, None, None),
-    };
-    Plan {
-        deployment: payload.deployment,
-        execution: payload.execution,
-        service: cloud.service.clone(),
-        owner,
-        epoch,
-        dry_run,
-        blue,
-        green,
-        policy,
-        warnings,
-    }
-}
-
-async fn observe(
-    cloud: &Cloud,
-    settings: &Settings,
-    input: &Input,
-    deployment: &str,
-) -> Result<Observation, CloudError> {
-    let forward = cloud.listener.read().await?.forward;
-    let (balancer, load_balancer) = cloud.listener.load_balancer().await?;
-    let other_forwards = cloud
-        .listener
-        .other_forwards(&balancer, &load_balancer)
-        .await?;
-    let [first, second] = &settings.target_groups;
-    let (first, first_instances) = group(cloud, first).await?;
-    let (second, second_instances) = group(cloud, second).await?;
-    let (blue, green) = match roles(&forward, &settings.target_groups) {
-        Ok(roles) if roles.blue == settings.target_groups[1] => (second_instances, first_instances),
-        // Without clear roles there is no plan, and nobody asks whose instances these are.
-        _ => (first_instances, second_instances),
-    };
-    let requested = input
-        .launch_template_version
-        .clone()
-        .unwrap_or_else(|| "$Latest".to_owned());
-    let version = cloud
-        .templates
-        .resolve(&settings.launch_template, &requested)
-        .await?;
-    let (template, version, network_interfaces) = match version {
-        Some(it) => (it.template, Some(it.version), it.network_interfaces),
-        None => (settings.launch_template.clone(), None, false),
-    };
-    let own = |it: &&Instance| it.tag(DEPLOYMENT_TAG) == Some(deployment);
-    Ok(Observation {
-        forward,
-        load_balancer,
-        groups: [first, second],
-        other_forwards,
-        blue_subnets: blue
-            .iter()
-            .filter(|it| it.is_live())
-            .filter_map(|it| it.subnet.clone())
-            .collect(),
-        own_green: green.iter().filter(own).map(|it| it.id.clone()).collect(),
-        configured_subnets: settings.subnets.clone(),
-        launch_template_id: template,
-        launch_template_version: version,
-        network_interfaces,
-        requested_version: requested,
+    Ok(Plan {
+        hash: Some(hash(deployment)),
+        dry_run: Some(input.dry_run),
+        blue: Some(decision.blue),
+        green: Some(decision.green),
+        policy: Some(decision.policy),
+        servers: Some(decision.servers),
+        warnings: Some(decision.warnings),
+        ..plan
     })
 }
 
-/// A group with its targets, without those whose instance is gone, and the instances of those that are registered.
-async fn group(cloud: &Cloud, arn: &str) -> Result<(Group, Vec<Instance>), CloudError> {
-    let described = cloud.groups.describe(arn).await?;
-    let mut targets = cloud.groups.targets(arn).await?;
-    let ids: Vec<String> = targets
-        .iter()
-        .filter(|it| it.registered)
-        .map(|it| it.instance.clone())
-        .collect();
-    let instances = cloud.instances.by_ids(&ids).await?;
-    let gone = |id: &str| {
-        instances
-            .iter()
-            .any(|it| it.id == id && it.state == InstanceState::Terminated)
+/// The recorded plan under the owner's name, for this execution to go on with.
+async fn taken_over(
+    cloud: &Cloud,
+    payload: &Payload,
+    record: &Record,
+    asked: &TakeOver,
+) -> Result<Plan, Failed> {
+    let (owner, recorded) = take_over(record, asked)?;
+    let forward = cloud.listener.read().await?.forward;
+    let Recorded {
+        blue,
+        green,
+        policy,
+        hash,
+        warnings,
+    } = recorded;
+    let green_weight = green_percent(&forward, &blue.environment, &green.environment);
+    tracing::info!(
+        deployment = owner.deployment,
+        from = owner.execution,
+        stage = owner.stage,
+        green_weight,
+        then = ?asked.then,
+        "may be taken over"
+    );
+    let successor = Payload {
+        deployment: owner.deployment.clone(),
+        ..payload.clone()
     };
-    targets.retain(|target| !gone(&target.instance));
-    let group = Group {
-        environment: described.environment,
-        target_type: described.target_type,
-        sticky: described.sticky,
-        targets,
-    };
-    Ok((group, instances))
+    Ok(Plan {
+        hash: Some(hash),
+        blue: Some(blue),
+        green: Some(green),
+        policy: Some(policy),
+        warnings: Some(warnings),
+        take_over: Some(TakenOver {
+            deployment: asked.deployment.clone(),
+            then: asked.then,
+            green_weight,
+        }),
+        ..bare(cloud, &successor, record, Some(owner))
+    })
+}
+
+/// Who asks, who owns the service, and which epoch is to be claimed.
+fn bare(cloud: &Cloud, payload: &Payload, record: &Record, owner: Option<Owner>) -> Plan {
+    Plan {
+        deployment: payload.deployment.clone(),
+        execution: payload.execution.clone(),
+        service: cloud.service.clone(),
+        owner,
+        epoch: Epoch {
+            seen: record.epoch,
+            claimed: record.epoch_to_claim(&payload.deployment, &payload.execution),
+        },
+        hash: None,
+        dry_run: None,
+        blue: None,
+        green: None,
+        policy: None,
+        servers: None,
+        warnings: None,
+        roll_back: None,
+        take_over: None,
+    }
 }

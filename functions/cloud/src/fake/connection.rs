@@ -24,7 +24,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use super::answer::Answer;
-use super::{Fake, auto_scaling, dynamodb, ec2, elb};
+use super::{Fake, auto_scaling, danger, dynamodb, ec2, elb};
 use crate::Clients;
 
 macro_rules! client {
@@ -96,7 +96,8 @@ impl Intercept for World {
     ) -> Result<(), BoxError> {
         let input = context.input();
         let world = &mut self.fake.world();
-        let answer = ec2::answer(world, input)
+        let answer = danger::answer(world, input)
+            .or_else(|| ec2::answer(world, input))
             .or_else(|| elb::answer(world, input))
             .or_else(|| auto_scaling::answer(world, input))
             .or_else(|| dynamodb::answer(world, input))

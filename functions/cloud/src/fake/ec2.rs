@@ -16,9 +16,9 @@ use aws_sdk_ec2::operation::terminate_instances::{
 };
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
-    Filter, InstanceState as SdkState, InstanceStateName,
-    LaunchTemplateInstanceNetworkInterfaceSpecification, LaunchTemplateVersion, Reservation,
-    ResponseLaunchTemplateData, Tag,
+    Filter, InstanceLifecycleType, InstanceState as SdkState, InstanceStateName,
+    LaunchTemplateInstanceMarketOptions, LaunchTemplateInstanceNetworkInterfaceSpecification,
+    LaunchTemplateVersion, MarketType, Reservation, ResponseLaunchTemplateData, Tag,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use ebbtide_deployment::observed::{Instance, InstanceState};
@@ -75,7 +75,12 @@ fn describe(world: &mut World, input: &DescribeInstancesInput) -> Acted<Describe
     let (found, next) = page(&found, input.next_token());
     let reservations = found
         .iter()
-        .map(|instance| Reservation::builder().instances(sdk(instance)).build())
+        .map(|instance| {
+            let mut shown = sdk(instance);
+            let spot = world.dangers.spot.contains(&instance.id);
+            shown.instance_lifecycle = spot.then_some(InstanceLifecycleType::Spot);
+            Reservation::builder().instances(shown).build()
+        })
         .collect();
     Ok(DescribeInstancesOutput::builder()
         .set_reservations(Some(reservations))
@@ -183,6 +188,12 @@ fn versions(
         .build();
     let data = ResponseLaunchTemplateData::builder()
         .set_network_interfaces(world.interfaces.then(|| vec![interface]))
+        .disable_api_termination(world.dangers.template_protects)
+        .set_instance_market_options(world.dangers.template_spot.then(|| {
+            LaunchTemplateInstanceMarketOptions::builder()
+                .market_type(MarketType::Spot)
+                .build()
+        }))
         .build();
     let version = LaunchTemplateVersion::builder()
         .launch_template_id("lt-1")

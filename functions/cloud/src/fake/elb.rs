@@ -29,8 +29,9 @@ use aws_sdk_elasticloadbalancingv2::operation::register_targets::{
     RegisterTargetsError, RegisterTargetsInput, RegisterTargetsOutput,
 };
 use aws_sdk_elasticloadbalancingv2::types::{
-    Listener, LoadBalancer, Rule, TargetDescription, TargetGroup, TargetGroupAttribute,
-    TargetHealth, TargetHealthDescription, TargetHealthStateEnum, TargetTypeEnum,
+    Listener, LoadBalancer, LoadBalancerTypeEnum, ProtocolEnum, Rule, TargetDescription,
+    TargetGroup, TargetGroupAttribute, TargetHealth, TargetHealthDescription,
+    TargetHealthStateEnum, TargetTypeEnum,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use ebbtide_deployment::observed::{InstanceState, Target};
@@ -180,6 +181,13 @@ fn groups(
     input: &DescribeTargetGroupsInput,
 ) -> Acted<DescribeTargetGroupsOutput> {
     let asked = |arn: &String| input.target_group_arns().contains(arn);
+    let mut balancers = vec![LOAD_BALANCER.to_owned()];
+    balancers.extend(world.dangers.other_balancers.iter().cloned());
+    let protocol = if world.load_balancer == LoadBalancerTypeEnum::Network {
+        ProtocolEnum::Tcp
+    } else {
+        ProtocolEnum::Http
+    };
     let found = world
         .groups
         .iter()
@@ -189,6 +197,8 @@ fn groups(
                 .target_group_arn(&group.environment.target_group_arn)
                 .target_group_name(&group.environment.name)
                 .target_type(TargetTypeEnum::from(group.target_type.as_str()))
+                .protocol(protocol.clone())
+                .set_load_balancer_arns(Some(balancers.clone()))
                 .build()
         });
     Ok(DescribeTargetGroupsOutput::builder()
@@ -208,8 +218,15 @@ fn attributes(
         .key("stickiness.enabled")
         .value(sticky)
         .build();
+    let others = world.dangers.groups.iter().map(|(key, value)| {
+        TargetGroupAttribute::builder()
+            .key(*key)
+            .value(*value)
+            .build()
+    });
+    let attributes = std::iter::once(attribute).chain(others).collect();
     Ok(DescribeTargetGroupAttributesOutput::builder()
-        .attributes(attribute)
+        .set_attributes(Some(attributes))
         .build())
 }
 

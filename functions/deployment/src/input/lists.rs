@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// What steps must be, in words.
-pub(crate) const STEPS: &str =
-    "a list of rising whole numbers from 1 to 100, the last of them 100";
+pub(crate) const STEPS: &str = "a list of rising whole numbers from 1 to 100, the last of them 100";
 /// What alarms must be, in words.
 pub(crate) const ALARMS: &str =
     "a list of at most 100 alarms' names, each of 1 to 255 characters and named once";

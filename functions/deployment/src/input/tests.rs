@@ -158,7 +158,8 @@ fn requests_that_stand_alone_are_read() {
             })
         );
     }
-    let told = errors(&json!({"rollBack": "a", "takeOver": {"deployment": "a", "then": "continue"}}));
+    let told =
+        errors(&json!({"rollBack": "a", "takeOver": {"deployment": "a", "then": "continue"}}));
     assert_eq!(told.len(), 2, "{told:?}");
 }
 

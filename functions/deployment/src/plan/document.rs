@@ -84,7 +84,11 @@ pub struct TakenOver {
 /// characters leaves room for a part's number.
 pub fn hash(deployment: &str) -> String {
     let digest = Sha256::digest(deployment);
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The deployment that holds the service.

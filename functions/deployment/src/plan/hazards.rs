@@ -84,7 +84,8 @@ pub(super) fn warnings(seen: &Observation) -> Vec<String> {
     warnings.extend(of_instances(&seen.hazards));
     if seen.template_spot {
         warnings.push(
-            "green would be Spot instances: AWS ends them with two minutes' notice, busy or not".to_owned(),
+            "green would be Spot instances: AWS ends them with two minutes' notice, busy or not"
+                .to_owned(),
         );
     }
     warnings

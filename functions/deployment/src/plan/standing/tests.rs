@@ -6,7 +6,9 @@ use super::*;
 use crate::observed::GroupWeight;
 
 fn arn(name: &str) -> String {
-    format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/0123456789abcdef")
+    format!(
+        "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/0123456789abcdef"
+    )
 }
 
 fn plan() -> String {
@@ -130,8 +132,7 @@ fn a_rollback_is_told_to_an_owner_that_can_still_roll_back() {
 #[test]
 fn a_take_over_goes_on_with_the_recorded_plan() {
     for stage in ["claimed", "switching", "baking", "draining", "rollingBack"] {
-        let (owner, plan) =
-            take_over(&record(stage), &asked("first", Then::Continue)).unwrap();
+        let (owner, plan) = take_over(&record(stage), &asked("first", Then::Continue)).unwrap();
         assert_eq!((owner.epoch, owner.stage.as_str()), (5, stage));
         assert_eq!(plan.blue.healthy, 3);
         assert_eq!(plan.warnings, ["careful"]);

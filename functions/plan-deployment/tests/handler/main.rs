@@ -5,6 +5,9 @@
     reason = "a helper of a test has nothing to go on with either"
 )]
 
+mod preflight;
+mod requests;
+
 use ebbtide_cloud::fake::{Fake, Fault, arn, environment, forward, target};
 use ebbtide_deployment::ErrorName;
 use ebbtide_deployment::observed::InstanceState;
@@ -18,12 +21,18 @@ use serde_json::{Value, json};
 fn settings() -> Settings {
     let defaults = Defaults {
         healthy_seconds: 600,
+        steps: vec![100],
+        step_seconds: 60,
         bake_seconds: 900,
+        alarms: Vec::new(),
         settle_seconds: None,
         closures_per_second: 20,
         poll_seconds: 30,
         deadline_seconds: 86_400,
+        detached: false,
         minimum_healthy_percent: 100,
+        passes_per_execution: 500,
+        ping_seconds: 30,
     };
     Settings {
         target_groups: [arn("a"), arn("b")],
@@ -87,6 +96,15 @@ async fn a_free_service_is_planned_as_it_is() {
     assert_eq!(plan.blue.unwrap().healthy, 3);
     assert_eq!(plan.policy.unwrap().settle_seconds, 30);
     assert_eq!(plan.dry_run, Some(false));
+    assert_eq!(plan.hash.unwrap().len(), 12);
+    assert_eq!(plan.warnings.unwrap(), Vec::<String>::new());
+    let servers: Vec<String> = plan
+        .servers
+        .unwrap()
+        .into_iter()
+        .map(|server| server.instance)
+        .collect();
+    assert_eq!(servers, ["i-1", "i-2", "i-3"]);
     assert_eq!(fake.changes(), Vec::<String>::new());
 }
 
@@ -107,7 +125,9 @@ async fn a_service_without_a_record_is_at_epoch_0() {
 async fn a_dry_run_and_every_setting_reach_the_plan() {
     let fake = free();
     let input = json!({
-        "dryRun": true, "green": {"launchTemplateVersion": "3", "count": 4}, "drain": {"settleSeconds": 2},
+        "dryRun": true, "green": {"launchTemplateVersion": "3", "count": 4},
+        "traffic": {"steps": [10, 100], "stepSeconds": 5}, "bake": {"seconds": 9, "alarms": ["errors"]},
+        "drain": {"settleSeconds": 2, "detached": true},
     });
     let plan = plan(&fake, input).await.unwrap();
     let green = plan.green.unwrap();
@@ -115,8 +135,15 @@ async fn a_dry_run_and_every_setting_reach_the_plan() {
         (green.count, green.launch_template_version.as_str()),
         (4, "3")
     );
-    assert_eq!(plan.policy.unwrap().settle_seconds, 2);
     assert_eq!(plan.dry_run, Some(true));
+    assert_eq!(
+        serde_json::to_value(plan.policy.unwrap()).unwrap(),
+        json!({
+            "healthySeconds": 600, "minimumHealthy": 3, "steps": [10, 100], "stepSeconds": 5, "bakeSeconds": 9,
+            "alarms": ["errors"], "settleSeconds": 2, "closuresPerSecond": 20, "pollSeconds": 30,
+            "deadlineSeconds": 86_400, "detached": true, "mostPasses": 500,
+        })
+    );
 }
 
 #[tokio::test]
@@ -146,6 +173,7 @@ async fn a_name_that_has_switched_before_is_not_planned_again() {
     let fake = Fake::new();
     if let Some(record) = fake.world().record.as_mut() {
         record.owner = Some("deploy-2".to_owned());
+        record.execution = Some("arn:execution-2".to_owned());
         record.switched = true;
     }
     let (name, cause) = refusal(&fake, json!({})).await;
@@ -171,9 +199,35 @@ async fn a_service_that_is_held_gets_no_preflight() {
         }
     );
     let json = serde_json::to_value(&plan).unwrap();
-    for absent in ["dryRun", "blue", "green", "policy", "warnings"] {
+    assert!(json["owner"]["clearing"].is_null());
+    for absent in [
+        "dryRun", "blue", "green", "policy", "servers", "warnings", "rollBack", "takeOver",
+    ] {
         assert!(json.get(absent).is_none(), "{absent}");
     }
+}
+
+#[tokio::test]
+async fn an_execution_that_was_taken_over_does_not_take_the_service_back() {
+    let fake = Fake::new();
+    if let Some(record) = fake.world().record.as_mut() {
+        record.owner = Some("deploy-2".to_owned());
+        record.execution = Some("arn:successor".to_owned());
+    }
+    fake.fail("DescribeListeners", Fault::Unreachable);
+    let plan = plan(&fake, json!({})).await.unwrap();
+    let owner = plan.owner.unwrap();
+    assert_eq!(
+        (owner.deployment.as_str(), owner.execution.as_str()),
+        ("deploy-2", "arn:successor")
+    );
+    assert_eq!(
+        plan.epoch,
+        Epoch {
+            seen: 5,
+            claimed: 6
+        }
+    );
 }
 
 #[tokio::test]
@@ -183,7 +237,10 @@ async fn a_plan_made_anew_claims_the_same_epoch_and_accepts_its_own_green() {
     let own = Box::pin(handle(
         &fake.cloud(),
         &settings(),
-        payload("deploy-1", json!({})),
+        Payload {
+            execution: "arn:execution".to_owned(),
+            ..payload("deploy-1", json!({}))
+        },
     ))
     .await
     .unwrap();
@@ -296,11 +353,13 @@ async fn every_call_that_fails_is_named() {
         "DescribeListeners",
         "DescribeRules",
         "DescribeLoadBalancers",
+        "DescribeLoadBalancerAttributes",
         "DescribeTargetGroups",
         "DescribeTargetGroupAttributes",
         "DescribeTargetHealth",
         "DescribeInstances",
         "DescribeLaunchTemplateVersions",
+        "DescribeAutoScalingInstances",
     ];
     for operation in operations {
         for (fault, name) in [

@@ -1,0 +1,152 @@
+//! What the fake has of what a preflight looks for: attributes, protected and Spot instances, lifetimes.
+
+use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::{
+    DescribeAutoScalingGroupsError, DescribeAutoScalingGroupsInput, DescribeAutoScalingGroupsOutput,
+};
+use aws_sdk_autoscaling::types::AutoScalingGroup;
+use aws_sdk_ec2::operation::describe_instance_attribute::{
+    DescribeInstanceAttributeError, DescribeInstanceAttributeInput, DescribeInstanceAttributeOutput,
+};
+use aws_sdk_ec2::types::AttributeBooleanValue;
+use aws_sdk_elasticloadbalancingv2::operation::describe_listener_attributes::{
+    DescribeListenerAttributesError, DescribeListenerAttributesInput,
+    DescribeListenerAttributesOutput,
+};
+use aws_sdk_elasticloadbalancingv2::operation::describe_load_balancer_attributes::{
+    DescribeLoadBalancerAttributesError, DescribeLoadBalancerAttributesInput,
+    DescribeLoadBalancerAttributesOutput,
+};
+use aws_sdk_elasticloadbalancingv2::types::{ListenerAttribute, LoadBalancerAttribute};
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+
+use super::World;
+use super::answer::{Acted, Answer, operation};
+
+/// Attributes by key, as AWS spells both.
+pub type Attributes = Vec<(&'static str, &'static str)>;
+
+/// Everything that may cut sessions or outlive a deployment; nothing of it at first.
+#[derive(Debug, Clone, Default)]
+pub struct Dangers {
+    /// The load balancer's attributes.
+    pub load_balancer: Attributes,
+    /// The listener's.
+    pub listener: Attributes,
+    /// Those of either target group.
+    pub groups: Attributes,
+    /// Other load balancers that send traffic to either group.
+    pub other_balancers: Vec<String>,
+    /// Instances with termination protection.
+    pub protected: Vec<String>,
+    /// Spot instances.
+    pub spot: Vec<String>,
+    /// Maximum instance lifetimes of Auto Scaling groups.
+    pub lifetimes: Vec<(String, i32)>,
+    /// Whether the launch template turns termination protection on.
+    pub template_protects: bool,
+    /// Whether it launches Spot instances.
+    pub template_spot: bool,
+}
+
+pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
+    let error = DescribeLoadBalancerAttributesError::generic;
+    operation(
+        world,
+        input,
+        "DescribeLoadBalancerAttributes",
+        error,
+        of_balancer,
+    )
+    .or_else(|| {
+        let error = DescribeListenerAttributesError::generic;
+        operation(
+            world,
+            input,
+            "DescribeListenerAttributes",
+            error,
+            of_listener,
+        )
+    })
+    .or_else(|| {
+        let error = DescribeInstanceAttributeError::generic;
+        operation(
+            world,
+            input,
+            "DescribeInstanceAttribute",
+            error,
+            of_instance,
+        )
+    })
+    .or_else(|| {
+        // Without a lifetime anywhere, Auto Scaling's own part of the fake answers.
+        if world.dangers.lifetimes.is_empty() {
+            return None;
+        }
+        let error = DescribeAutoScalingGroupsError::generic;
+        operation(world, input, "DescribeAutoScalingGroups", error, of_groups)
+    })
+}
+
+fn of_balancer(
+    world: &mut World,
+    _: &DescribeLoadBalancerAttributesInput,
+) -> Acted<DescribeLoadBalancerAttributesOutput> {
+    let attribute = |(key, value): &(&str, &str)| {
+        LoadBalancerAttribute::builder()
+            .key(*key)
+            .value(*value)
+            .build()
+    };
+    let attributes = world.dangers.load_balancer.iter().map(attribute).collect();
+    Ok(DescribeLoadBalancerAttributesOutput::builder()
+        .set_attributes(Some(attributes))
+        .build())
+}
+
+fn of_listener(
+    world: &mut World,
+    _: &DescribeListenerAttributesInput,
+) -> Acted<DescribeListenerAttributesOutput> {
+    let attribute =
+        |(key, value): &(&str, &str)| ListenerAttribute::builder().key(*key).value(*value).build();
+    let attributes = world.dangers.listener.iter().map(attribute).collect();
+    Ok(DescribeListenerAttributesOutput::builder()
+        .set_attributes(Some(attributes))
+        .build())
+}
+
+fn of_instance(
+    world: &mut World,
+    input: &DescribeInstanceAttributeInput,
+) -> Acted<DescribeInstanceAttributeOutput> {
+    let id = input.instance_id().unwrap_or_default().to_owned();
+    if !world.instances.iter().any(|instance| instance.id == id) {
+        return Err(("InvalidInstanceID.NotFound", format!("no instance {id}")));
+    }
+    let value = AttributeBooleanValue::builder()
+        .value(world.dangers.protected.contains(&id))
+        .build();
+    Ok(DescribeInstanceAttributeOutput::builder()
+        .disable_api_termination(value)
+        .build())
+}
+
+fn of_groups(
+    world: &mut World,
+    input: &DescribeAutoScalingGroupsInput,
+) -> Acted<DescribeAutoScalingGroupsOutput> {
+    let asked = world
+        .dangers
+        .lifetimes
+        .iter()
+        .filter(|(name, _)| input.auto_scaling_group_names().contains(name));
+    let groups = asked.map(|(name, seconds)| {
+        AutoScalingGroup::builder()
+            .auto_scaling_group_name(name)
+            .max_instance_lifetime(*seconds)
+            .build()
+    });
+    Ok(DescribeAutoScalingGroupsOutput::builder()
+        .set_auto_scaling_groups(Some(groups.collect()))
+        .build())
+}

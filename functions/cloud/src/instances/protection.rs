@@ -1,0 +1,87 @@
+//! What keeps an instance from being terminated, and which instances AWS ends by itself.
+
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::types::{InstanceAttributeName, InstanceLifecycleType};
+use ebbtide_deployment::ErrorName;
+use futures_util::{StreamExt, stream};
+
+use super::{CHUNK, Instances, filter};
+use crate::CloudError;
+
+/// How many instances are asked about at once. EC2 grants 20 such calls a second after the first hundred ("Request
+/// throttling for the Amazon EC2 API", non-mutating actions), and no call answers for more than one instance.
+const AT_ONCE: usize = 4;
+
+/// Which of some instances have termination protection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Protection {
+    /// Those that have it.
+    pub protected: Vec<String>,
+    /// Those for which AWS asked for fewer calls.
+    pub unread: Vec<String>,
+}
+
+impl Instances {
+    /// Which of the instances have termination protection (`disableApiTermination`).
+    ///
+    /// # Errors
+    /// AWS's failure; but being asked for fewer calls is no failure: hundreds of instances may need more of them than
+    /// AWS grants at once, and a deployment must not depend on that.
+    pub async fn protection(&self, ids: &[String]) -> Result<Protection, CloudError> {
+        let mut answers = stream::iter(ids)
+            .map(|id| async move { (id, Box::pin(self.is_protected(id)).await) })
+            .buffer_unordered(AT_ONCE);
+        let mut protection = Protection::default();
+        while let Some((id, answer)) = answers.next().await {
+            match answer {
+                Ok(true) => protection.protected.push(id.clone()),
+                Ok(false) => {}
+                Err(error) if error.name() == ErrorName::Throttled => {
+                    protection.unread.push(id.clone());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        protection.protected.sort();
+        protection.unread.sort();
+        Ok(protection)
+    }
+
+    async fn is_protected(&self, id: &str) -> Result<bool, CloudError> {
+        let call = self
+            .client
+            .describe_instance_attribute()
+            .attribute(InstanceAttributeName::DisableApiTermination)
+            .instance_id(id);
+        match call.send().await {
+            Ok(answer) => Ok(answer
+                .disable_api_termination()
+                .and_then(|attribute| attribute.value())
+                == Some(true)),
+            // Gone since it was listed.
+            Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => Ok(false),
+            Err(error) => Err(CloudError::of(
+                format!("DescribeInstanceAttribute of {id}"),
+                &error,
+            )),
+        }
+    }
+
+    /// Those of the instances that are Spot instances (`InstanceLifecycle`).
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn spot(&self, ids: &[String]) -> Result<Vec<String>, CloudError> {
+        let mut found = Vec::new();
+        for chunk in ids.chunks(CHUNK) {
+            let filters = vec![filter("instance-id", chunk.iter().cloned())];
+            let instances = self.pages(filters).await?;
+            let spot = instances
+                .iter()
+                .filter(|it| it.instance_lifecycle() == Some(&InstanceLifecycleType::Spot));
+            found.extend(spot.filter_map(|it| it.instance_id().map(str::to_owned)));
+        }
+        found.sort();
+        Ok(found)
+    }
+}

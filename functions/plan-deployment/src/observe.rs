@@ -1,0 +1,119 @@
+//! What the preflight looks at: the listener, both groups, blue's instances and the launch template.
+
+use ebbtide_cloud::{Cloud, CloudError};
+use ebbtide_deployment::Server;
+use ebbtide_deployment::input::Input;
+use ebbtide_deployment::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
+use ebbtide_deployment::plan::{Group, Hazards, Observation};
+use ebbtide_deployment::roles::roles;
+
+use crate::Settings;
+
+/// Reads all of it; changes nothing.
+pub(crate) async fn observe(
+    cloud: &Cloud,
+    settings: &Settings,
+    input: &Input,
+    deployment: &str,
+) -> Result<Observation, CloudError> {
+    let forward = cloud.listener.read().await?.forward;
+    let (load_balancer_arn, load_balancer) = cloud.listener.load_balancer().await?;
+    let idle = cloud
+        .listener
+        .idle(&load_balancer_arn, &load_balancer)
+        .await?;
+    let other_forwards = cloud
+        .listener
+        .other_forwards(&load_balancer_arn, &load_balancer)
+        .await?;
+    let [first, second] = &settings.target_groups;
+    let (first, first_instances) = group(cloud, first).await?;
+    let (second, second_instances) = group(cloud, second).await?;
+    let (blue, green) = match roles(&forward, &settings.target_groups) {
+        Ok(roles) if roles.blue == settings.target_groups[1] => (second_instances, first_instances),
+        // Without clear roles there is no plan, and nobody asks whose instances these are.
+        _ => (first_instances, second_instances),
+    };
+    let blue: Vec<Instance> = blue.into_iter().filter(Instance::is_live).collect();
+    let requested = input
+        .launch_template_version
+        .clone()
+        .unwrap_or_else(|| "$Latest".to_owned());
+    let version = cloud
+        .templates
+        .resolve(&settings.launch_template, &requested)
+        .await?;
+    let template = version.as_ref();
+    let own = |it: &&Instance| it.tag(DEPLOYMENT_TAG) == Some(deployment);
+    Ok(Observation {
+        forward,
+        load_balancer,
+        load_balancer_arn,
+        idle,
+        groups: [first, second],
+        other_forwards,
+        blue_subnets: blue.iter().filter_map(|it| it.subnet.clone()).collect(),
+        blue_servers: blue.iter().filter_map(server).collect(),
+        hazards: hazards(cloud, &blue).await?,
+        own_green: green.iter().filter(own).map(|it| it.id.clone()).collect(),
+        configured_subnets: settings.subnets.clone(),
+        launch_template_id: template.map_or_else(
+            || settings.launch_template.clone(),
+            |it| it.template.clone(),
+        ),
+        network_interfaces: template.is_some_and(|it| it.network_interfaces),
+        template_protects: template.is_some_and(|it| it.protects),
+        template_spot: template.is_some_and(|it| it.spot),
+        launch_template_version: version.map(|it| it.version),
+        requested_version: requested,
+    })
+}
+
+/// An instance without an address has never run: nobody can be connected to it.
+fn server(instance: &Instance) -> Option<Server> {
+    Some(Server {
+        instance: instance.id.clone(),
+        ip: instance.ip.clone()?,
+    })
+}
+
+async fn hazards(cloud: &Cloud, blue: &[Instance]) -> Result<Hazards, CloudError> {
+    let ids: Vec<String> = blue.iter().map(|it| it.id.clone()).collect();
+    let protection = cloud.instances.protection(&ids).await?;
+    let groups = cloud.auto_scaling.groups_of(&ids).await?;
+    let names: Vec<String> = groups.into_iter().map(|group| group.name).collect();
+    Ok(Hazards {
+        protected: protection.protected,
+        unread: protection.unread,
+        spot: cloud.instances.spot(&ids).await?,
+        lifetimes: cloud.lifetimes.of(&names).await?,
+    })
+}
+
+/// A group with its targets, without those whose instance is gone, and the instances of those that are registered.
+async fn group(cloud: &Cloud, arn: &str) -> Result<(Group, Vec<Instance>), CloudError> {
+    let described = cloud.groups.describe(arn).await?;
+    let mut targets = cloud.groups.targets(arn).await?;
+    let ids: Vec<String> = targets
+        .iter()
+        .filter(|it| it.registered)
+        .map(|it| it.instance.clone())
+        .collect();
+    let instances = cloud.instances.by_ids(&ids).await?;
+    let gone = |id: &str| {
+        instances
+            .iter()
+            .any(|it| it.id == id && it.state == InstanceState::Terminated)
+    };
+    targets.retain(|target| !gone(&target.instance));
+    let group = Group {
+        environment: described.environment,
+        target_type: described.target_type,
+        sticky: described.sticky,
+        load_balancers: described.load_balancers,
+        cuts_unhealthy: described.cuts_unhealthy,
+        cuts_deregistered: described.cuts_deregistered,
+        targets,
+    };
+    Ok((group, instances))
+}
