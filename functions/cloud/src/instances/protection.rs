@@ -8,8 +8,8 @@ use futures_util::{StreamExt, stream};
 use super::{CHUNK, Instances, filter};
 use crate::CloudError;
 
-/// How many instances are asked about at once. EC2 grants 20 such calls a second after the first hundred ("Request
-/// throttling for the Amazon EC2 API", non-mutating actions), and no call answers for more than one instance.
+/// How many instances are asked about at once; no call answers for more than one. EC2 grants a non-mutating action a
+/// hundred calls and then 20 a second, in the whole account ("Request throttling for the Amazon EC2 API").
 const AT_ONCE: usize = 4;
 
 /// Which of some instances have termination protection.
@@ -17,7 +17,7 @@ const AT_ONCE: usize = 4;
 pub struct Protection {
     /// Those that have it.
     pub protected: Vec<String>,
-    /// Those for which AWS asked for fewer calls.
+    /// Those that were not asked about any more when AWS asked for fewer calls.
     pub unread: Vec<String>,
 }
 
@@ -26,24 +26,27 @@ impl Instances {
     ///
     /// # Errors
     /// AWS's failure; but being asked for fewer calls is no failure: hundreds of instances may need more of them than
-    /// AWS grants at once, and a deployment must not depend on that.
+    /// AWS grants at once, and a deployment must not depend on that. The rest is left unread then.
     pub async fn protection(&self, ids: &[String]) -> Result<Protection, CloudError> {
         let mut answers = stream::iter(ids)
             .map(|id| async move { (id, Box::pin(self.is_protected(id)).await) })
             .buffer_unordered(AT_ONCE);
-        let mut protection = Protection::default();
+        let mut protection = Protection {
+            protected: Vec::new(),
+            unread: ids.to_vec(),
+        };
         while let Some((id, answer)) = answers.next().await {
             match answer {
-                Ok(true) => protection.protected.push(id.clone()),
-                Ok(false) => {}
-                Err(error) if error.name() == ErrorName::Throttled => {
-                    protection.unread.push(id.clone());
+                Err(error) if error.name() == ErrorName::Throttled => break,
+                answer => {
+                    protection.unread.retain(|unread| unread != id);
+                    if answer? {
+                        protection.protected.push(id.clone());
+                    }
                 }
-                Err(error) => return Err(error),
             }
         }
         protection.protected.sort();
-        protection.unread.sort();
         Ok(protection)
     }
 

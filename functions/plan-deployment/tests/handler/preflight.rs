@@ -107,7 +107,7 @@ async fn each_danger_that_stops_nothing_is_warned_of() {
                     Fault::Refused("RequestLimitExceeded"),
                 )
             },
-            "termination protection of 1 of blue's instances",
+            "termination protection of 3 of blue's instances",
         ),
     ];
     for (spoil, words) in cases {
