@@ -36,8 +36,28 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Balancer {
     address: SocketAddrV4,
-    stale: Arc<AtomicU64>,
+    delays: Arc<Delays>,
     stop: CancellationToken,
+}
+
+/// How long the balancer goes by weights of before, in milliseconds.
+#[derive(Debug, Default)]
+struct Delays {
+    /// For every request.
+    stale: AtomicU64,
+    /// For every other request.
+    lag: AtomicU64,
+}
+
+impl Delays {
+    fn set(delay: &AtomicU64, to: Duration) {
+        let millis = u64::try_from(to.as_millis()).unwrap_or(u64::MAX);
+        delay.store(millis, Ordering::Relaxed);
+    }
+
+    fn of(delay: &AtomicU64) -> Duration {
+        Duration::from_millis(delay.load(Ordering::Relaxed))
+    }
 }
 
 impl Balancer {
@@ -58,12 +78,12 @@ impl Balancer {
                 source,
             })?;
         let routes = Arc::new(Routes::default());
-        let (stop, stale) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
+        let (stop, delays) = (CancellationToken::new(), Arc::new(Delays::default()));
         let follower = follow(
             observed,
             routes.clone(),
             settings.service_port,
-            stale.clone(),
+            delays.clone(),
         );
         tokio::spawn(stop.clone().run_until_cancelled_owned(follower));
         tokio::spawn(proxy::serve(
@@ -73,7 +93,7 @@ impl Balancer {
         ));
         Ok(Self {
             address,
-            stale,
+            delays,
             stop,
         })
     }
@@ -86,8 +106,13 @@ impl Balancer {
     /// From now on, each change of weights is followed only after `delay`, as real load balancers do; health is
     /// followed at once. 75 s and 120 s were measured on AWS.
     pub fn follow_weights_after(&self, delay: Duration) {
-        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.stale.store(millis, Ordering::Relaxed);
+        Delays::set(&self.delays.stale, delay);
+    }
+
+    /// From now on, every other request still goes by the weights of before for this long after each change of weights:
+    /// some of a real load balancer's nodes learn of it later than others.
+    pub fn lag(&self, lag: Duration) {
+        Delays::set(&self.delays.lag, lag);
     }
 }
 
@@ -97,36 +122,43 @@ impl Drop for Balancer {
     }
 }
 
+/// Weights by target group, in the listener's order.
+type Weights = Vec<(String, u32)>;
+
 /// Keeps the routes as they were last observed, with the weights of before while those are to stay stale.
 async fn follow(
     mut observed: watch::Receiver<Observation>,
     routes: Arc<Routes>,
     port: u16,
-    stale: Arc<AtomicU64>,
+    delays: Arc<Delays>,
 ) {
-    let mut weights: Vec<(String, u32)> = Vec::new();
+    let mut weights = Weights::new();
     let mut changed_at: Option<Instant> = None;
+    let mut lagging: Option<(Weights, Instant)> = None;
     loop {
-        let mut groups = groups(&observed.borrow_and_update(), port);
+        let groups = groups(&observed.borrow_and_update(), port);
         let wanted = weights_of(&groups);
-        let delay = Duration::from_millis(stale.load(Ordering::Relaxed));
+        let delay = Delays::of(&delays.stale);
         if wanted == weights {
             changed_at = None;
         } else {
             let due = *changed_at.get_or_insert_with(Instant::now) + delay;
             if weights.is_empty() || due <= Instant::now() {
-                weights = wanted;
+                let before = std::mem::replace(&mut weights, wanted);
+                let until = Instant::now() + Delays::of(&delays.lag);
+                lagging = (!before.is_empty()).then_some((before, until));
                 changed_at = None;
             }
         }
-        for group in &mut groups {
-            let known = weights.iter().find(|(arn, _)| *arn == group.arn);
-            group.weight = known.map_or(0, |(_, weight)| *weight);
-        }
-        routes.set(groups);
+        lagging.take_if(|(_, until)| *until <= Instant::now());
+        let before = lagging.as_ref();
+        routes.set_before(before.map_or_else(Vec::new, |(old, _)| weighted(&groups, old)));
+        routes.set(weighted(&groups, &weights));
+        let due = changed_at.map(|at| at + delay);
+        let due = due.into_iter().chain(before.map(|(_, until)| *until)).min();
         let due = async {
-            match changed_at {
-                Some(at) => tokio::time::sleep_until(at + delay).await,
+            match due {
+                Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
@@ -137,7 +169,22 @@ async fn follow(
     }
 }
 
-fn weights_of(groups: &[Group]) -> Vec<(String, u32)> {
+/// The groups with these weights; 0 for a group that is not among them.
+fn weighted(groups: &[Group], weights: &Weights) -> Vec<Group> {
+    let weight = |group: &Group| {
+        let known = weights.iter().find(|(arn, _)| *arn == group.arn);
+        known.map_or(0, |(_, weight)| *weight)
+    };
+    groups
+        .iter()
+        .map(|group| Group {
+            weight: weight(group),
+            ..group.clone()
+        })
+        .collect()
+}
+
+fn weights_of(groups: &[Group]) -> Weights {
     groups
         .iter()
         .map(|group| (group.arn.clone(), group.weight))

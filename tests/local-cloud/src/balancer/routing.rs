@@ -5,7 +5,8 @@
 //! Unlike ELB it never fails open: an unhealthy target gets nothing, so that a test sees it.
 
 use std::net::SocketAddrV4;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A target group as the balancer knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,15 @@ pub struct Group {
 /// Chooses targets.
 #[derive(Debug, Default)]
 pub struct Routes {
-    groups: Mutex<Vec<Turn>>,
+    groups: Mutex<Turns>,
+    /// The groups with their weights of before, while part of the balancer still goes by them.
+    before: Mutex<Turns>,
+    chosen: AtomicUsize,
 }
+
+/// Groups that take turns.
+#[derive(Debug, Default)]
+struct Turns(Vec<Turn>);
 
 #[derive(Debug)]
 struct Turn {
@@ -35,9 +43,34 @@ struct Turn {
 impl Routes {
     /// Replaces the groups. Whoever's turn it was keeps it.
     pub fn set(&self, groups: Vec<Group>) {
-        let mut turns = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::take(&mut *turns);
-        *turns = groups
+        locked(&self.groups).set(groups);
+    }
+
+    /// Replaces the groups that every other choice is made of; empty: none is.
+    pub fn set_before(&self, groups: Vec<Group>) {
+        locked(&self.before).set(groups);
+    }
+
+    /// The target for the next request; `None` if the group whose turn it is has no healthy one.
+    pub fn next(&self) -> Option<SocketAddrV4> {
+        let mut before = locked(&self.before);
+        if !before.0.is_empty()
+            && self
+                .chosen
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(2)
+        {
+            return before.next();
+        }
+        drop(before);
+        locked(&self.groups).next()
+    }
+}
+
+impl Turns {
+    fn set(&mut self, groups: Vec<Group>) {
+        let before = std::mem::take(&mut self.0);
+        self.0 = groups
             .into_iter()
             .map(|group| {
                 let known = before
@@ -53,14 +86,13 @@ impl Routes {
             .collect();
     }
 
-    /// The target for the next request; `None` if the group whose turn it is has no healthy one.
-    pub fn next(&self) -> Option<SocketAddrV4> {
-        let mut turns = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        let total: i64 = turns.iter().map(|turn| i64::from(turn.group.weight)).sum();
-        for turn in turns.iter_mut() {
+    fn next(&mut self) -> Option<SocketAddrV4> {
+        let total: i64 = self.0.iter().map(|turn| i64::from(turn.group.weight)).sum();
+        for turn in &mut self.0 {
             turn.credit += i64::from(turn.group.weight);
         }
-        let chosen = turns
+        let chosen = self
+            .0
             .iter_mut()
             .filter(|turn| turn.group.weight > 0)
             .max_by_key(|turn| turn.credit)?;
@@ -73,6 +105,10 @@ impl Routes {
         chosen.next = chosen.next.wrapping_add(1);
         target
     }
+}
+
+fn locked(turns: &Mutex<Turns>) -> MutexGuard<'_, Turns> {
+    turns.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -115,6 +151,17 @@ mod tests {
         assert_eq!(share(&routes, 50, "127.0.0.2:1"), 50);
         routes.set(vec![group("a", 0, &["127.0.0.1:1"])]);
         assert_eq!(routes.next(), None);
+    }
+
+    #[test]
+    fn every_other_choice_goes_by_the_weights_of_before_while_there_are_any() {
+        let routes = Routes::default();
+        let (a, b) = (["127.0.0.1:1"], ["127.0.0.2:1"]);
+        routes.set(vec![group("a", 0, &a), group("b", 100, &b)]);
+        routes.set_before(vec![group("a", 100, &a), group("b", 0, &b)]);
+        assert_eq!(share(&routes, 10, "127.0.0.1:1"), 5);
+        routes.set_before(Vec::new());
+        assert_eq!(share(&routes, 10, "127.0.0.1:1"), 0);
     }
 
     #[test]

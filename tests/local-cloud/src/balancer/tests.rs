@@ -312,3 +312,30 @@ async fn stale_weights_hold_for_the_time_set() {
         changed.elapsed()
     );
 }
+
+#[tokio::test]
+async fn a_lagging_balancer_sends_every_other_request_by_the_weights_of_before() {
+    let world = World::new(LIMIT).await;
+    let _servers = [
+        server(1, world.service_port).await,
+        server(3, world.service_port).await,
+    ];
+    world.observe(100, 0, &[1, 3]).await;
+    world.until_served_by(1).await;
+    let lag = Duration::from_millis(1500);
+    world.balancer.lag(lag);
+    let changed = Instant::now();
+    world.observe(0, 100, &[1, 3]).await;
+    let mut served = Vec::new();
+    for _ in 0..4 {
+        served.push(world.get().await.1);
+    }
+    assert!(changed.elapsed() < lag, "this machine is too slow");
+    served.sort();
+    let (one, three) = ("1 forwarded", "3 forwarded");
+    assert_eq!(served, [one, one, three, three]);
+    tokio::time::sleep_until(changed + lag + Duration::from_millis(100)).await;
+    for _ in 0..4 {
+        assert_eq!(world.get().await.1, three);
+    }
+}
