@@ -67,6 +67,12 @@ impl Execution {
         self.arn.rsplit(':').next().unwrap_or_default()
     }
 
+    /// The ARN of its state machine.
+    pub fn state_machine(&self) -> String {
+        let of = self.arn.rsplit_once(':').map_or("", |(before, _)| before);
+        of.replacen(":execution:", ":stateMachine:", 1)
+    }
+
     /// How it stands now.
     ///
     /// # Errors
