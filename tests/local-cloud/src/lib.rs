@@ -4,6 +4,7 @@
 //! or a demo needs: the listener's address, AWS clients, the servers' processes, executions. `ebbtide-local` keeps one up.
 //! Several can run side by side. Linux only: the servers listen on loopback addresses of their own.
 
+pub mod alarms;
 pub mod balancer;
 pub mod clients;
 pub mod cloud;
