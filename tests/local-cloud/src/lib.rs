@@ -29,6 +29,7 @@ pub mod variant;
 pub mod venv;
 pub mod wait;
 pub mod warden;
+pub mod witness;
 pub mod world;
 
 pub use cloud::LocalCloud;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sfn::types::ExecutionStatus;
 use tokio::sync::watch;
 
 use super::LocalCloud;
@@ -201,6 +202,45 @@ impl LocalCloud {
     /// # Errors
     /// If DynamoDB does not answer.
     pub async fn record(&self) -> Result<BTreeMap<String, String>> {
+        self.item("record").await
+    }
+
+    /// What the table says about one deployment, each attribute as text; empty if it says nothing.
+    ///
+    /// # Errors
+    /// If DynamoDB does not answer.
+    pub async fn deployment_item(&self, name: &str) -> Result<BTreeMap<String, String>> {
+        self.item(&format!("deployment {name}")).await
+    }
+
+    /// The deployed state machine's executions, name and status, the newest first: continuations among them, staged
+    /// redrives and variants not.
+    ///
+    /// # Errors
+    /// If Step Functions does not answer.
+    pub async fn executions(&self) -> Result<Vec<(String, ExecutionStatus)>> {
+        let listed = self
+            .clients
+            .sfn
+            .list_executions()
+            .state_machine_arn(&self.stack.state_machine_arn)
+            .send()
+            .await
+            .map_err(Error::aws("ListExecutions"))?;
+        let executions = listed.executions.into_iter();
+        Ok(executions
+            .map(|execution| (execution.name, execution.status))
+            .collect())
+    }
+
+    /// The execution of the deployed state machine with this name.
+    pub fn execution(&self, name: &str) -> Execution {
+        let machine = &self.stack.state_machine_arn;
+        let of = machine.replacen(":stateMachine:", ":execution:", 1);
+        Execution::of(&self.clients.sfn, &format!("{of}:{name}"))
+    }
+
+    async fn item(&self, item: &str) -> Result<BTreeMap<String, String>> {
         let key = |value: &str| AttributeValue::S(value.to_owned());
         let asked = self
             .clients
@@ -210,7 +250,7 @@ impl LocalCloud {
             .consistent_read(true);
         let answer = asked
             .key("service", key(&self.service.name))
-            .key("item", key("record"))
+            .key("item", key(item))
             .send()
             .await
             .map_err(Error::aws("GetItem"))?;
