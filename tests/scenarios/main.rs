@@ -11,7 +11,9 @@
 
 mod blockers;
 mod claims;
+mod harness;
 mod promotion;
+mod redrive;
 mod rejection;
 mod scene;
 mod sessions;

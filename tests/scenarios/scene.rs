@@ -9,6 +9,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_local_cloud::execution::{Execution, Standing};
 use ebbtide_local_cloud::host::ProcessState;
 use ebbtide_local_cloud::options::Options;
+use ebbtide_local_cloud::redrive::tasks_entered;
 use ebbtide_local_cloud::wait::{Seen as Look, until};
 use ebbtide_local_cloud::{LocalCloud, Result};
 use serde_json::{Value, json};
@@ -132,6 +133,11 @@ impl Scene {
 
     /// Then the deployment ends well: green has all weight and is healthy, blue is gone, the service is free.
     pub(crate) async fn promoted(&self, execution: &Execution) -> Standing {
+        self.promoted_into(execution, "tunnel-b").await
+    }
+
+    /// Then the deployment ends well with this environment as its green: it has all weight, the other one is gone.
+    pub(crate) async fn promoted_into(&self, execution: &Execution, green: &str) -> Standing {
         let standing = execution.ended(LIMIT).await.expect("the execution ends");
         assert_eq!(
             standing.status,
@@ -139,18 +145,77 @@ impl Scene {
             "{}",
             standing.describe(None)
         );
-        assert_eq!(
-            self.cloud.weights().await.expect("weights"),
-            (Some(0), Some(100))
-        );
-        assert_eq!(
-            self.running("tunnel-a").await,
-            Vec::<String>::new(),
-            "blue is gone"
-        );
-        assert_eq!(self.running("tunnel-b").await.len(), 3, "green runs");
+        self.serves_alone(green).await;
         self.released("Promoted").await;
         standing
+    }
+
+    /// Then this environment has all weight and three servers, and the other one has neither.
+    pub(crate) async fn serves_alone(&self, environment: &str) {
+        let (retired, weights) = match environment {
+            "tunnel-a" => ("tunnel-b", (Some(100), Some(0))),
+            _ => ("tunnel-a", (Some(0), Some(100))),
+        };
+        assert_eq!(self.cloud.weights().await.expect("weights"), weights);
+        assert_eq!(
+            self.running(retired).await,
+            Vec::<String>::new(),
+            "{retired} is gone"
+        );
+        assert_eq!(
+            self.running(environment).await.len(),
+            3,
+            "{environment} runs"
+        );
+    }
+
+    /// When deployments run one after another, each one's green the next one's blue: all are promoted.
+    pub(crate) async fn deployed_in_turn(&self, inputs: &[Value]) -> Vec<Execution> {
+        let mut executions = Vec::new();
+        for (input, green) in inputs.iter().zip(["tunnel-b", "tunnel-a"].iter().cycle()) {
+            let execution = self.deploy(input).await;
+            self.promoted_into(&execution, green).await;
+            executions.push(execution);
+        }
+        executions
+    }
+
+    /// When an execution that failed or was stopped is redriven (staged: see `ebbtide_local_cloud::redrive`).
+    pub(crate) async fn redriven(&self, execution: &Execution) -> Execution {
+        self.cloud
+            .redrive(execution)
+            .await
+            .expect("the redrive starts")
+    }
+
+    /// When a former deployment's definition is entered again at each Task that it ever entered, with the first and the
+    /// last input that its history shows: how each of those ends. Whoever owns the service now must not notice.
+    pub(crate) async fn redriven_at_every_task(
+        &self,
+        execution: &Execution,
+    ) -> Vec<(String, Standing)> {
+        let mut standings = Vec::new();
+        for task in tasks_entered(execution).await.expect("its history") {
+            let again = task.last != task.first;
+            let inputs = [Some(task.first), again.then_some(task.last)];
+            for input in inputs.into_iter().flatten() {
+                let started = self
+                    .cloud
+                    .redrive_at(execution, &task.state, &input)
+                    .await
+                    .expect("it starts");
+                let standing = started.ended(LIMIT).await.expect("it ends");
+                standings.push((task.state.clone(), standing));
+            }
+        }
+        standings
+    }
+
+    /// Then every one of these sessions is open, its request still in flight.
+    pub(crate) fn all_still_busy<'a>(&self, sessions: impl IntoIterator<Item = &'a Session>) {
+        for session in sessions {
+            assert_eq!(session.seen(), Seen::Asked, "{}", session.name);
+        }
     }
 
     /// Then the deployment fails with this error; returns its cause.

@@ -1,0 +1,115 @@
+//! Redrive is the retry: at every Task, before its effect and after it, and by a deployment that owns nothing any more.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ebbtide_local_cloud::redrive::fail_every_task;
+use serde_json::json;
+
+use crate::scene::{Scene, hasty};
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_survives_the_failure_of_each_task_before_its_effect_and_after_it() {
+    // Given idle sessions and a witness
+    let scene = Scene::of_three_blue_servers().await;
+    let idle = scene.idle(6).await;
+    let witness = scene.cloud.witness();
+    // When every Task of a deployment fails once before its effect and once after it, and is redriven each time
+    let broken = fail_every_task(&scene.cloud, Some("fragile"), &hasty(), LIMIT)
+        .await
+        .expect("redriven to the end");
+    // Then it is promoted as if nothing had happened
+    scene.all_handed_over(&idle).await;
+    scene.promoted(&broken.last).await;
+    let seen = witness.testimony().await.expect("a testimony");
+    assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
+    assert_eq!(seen.most_running.get("fragile"), Some(&3), "{seen:?}");
+    let strays = scene.cloud.strays(&["fragile"]).await.expect("instances");
+    assert_eq!(strays, []);
+    // And no Task on the way was spared
+    let mut entered = BTreeSet::new();
+    for execution in &broken.executions {
+        let states = execution.states().await.expect("its history");
+        entered.extend(states);
+    }
+    let definition = scene.cloud.definition().await.expect("the definition");
+    entered.retain(|state| definition["States"][state]["Type"] == "Task");
+    assert_eq!(entered, broken.tasks.iter().cloned().collect());
+    assert!(entered.contains("TerminateBlue"), "{entered:?}");
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_was_stopped_goes_on_where_it_was_twice() {
+    // Given a busy session, and a deployment that was stopped while it drains
+    let scene = Scene::of_three_blue_servers().await;
+    let mut busy = scene.busy("busy").await;
+    let stopped = scene.deploy(&hasty()).await;
+    scene.passes(&stopped, "DrainIdle", 2).await;
+    stopped.stop().await.expect("it is stopped");
+    // When it is redriven, stopped and redriven again
+    let again = scene.redriven(&stopped).await;
+    assert_eq!(again.name(), stopped.name());
+    scene.passes(&again, "CheckDrained", 2).await;
+    again.stop().await.expect("it is stopped");
+    let finally = scene.redriven(&again).await;
+    scene.passes(&finally, "CheckDrained", 2).await;
+    // Then it has drained all along, the busy session is whole, and when that leaves it is promoted
+    scene.all_still_busy([&busy]);
+    busy.leave();
+    scene.promoted(&finally).await;
+    assert_eq!(scene.cloud.record().await.expect("a record")["epoch"], "1");
+    // And what has succeeded cannot be redriven
+    let refused = scene.cloud.redrive(&finally).await;
+    assert!(refused.is_err(), "{refused:?}");
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_of_a_deployment_that_owns_nothing_any_more_changes_nothing() {
+    // Given a deployment that ended, and the next one, which drains what the first had made
+    let scene = Scene::of_three_blue_servers().await;
+    let former = scene.deploy(&hasty()).await;
+    scene.promoted(&former).await;
+    let mut busy = scene.busy("busy").await;
+    let owner = scene.deploy(&hasty()).await;
+    scene.passes(&owner, "CheckDrained", 2).await;
+    let weights = scene.cloud.weights().await.expect("weights");
+    let serving = scene.running("tunnel-a").await;
+    // When the former one is redriven at each of its Tasks
+    let ends = scene.redriven_at_every_task(&former).await;
+    // Then each is told so, but for the release, which finds that it had succeeded; and nothing has moved
+    for (task, standing) in &ends {
+        let told = match standing.error.as_deref() {
+            Some(error) => ["Superseded", "DeploymentInProgress"].contains(&error),
+            None => ["ReleaseService", "ReadRelease"].contains(&task.as_str()),
+        };
+        assert!(told, "{task}: {}", standing.describe(None));
+    }
+    assert!(ends.len() > 10, "{ends:?}");
+    assert_eq!(scene.cloud.weights().await.expect("weights"), weights);
+    assert_eq!(scene.running("tunnel-a").await, serving);
+    scene.all_still_busy([&busy]);
+    let record = scene.cloud.record().await.expect("the record");
+    assert_eq!(record.get("owner").map(String::as_str), Some(owner.name()));
+    busy.leave();
+    scene.promoted_into(&owner, "tunnel-a").await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_fails_at_each_task_and_still_touches_nothing() {
+    let scene = Scene::of_three_blue_servers().await;
+    let broken = fail_every_task(&scene.cloud, None, &json!({"dryRun": true}), LIMIT)
+        .await
+        .expect("redriven to the end");
+    assert_eq!(broken.standing.error, None);
+    assert_eq!(
+        broken.tasks.first().map(String::as_str),
+        Some("PlanDeployment")
+    );
+    scene.untouched().await;
+    scene.ends().await;
+}
