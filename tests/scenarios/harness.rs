@@ -1,11 +1,13 @@
 //! What the scenarios rest on: alarms, several deployments in one cloud, sessions on either environment.
 
+use std::time::Duration;
+
 use ebbtide_local_cloud::alarms::State;
 use ebbtide_local_cloud::variant::Variant;
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, hasty};
-use crate::sessions::Session;
+use crate::sessions::{Seen, Session};
 
 /// A state machine that reads alarms as the definition's SDK integration does.
 fn reads_alarms(names: &[&str]) -> Variant {
@@ -35,7 +37,7 @@ async fn alarms(scene: &Scene, names: &[&str]) -> Value {
         .start_variant(&reads_alarms(names), None, &json!({}))
         .await
         .expect("it starts");
-    let limit = std::time::Duration::from_secs(20);
+    let limit = Duration::from_secs(20);
     let standing = execution.ended(limit).await.expect("it ends");
     assert_eq!(standing.error, None, "{}", standing.describe(None));
     standing.output.expect("an output")
@@ -75,6 +77,10 @@ async fn three_deployments_in_turn_change_the_roles_each_time() {
     names.sort_unstable();
     started.sort_unstable();
     assert_eq!(names, started);
+    for execution in &executions {
+        let found = scene.cloud.execution(execution.name());
+        assert_eq!(found.arn(), execution.arn());
+    }
     // And the last one's instances are all that run for a deployment
     let strays = scene.cloud.strays(&[executions[2].name()]).await;
     assert_eq!(strays.expect("instances"), []);
@@ -98,5 +104,47 @@ async fn sessions_are_busy_on_either_environment_while_both_have_weight() {
     on_blue.leave();
     scene.promoted(&execution).await;
     scene.all_still_busy([&on_green]);
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_sessions_still_reach_blue_while_the_load_balancer_lags_and_are_handed_over() {
+    // Given a load balancer of which half learns of new weights 8 s late, and a settling that is longer
+    let scene = Scene::of_three_blue_servers().await;
+    scene.cloud.balancer().lag(Duration::from_secs(8));
+    let input = json!({"bake": {"seconds": 12}, "drain": {"settleSeconds": 10}});
+    let execution = scene.deploy(&input).await;
+    // When users come right after the switch
+    scene
+        .then("the switch", || async {
+            let weights = scene.cloud.weights().await?;
+            let switched = weights == (Some(0), Some(100));
+            Ok(if switched {
+                Ok(())
+            } else {
+                Err(format!("{weights:?}"))
+            })
+        })
+        .await;
+    let mut observed = scene.cloud.observed();
+    let green = scene.cloud.world().b.arn.clone();
+    observed
+        .wait_for(|seen| seen.weight(&green) == Some(100))
+        .await
+        .expect("it is observed");
+    let (on_blue, on_green): (Vec<Session>, Vec<Session>) = scene
+        .idle(6)
+        .await
+        .into_iter()
+        .partition(|session| scene.blue().contains(&session.server));
+    // Then both environments take them, blue's are handed over once the load balancer has settled, green's stay
+    assert!(
+        !on_blue.is_empty() && !on_green.is_empty(),
+        "{}",
+        on_blue.len()
+    );
+    scene.all_handed_over(&on_blue).await;
+    scene.promoted(&execution).await;
+    assert!(on_green.iter().all(|session| session.seen() == Seen::Open));
     scene.ends().await;
 }

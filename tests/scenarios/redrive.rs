@@ -3,12 +3,26 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ebbtide_local_cloud::redrive::fail_every_task;
+use ebbtide_local_cloud::redrive::{Broken, fail_every_task, fail_every_task_of};
+use ebbtide_local_cloud::variant::Variant;
 use serde_json::json;
 
 use crate::scene::{Scene, hasty};
+use crate::sessions::Seen;
 
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// Then every Task that was entered had failed before its effect and after it, these among them.
+async fn spared_none(broken: &Broken, among: &[&str]) {
+    let tasks: BTreeSet<String> = broken.tasks.iter().cloned().collect();
+    assert_eq!(broken.entered().await.expect("the histories"), tasks);
+    assert_eq!(broken.executions.len(), 1 + 2 * tasks.len());
+    let missing: Vec<_> = among
+        .iter()
+        .filter(|task| !tasks.contains(**task))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} not in {tasks:?}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promotion_survives_the_failure_of_each_task_before_its_effect_and_after_it() {
@@ -17,27 +31,86 @@ async fn a_promotion_survives_the_failure_of_each_task_before_its_effect_and_aft
     let idle = scene.idle(6).await;
     let witness = scene.cloud.witness();
     // When every Task of a deployment fails once before its effect and once after it, and is redriven each time
-    let broken = fail_every_task(&scene.cloud, Some("fragile"), &hasty(), LIMIT)
+    let input = json!({"bake": {"seconds": 10}, "drain": {"settleSeconds": 1}});
+    let broken = fail_every_task(&scene.cloud, Some("fragile"), &input, LIMIT)
         .await
         .expect("redriven to the end");
-    // Then it is promoted as if nothing had happened
+    // Then it is promoted as if nothing had happened, under one claim
     scene.all_handed_over(&idle).await;
     scene.promoted(&broken.last).await;
+    assert_eq!(scene.cloud.record().await.expect("a record")["epoch"], "1");
     let seen = witness.testimony().await.expect("a testimony");
     assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
     assert_eq!(seen.most_running.get("fragile"), Some(&3), "{seen:?}");
     let strays = scene.cloud.strays(&["fragile"]).await.expect("instances");
     assert_eq!(strays, []);
-    // And no Task on the way was spared
-    let mut entered = BTreeSet::new();
-    for execution in &broken.executions {
-        let states = execution.states().await.expect("its history");
-        entered.extend(states);
-    }
+    spared_none(&broken, &["RecordProgress", "TerminateBlue"]).await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejection_survives_the_failure_of_each_task_before_its_effect_and_after_it() {
+    // Given users, and a release whose servers fail their health checks
+    let scene = Scene::of_three_blue_servers().await;
+    let idle = scene.idle(3).await;
+    let busy = scene.busy("busy").await;
+    let witness = scene.cloud.witness();
+    let bad = scene.cloud.add_version("stand-in --health 503").await;
+    let bad = bad.expect("a version").to_string();
+    // When every Task of its deployment fails before its effect and after it
+    let input = json!({"green": {"launchTemplateVersion": bad, "healthySeconds": 10}});
+    let broken = fail_every_task(&scene.cloud, Some("fragile"), &input, LIMIT)
+        .await
+        .expect("redriven to the end");
+    // Then green is rejected and gone all the same, and nobody has noticed
+    scene.fails_with(&broken.last, "GreenRejected").await;
+    scene.released("GreenRejected").await;
+    assert_eq!(scene.running("tunnel-b").await, Vec::<String>::new());
+    assert_eq!(scene.running("tunnel-a").await, scene.blue());
+    scene.all_still_busy([&busy]);
+    assert!(idle.iter().all(|session| session.seen() == Seen::Open));
+    let seen = witness.testimony().await.expect("a testimony");
+    assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
+    spared_none(&broken, &["LaunchGreen"]).await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_superseding_survives_the_failure_of_each_task_and_its_former_owner_is_fenced_out() {
+    // Given a deployment that was stopped while its green was starting
+    let scene = Scene::of_three_blue_servers().await;
+    let bad = scene.cloud.add_version("stand-in --health 503").await;
+    let bad = bad.expect("a version").to_string();
+    let former = scene
+        .deploy(&json!({"green": {"launchTemplateVersion": bad}}))
+        .await;
+    scene.passes(&former, "LaunchGreen", 2).await;
+    former.stop().await.expect("it is stopped");
+    // When every Task of the next one fails before its effect and after it (its wait for the former one cut short)
     let definition = scene.cloud.definition().await.expect("the definition");
-    entered.retain(|state| definition["States"][state]["Type"] == "Task");
-    assert_eq!(entered, broken.tasks.iter().cloned().collect());
-    assert!(entered.contains("TerminateBlue"), "{entered:?}");
+    let whole = Variant::of(definition).wait_seconds("WaitOutOwner", 3);
+    let mut input = hasty();
+    input["green"] = json!({"launchTemplateVersion": "1"});
+    let broken = fail_every_task_of(&scene.cloud, whole, Some("fragile"), &input, LIMIT)
+        .await
+        .expect("redriven to the end");
+    // Then it is promoted, and nothing is left of the former one
+    scene.promoted(&broken.last).await;
+    let strays = scene.cloud.strays(&["fragile"]).await.expect("instances");
+    assert_eq!(strays, []);
+    spared_none(&broken, &["SupersedeOwner", "ClearGreen"]).await;
+    // And a redrive of the former one gets nowhere while another deployment owns the service
+    let mut busy = scene.busy("busy").await;
+    let owner = scene.deploy(&input).await;
+    scene.passes(&owner, "CheckDrained", 2).await;
+    for (task, standing) in scene.redriven_at_every_task(&former).await {
+        let error = standing.error.as_deref().unwrap_or_default();
+        let told = ["Superseded", "DeploymentInProgress"].contains(&error);
+        assert!(told, "{task}: {}", standing.describe(None));
+    }
+    scene.all_still_busy([&busy]);
+    busy.leave();
+    scene.promoted_into(&owner, "tunnel-a").await;
     scene.ends().await;
 }
 

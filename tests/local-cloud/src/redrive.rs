@@ -12,7 +12,7 @@
 //!
 //! On this stand the Tasks that fail on purpose: [`fail_every_task`] breaks each in turn and redrives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -55,6 +55,21 @@ pub struct Broken {
     pub tasks: Vec<String>,
     /// All executions, the first one first.
     pub executions: Vec<Execution>,
+}
+
+impl Broken {
+    /// The Tasks that were entered in any of the executions: those of [`Broken::tasks`], if none was spared.
+    ///
+    /// # Errors
+    /// If Step Functions does not answer.
+    pub async fn entered(&self) -> Result<BTreeSet<String>> {
+        let mut entered = BTreeSet::new();
+        for execution in &self.executions {
+            let tasks = tasks_entered(execution).await?.into_iter();
+            entered.extend(tasks.map(|task| task.state));
+        }
+        Ok(entered)
+    }
 }
 
 /// Makes the names of staged state machines unique.
@@ -186,6 +201,20 @@ pub async fn fail_every_task(
     limit: Duration,
 ) -> Result<Broken> {
     let whole = Variant::of(cloud.definition().await?);
+    fail_every_task_of(cloud, whole, name, input, limit).await
+}
+
+/// As [`fail_every_task`], of a variant, such as one whose long Waits are short.
+///
+/// # Errors
+/// If Step Functions refuses, or a stretch takes longer than `limit`.
+pub async fn fail_every_task_of(
+    cloud: &LocalCloud,
+    whole: Variant,
+    name: Option<&str>,
+    input: &Value,
+    limit: Duration,
+) -> Result<Broken> {
     let mut failures: BTreeMap<String, u8> =
         whole.tasks().into_iter().map(|task| (task, 0)).collect();
     let first = cloud
