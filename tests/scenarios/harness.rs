@@ -66,6 +66,98 @@ async fn alarms_are_in_the_state_that_they_were_put_in() {
     scene.ends().await;
 }
 
+/// A state machine that notes what it is called in the item of deployment `noted`, if that item is there or if it is not.
+fn notes_its_name(table: &str, service: &str, there: bool) -> Variant {
+    Variant::of(json!({
+        "QueryLanguage": "JSONata",
+        "StartAt": "Pause",
+        "States": {
+            "Pause": {"Type": "Wait", "Seconds": 600, "Next": "Note"},
+            "Note": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::aws-sdk:dynamodb:updateItem",
+                "Arguments": {
+                    "TableName": table,
+                    "Key": {"service": {"S": service}, "item": {"S": "deployment noted"}},
+                    "UpdateExpression": "SET outcome = :outcome, execution = :execution, machine = :machine",
+                    "ConditionExpression": if there {
+                        "attribute_exists(outcome)"
+                    } else {
+                        "attribute_not_exists(outcome)"
+                    },
+                    "ExpressionAttributeValues": {
+                        ":outcome": {"S": "{% $states.context.Execution.Name %}"},
+                        ":execution": {"S": "{% $states.context.Execution.Id %}"},
+                        ":machine": {"S": "{% $states.context.StateMachine.Id %}"},
+                    },
+                },
+                "End": true,
+            },
+        },
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_fails_before_or_after_its_effect_and_a_redrive_keeps_who_it_is() {
+    let scene = Scene::of_three_blue_servers().await;
+    let (cloud, limit) = (&scene.cloud, Duration::from_secs(20));
+    let (table, input) = (cloud.stack().table.clone(), json!({"n": 1}));
+    let notes = |there| notes_its_name(&table, cloud.service(), there).wait_seconds("Pause", 0);
+    let noted = || async { cloud.deployment_item("noted").await.expect("an item") };
+    let ends = |variant: Variant, name: &'static str| {
+        let input = &input;
+        async move {
+            let started = cloud.start_variant(&variant, Some(name), input).await;
+            let execution = started.expect("it starts");
+            let standing = execution.ended(limit).await.expect("it ends");
+            (execution, standing)
+        }
+    };
+    // A Task that needs what is not there fails by itself
+    let (failed, standing) = ends(notes(true), "failed").await;
+    let refused = "DynamoDb.ConditionalCheckFailedException";
+    assert_eq!(standing.error.as_deref(), Some(refused));
+    // Broken before its effect, it has none; broken after it, it has
+    let (_, standing) = ends(notes(false).fail_before("Note"), "before").await;
+    assert_eq!(
+        standing.error.as_deref(),
+        Some("States.QueryEvaluationError")
+    );
+    assert_eq!(noted().await.get("outcome"), None);
+    let (_, standing) = ends(notes(false).fail_after("Note"), "after").await;
+    assert_eq!(
+        standing.error.as_deref(),
+        Some("States.QueryEvaluationError")
+    );
+    assert_eq!(noted().await["outcome"], "after");
+    // What failed by itself is redriven with success, as who it was and where it stood
+    let again = scene.redriven(&failed).await;
+    let standing = again.ended(limit).await.expect("it ends");
+    assert_eq!(standing.error, None, "{}", standing.describe(None));
+    assert_eq!(again.states().await.expect("a history"), ["Note"]);
+    let seen = noted().await;
+    assert_eq!(
+        (again.name(), seen["outcome"].as_str()),
+        ("failed", "failed")
+    );
+    assert_eq!(seen["execution"], failed.arn());
+    assert_eq!(seen["machine"], cloud.stack().state_machine_arn);
+    // And one that is stopped in a Wait begins with that
+    let slow = notes_its_name(&table, cloud.service(), true);
+    let slow = cloud.start_variant(&slow, Some("slow"), &input).await;
+    let slow = slow.expect("it starts");
+    slow.entered("Pause", limit).await.expect("it waits");
+    assert!(cloud.redrive(&slow).await.is_err(), "it runs");
+    slow.stop().await.expect("it is stopped");
+    let emulators = cloud.emulators().expect("emulators");
+    emulators.set_wait_scale(0.0).await.expect("scaled");
+    let again = scene.redriven(&slow).await;
+    again.ended(limit).await.expect("it ends");
+    assert_eq!(again.states().await.expect("a history"), ["Pause", "Note"]);
+    assert_eq!(noted().await["outcome"], "slow");
+    scene.ends().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn three_deployments_in_turn_change_the_roles_each_time() {
     let scene = Scene::of_three_blue_servers().await;
