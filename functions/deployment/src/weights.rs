@@ -1,7 +1,9 @@
 //! When weight may move: which weights the forward action shall carry, and which group may be given any.
 //!
-//! Owns rule 5: a group with weight above 0 holds at least the configured minimum of healthy targets. Called by
-//! `switch-target-group` when it attaches green, at every step, and in every pass while baking.
+//! Owns rule 5: a group is given weight only while it holds at least the configured minimum of healthy targets. Called
+//! by `switch-target-group` when it attaches green, at every step, in every pass while baking, and when a rollback gives
+//! blue its weight back. What is said of green holds for all the weight it carries; what is said of blue, only for a
+//! larger share than it has: taking weight away from a group is never refused for want of healthy targets.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,23 @@ pub struct Weights {
     pub blue: u32,
     /// Green's.
     pub green: u32,
+}
+
+impl Weights {
+    /// Whether both environments get new sessions: a step on the way, from which nothing is drained.
+    pub fn is_step(self) -> bool {
+        self.blue > 0 && self.green > 0
+    }
+
+    /// Whether blue's share of new sessions is larger here than in `former`. Weights are relative: 100/0 is the same
+    /// share as 1/0, and where nobody had weight, any is more.
+    fn raises_blue(self, former: Self) -> bool {
+        let total = |weights: Self| u64::from(weights.blue) + u64::from(weights.green);
+        if total(former) == 0 {
+            return self.blue > 0;
+        }
+        u64::from(self.blue) * total(former) > u64::from(former.blue) * total(self)
+    }
 }
 
 /// What the forward action shall look like.
@@ -64,20 +83,12 @@ pub enum Decision {
 /// Why weights must not be set, or not be left as they are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// TooFewHealthy is when a group with weight has, or would have, too few healthy targets (rule 5).
-    #[error(
-        "{group} has {healthy} healthy targets and needs {minimum} to carry weight {weight}; mend its servers, then redrive"
-    )]
-    TooFewHealthy {
-        /// The target group's name.
-        group: String,
-        /// Its healthy targets.
-        healthy: u32,
-        /// The least it needs.
-        minimum: u32,
-        /// The weight it would carry.
-        weight: u32,
-    },
+    /// GreenUnhealthy is when green has too few healthy targets to be given weight, or to keep it (rule 5).
+    #[error("green {0}; mend its servers, or let the deployment roll back")]
+    GreenUnhealthy(Shortage),
+    /// TooFewHealthy is when blue has too few healthy targets to be given weight back (rule 5).
+    #[error("blue {0}; mend its servers, then redrive")]
+    TooFewHealthy(Shortage),
     /// ForeignGroup is when somebody added a third target group to the action.
     #[error(
         "the forward action now names {0}, which is neither blue nor green; remove it, then redrive"
@@ -98,51 +109,76 @@ pub enum Refusal {
     NotMarked,
 }
 
+/// A group that has fewer healthy targets than the weight asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{group} has {healthy} healthy targets and needs {minimum} to carry weight {weight}")]
+pub struct Shortage {
+    /// The target group's name.
+    pub group: String,
+    /// Its healthy targets.
+    pub healthy: u32,
+    /// The least it needs.
+    pub minimum: u32,
+    /// The weight it would carry.
+    pub weight: u32,
+}
+
 /// Decides what the forward action needs.
 ///
 /// # Errors
 /// A [`Refusal`], with nothing to change then.
 pub fn decide(seen: &Observation, wanted: &Wanted) -> Result<Decision, Refusal> {
-    let (blue, green) = (&wanted.blue, &wanted.green);
-    let Weights {
-        blue: to_blue,
-        green: to_green,
-    } = wanted.weights;
     refuse_action(seen, wanted)?;
-    if to_blue == 0 && to_green == 0 {
+    let (live, weights) = (live(&seen.forward, wanted), wanted.weights);
+    if weights.blue == 0 && weights.green == 0 {
         return Err(Refusal::NobodyServes);
     }
-    if to_green > 0 {
-        enough(green, seen.green_healthy, wanted.minimum_healthy, to_green)?;
+    refuse_weights(seen, wanted, live)?;
+    let Weights { blue, green } = weights;
+    if is_set(&seen.forward, wanted) {
+        return Ok(Decision::Keep {
+            reason: format!("weights are {blue}/{green} already"),
+        });
+    }
+    Ok(Decision::Change {
+        groups: vec![carrying(&wanted.blue, blue), carrying(&wanted.green, green)],
+        reason: format!(
+            "weights are {}/{} and shall be {blue}/{green}",
+            live.blue, live.green
+        ),
+    })
+}
+
+/// Rule 5, and the mark that keeps green from being taken for one that never served.
+fn refuse_weights(seen: &Observation, wanted: &Wanted, live: Weights) -> Result<(), Refusal> {
+    let (weights, minimum) = (wanted.weights, wanted.minimum_healthy);
+    if weights.green > 0 {
+        enough(&wanted.green, seen.green_healthy, minimum, weights.green)
+            .map_err(Refusal::GreenUnhealthy)?;
         if !seen.switched {
             return Err(Refusal::NotMarked);
         }
     }
-    // A blue that lost a server keeps the weight it has: taking it away would be worse.
-    if seen.switched && to_blue > seen.forward.weight(&blue.target_group_arn) {
-        enough(blue, seen.blue_healthy, wanted.minimum_healthy, to_blue)?;
+    // A blue that lost a server keeps the share it has, and can lose it: refusing either would be worse.
+    if weights.raises_blue(live) {
+        enough(&wanted.blue, seen.blue_healthy, minimum, weights.blue)
+            .map_err(Refusal::TooFewHealthy)?;
     }
-    let groups = vec![
-        GroupWeight {
-            target_group_arn: blue.target_group_arn.clone(),
-            weight: to_blue,
-        },
-        GroupWeight {
-            target_group_arn: green.target_group_arn.clone(),
-            weight: to_green,
-        },
-    ];
-    if is_set(&seen.forward, wanted) {
-        return Ok(Decision::Keep {
-            reason: format!("weights are {to_blue}/{to_green} already"),
-        });
+    Ok(())
+}
+
+fn live(forward: &Forward, wanted: &Wanted) -> Weights {
+    Weights {
+        blue: forward.weight(&wanted.blue.target_group_arn),
+        green: forward.weight(&wanted.green.target_group_arn),
     }
-    let reason = format!(
-        "weights are {}/{} and shall be {to_blue}/{to_green}",
-        seen.forward.weight(&blue.target_group_arn),
-        seen.forward.weight(&green.target_group_arn),
-    );
-    Ok(Decision::Change { groups, reason })
+}
+
+fn carrying(environment: &Environment, weight: u32) -> GroupWeight {
+    GroupWeight {
+        target_group_arn: environment.target_group_arn.clone(),
+        weight,
+    }
 }
 
 /// Whether the action names both groups, and only them, at the wanted weights.
@@ -176,11 +212,11 @@ fn refuse_action(seen: &Observation, wanted: &Wanted) -> Result<(), Refusal> {
     }
 }
 
-fn enough(group: &Environment, healthy: u32, minimum: u32, weight: u32) -> Result<(), Refusal> {
+fn enough(group: &Environment, healthy: u32, minimum: u32, weight: u32) -> Result<(), Shortage> {
     if healthy >= minimum {
         return Ok(());
     }
-    Err(Refusal::TooFewHealthy {
+    Err(Shortage {
         group: group.name.clone(),
         healthy,
         minimum,
@@ -188,202 +224,54 @@ fn enough(group: &Environment, healthy: u32, minimum: u32, weight: u32) -> Resul
     })
 }
 
-/// The moments that count from the switch.
+/// The moments that count from when weights were first confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Moments {
     /// When the wanted weights were first confirmed.
     pub at: Timestamp,
-    /// From when on sessions may be drained.
-    pub settled_at: Timestamp,
-    /// From when on servers may be sealed.
-    pub baked_at: Timestamp,
-    /// When the drain fails with an alert.
-    pub deadline_at: Timestamp,
+    /// From when on sessions may be drained; none in a step.
+    pub settled_at: Option<Timestamp>,
+    /// From when on servers may be sealed; none in a step.
+    pub baked_at: Option<Timestamp>,
+    /// When the drain fails with an alert; none in a step.
+    pub deadline_at: Option<Timestamp>,
+    /// When a step may be followed by the next one; none when one environment has all the weight.
+    pub step_ends_at: Option<Timestamp>,
+}
+
+/// How long what follows a change of weights takes, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spans {
+    /// How long a step lasts.
+    pub step: u32,
+    /// How long nothing is drained.
+    pub settle: u32,
+    /// How long both environments run.
+    pub bake: u32,
+    /// How long the drain may take.
+    pub deadline: u32,
 }
 
 impl Moments {
     /// Counts from `at`, taken to whole seconds, which every JSONata engine reads; a moment beyond the calendar is its end.
-    pub fn from(
-        at: Timestamp,
-        settle_seconds: u32,
-        bake_seconds: u32,
-        deadline_seconds: u32,
-    ) -> Self {
+    pub fn count(at: Timestamp, weights: Weights, spans: &Spans) -> Self {
         let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
         let after = |seconds: u32| {
             at.checked_add(SignedDuration::from_secs(i64::from(seconds)))
                 .unwrap_or(Timestamp::MAX)
         };
+        let step = weights.is_step();
+        let settled = |seconds: u32| (!step).then(|| after(seconds));
         Self {
             at,
-            settled_at: after(settle_seconds),
-            baked_at: after(bake_seconds),
-            deadline_at: after(deadline_seconds),
+            settled_at: settled(spans.settle),
+            baked_at: settled(spans.bake),
+            deadline_at: settled(spans.deadline),
+            step_ends_at: step.then(|| after(spans.step)),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment(name: &str) -> Environment {
-        Environment {
-            target_group_arn: format!("arn:{name}"),
-            name: name.to_owned(),
-        }
-    }
-
-    fn wanted(blue: u32, green: u32) -> Wanted {
-        Wanted {
-            blue: environment("blue"),
-            green: environment("green"),
-            weights: Weights { blue, green },
-            minimum_healthy: 3,
-        }
-    }
-
-    fn seen(weights: &[(&str, u32)]) -> Observation {
-        let groups = weights
-            .iter()
-            .map(|(name, weight)| GroupWeight {
-                target_group_arn: format!("arn:{name}"),
-                weight: *weight,
-            })
-            .collect();
-        Observation {
-            forward: Forward {
-                groups,
-                sticky: false,
-            },
-            blue_healthy: 3,
-            green_healthy: 3,
-            switched: true,
-        }
-    }
-
-    fn changes(decision: &Result<Decision, Refusal>) -> bool {
-        matches!(decision, Ok(Decision::Change { .. }))
-    }
-
-    #[test]
-    fn green_is_attached_beside_blue_at_weight_0_before_it_has_any_server() {
-        let seen = Observation {
-            green_healthy: 0,
-            switched: false,
-            ..seen(&[("blue", 1)])
-        };
-        let Ok(Decision::Change { groups, .. }) = decide(&seen, &wanted(100, 0)) else {
-            panic!("no change")
-        };
-        let weights: Vec<u32> = groups.iter().map(|group| group.weight).collect();
-        assert_eq!(weights, [100, 0]);
-    }
-
-    #[test]
-    fn a_repeat_keeps_what_is_there() {
-        let seen = seen(&[("green", 100), ("blue", 0)]);
-        assert!(matches!(
-            decide(&seen, &wanted(0, 100)),
-            Ok(Decision::Keep { .. })
-        ));
-    }
-
-    #[test]
-    fn weights_that_somebody_moved_are_put_right() {
-        assert!(changes(&decide(
-            &seen(&[("blue", 100), ("green", 0)]),
-            &wanted(0, 100)
-        )));
-        assert!(
-            changes(&decide(&seen(&[("green", 100)]), &wanted(0, 100))),
-            "blue stays in the action at 0"
-        );
-    }
-
-    #[test]
-    fn green_below_the_minimum_gets_no_weight_and_is_told_when_it_has_it() {
-        let refusal = |weight| Refusal::TooFewHealthy {
-            group: "green".to_owned(),
-            healthy: 2,
-            minimum: 3,
-            weight,
-        };
-        let before = Observation {
-            green_healthy: 2,
-            ..seen(&[("blue", 100), ("green", 0)])
-        };
-        assert_eq!(decide(&before, &wanted(0, 100)), Err(refusal(100)));
-        assert_eq!(decide(&before, &wanted(90, 10)), Err(refusal(10)));
-        let after = Observation {
-            green_healthy: 2,
-            ..seen(&[("blue", 0), ("green", 100)])
-        };
-        assert_eq!(decide(&after, &wanted(0, 100)), Err(refusal(100)));
-    }
-
-    #[test]
-    fn weights_go_back_to_blue_only_when_blue_has_the_minimum() {
-        let sick = Observation {
-            blue_healthy: 2,
-            ..seen(&[("blue", 0), ("green", 100)])
-        };
-        assert_eq!(
-            decide(&sick, &wanted(100, 0)),
-            Err(Refusal::TooFewHealthy {
-                group: "blue".to_owned(),
-                healthy: 2,
-                minimum: 3,
-                weight: 100
-            })
-        );
-        assert!(changes(&decide(
-            &seen(&[("blue", 0), ("green", 100)]),
-            &wanted(100, 0)
-        )));
-    }
-
-    #[test]
-    fn a_blue_that_lost_a_server_keeps_its_weight() {
-        let seen = Observation {
-            blue_healthy: 2,
-            switched: false,
-            ..seen(&[("blue", 1)])
-        };
-        assert!(changes(&decide(&seen, &wanted(100, 0))));
-    }
-
-    #[test]
-    fn a_changed_action_is_refused() {
-        assert_eq!(
-            decide(&seen(&[("blue", 100), ("other", 0)]), &wanted(0, 100)),
-            Err(Refusal::ForeignGroup("arn:other".to_owned()))
-        );
-        let mut sticky = seen(&[("blue", 100), ("green", 0)]);
-        sticky.forward.sticky = true;
-        assert_eq!(decide(&sticky, &wanted(0, 100)), Err(Refusal::Sticky));
-        assert_eq!(
-            decide(&seen(&[("blue", 100)]), &wanted(0, 0)),
-            Err(Refusal::NobodyServes)
-        );
-    }
-
-    #[test]
-    fn green_gets_no_weight_before_the_record_says_so() {
-        let seen = Observation {
-            switched: false,
-            ..seen(&[("blue", 100), ("green", 0)])
-        };
-        assert_eq!(decide(&seen, &wanted(0, 100)), Err(Refusal::NotMarked));
-    }
-
-    #[test]
-    fn moments_count_from_the_switch() {
-        let at: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
-        let moments = Moments::from(at, 30, 900, 86_400);
-        assert_eq!(moments.settled_at.to_string(), "2026-11-22T10:00:30Z");
-        assert_eq!(moments.baked_at.to_string(), "2026-11-22T10:15:00Z");
-        assert_eq!(moments.deadline_at.to_string(), "2026-11-23T10:00:00Z");
-    }
-}
+mod tests;

@@ -1,12 +1,13 @@
 //! The Lambda switch-target-group: brings the forward action's weights to what is wanted, and confirms it by reading again.
 //!
-//! Called to attach green at weight 0, at every step of the switch, and in every pass while baking, when it confirms
-//! weights and both groups' health. Refuses to give weight to a group without enough healthy targets.
+//! Called to attach green at weight 0, at every step of the switch, in every pass while baking, when it confirms
+//! weights and both groups' health, and by a rollback, once blue is open again, to give it all the weight back. Refuses
+//! to give weight to a group without enough healthy targets.
 
 use ebbtide_cloud::{Cloud, CloudError};
 use ebbtide_deployment::observed::healthy;
 use ebbtide_deployment::weights::{
-    Decision, Moments, Observation, Refusal, Wanted, Weights, decide, is_set,
+    Decision, Moments, Observation, Refusal, Spans, Wanted, Weights, decide, is_set,
 };
 use ebbtide_deployment::{Environment, ErrorName, Fence};
 use ebbtide_runtime::Failure;
@@ -27,6 +28,9 @@ pub struct Payload {
     pub weights: Weights,
     /// How many healthy targets a group needs to carry weight.
     pub minimum_healthy: u32,
+    /// How long a step lasts, in which both environments have weight.
+    #[serde(default = "default_step_seconds")]
+    pub step_seconds: u32,
     /// How long after the switch nothing is drained.
     pub settle_seconds: u32,
     /// How long both environments run after the switch.
@@ -36,6 +40,11 @@ pub struct Payload {
     /// The answer of the last call, if there was one.
     #[serde(default)]
     pub previous: Option<Switched>,
+}
+
+/// What the input's `traffic.stepSeconds` is by default.
+fn default_step_seconds() -> u32 {
+    60
 }
 
 /// The weights as they were read back.
@@ -82,7 +91,8 @@ impl Failure for Failed {
     fn name(&self) -> ErrorName {
         match self {
             Self::Edge(error) => error.name(),
-            Self::Refused(Refusal::TooFewHealthy { .. }) => ErrorName::TooFewHealthy,
+            Self::Refused(Refusal::GreenUnhealthy(_)) => ErrorName::GreenUnhealthy,
+            Self::Refused(Refusal::TooFewHealthy(_)) => ErrorName::TooFewHealthy,
             Self::Refused(Refusal::NobodyServes) => ErrorName::InvalidInput,
             Self::Refused(_) | Self::NotConfirmed { .. } => ErrorName::NotConfirmed,
         }
@@ -94,6 +104,12 @@ impl Failure for Failed {
 /// # Errors
 /// [`Failed`]; the weights are as they were, unless AWS did not answer or reading again showed others.
 pub async fn handle(cloud: &Cloud, payload: Payload, now: Timestamp) -> Result<Switched, Failed> {
+    let spans = Spans {
+        step: payload.step_seconds,
+        settle: payload.settle_seconds,
+        bake: payload.bake_seconds,
+        deadline: payload.deadline_seconds,
+    };
     let wanted = Wanted {
         blue: payload.blue,
         green: payload.green,
@@ -123,15 +139,9 @@ pub async fn handle(cloud: &Cloud, payload: Payload, now: Timestamp) -> Result<S
         .previous
         .filter(|previous| !changed && previous.weights == wanted.weights);
     let at = kept.map_or(now, |previous| previous.moments.at);
-    let moments = Moments::from(
-        at,
-        payload.settle_seconds,
-        payload.bake_seconds,
-        payload.deadline_seconds,
-    );
     Ok(Switched {
         weights: wanted.weights,
-        moments,
+        moments: Moments::count(at, wanted.weights, &spans),
         changed,
         blue_healthy,
         green_healthy,

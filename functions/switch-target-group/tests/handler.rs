@@ -26,6 +26,7 @@ fn payload(blue: u32, green: u32) -> Payload {
         green: environment("b"),
         weights: Weights { blue, green },
         minimum_healthy: 3,
+        step_seconds: 60,
         settle_seconds: 30,
         bake_seconds: 900,
         deadline_seconds: 86_400,
@@ -65,9 +66,10 @@ async fn all_weight_goes_to_green_and_blue_stays_at_0() {
     assert_eq!(fake.changes(), ["ModifyListener"]);
     assert!(switched.changed);
     assert_eq!((switched.blue_healthy, switched.green_healthy), (3, 3));
-    assert_eq!(switched.moments.settled_at, at(30));
-    assert_eq!(switched.moments.baked_at, at(900));
-    assert_eq!(switched.moments.deadline_at, at(86_400));
+    assert_eq!(switched.moments.settled_at, Some(at(30)));
+    assert_eq!(switched.moments.baked_at, Some(at(900)));
+    assert_eq!(switched.moments.deadline_at, Some(at(86_400)));
+    assert_eq!(switched.moments.step_ends_at, None);
 }
 
 #[tokio::test]
@@ -184,23 +186,112 @@ async fn a_late_function_moves_nothing() {
 async fn green_below_the_minimum_gets_nothing() {
     let fake = ready();
     fake.world().group(&arn("b")).targets[0].healthy = false;
-    assert_eq!(
-        refused(&fake, payload(0, 100)).await,
-        ErrorName::TooFewHealthy
-    );
+    for (blue, green) in [(90, 10), (0, 100)] {
+        let name = refused(&fake, payload(blue, green)).await;
+        assert_eq!(name, ErrorName::GreenUnhealthy);
+    }
     assert_eq!(fake.world().weights(), (100, 0));
+    assert_eq!(fake.changes(), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_confirming_pass_tells_that_green_sank_below_the_minimum() {
+    for (blue, green) in [(50, 50), (0, 100)] {
+        let fake = ready();
+        let weights = payload(blue, green);
+        switch(&fake, weights.clone()).await.unwrap();
+        fake.world().group(&arn("b")).targets[0].healthy = false;
+        fake.changes();
+        assert_eq!(refused(&fake, weights).await, ErrorName::GreenUnhealthy);
+        assert_eq!(fake.changes(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_step_ends_counts_from_its_own_weights_and_is_kept_by_a_repeat() {
     let fake = ready();
-    switch(&fake, payload(0, 100)).await.unwrap();
-    fake.world().group(&arn("b")).targets[0].healthy = false;
-    assert_eq!(
-        refused(&fake, payload(0, 100)).await,
-        ErrorName::TooFewHealthy
-    );
-    assert_eq!(fake.world().weights(), (0, 100));
+    let cloud = fake.cloud();
+    let mut previous = None;
+    for (second, (blue, green)) in [(0, (90, 10)), (60, (50, 50))] {
+        let step = |previous| Payload {
+            previous,
+            ..payload(blue, green)
+        };
+        let call = handle(&cloud, step(previous), at(second));
+        let switched = Box::pin(call).await.unwrap();
+        let moments = switched.moments;
+        assert_eq!(moments.at, at(second));
+        assert_eq!(moments.step_ends_at, Some(at(second + 60)));
+        assert_eq!((moments.settled_at, moments.deadline_at), (None, None));
+        assert_eq!(moments.baked_at, None);
+        let call = handle(&cloud, step(Some(switched)), at(second + 30));
+        let again = Box::pin(call).await.unwrap();
+        assert_eq!((again.moments, again.changed), (moments, false));
+        previous = Some(again);
+    }
+    let last = Payload {
+        previous,
+        ..payload(0, 100)
+    };
+    let call = handle(&cloud, last, at(120));
+    let switched = Box::pin(call).await.unwrap();
+    assert_eq!(switched.moments.baked_at, Some(at(120 + 900)));
+    assert_eq!(switched.moments.step_ends_at, None);
+}
+
+/// What a rollback wants.
+fn back() -> Payload {
+    Payload {
+        bake_seconds: 0,
+        ..payload(100, 0)
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_gives_blue_everything_whatever_has_become_of_green() {
+    for live in [&[("a", 50), ("b", 50)], &[("a", 0), ("b", 100)]] {
+        let fake = ready();
+        fake.world().weigh(live);
+        fake.world().group(&arn("b")).targets.clear();
+        let switched = switch(&fake, back()).await.unwrap();
+        assert_eq!(fake.world().weights(), (100, 0));
+        assert_eq!(switched.moments.settled_at, Some(at(30)));
+        assert_eq!(switched.moments.baked_at, Some(at(0)));
+        assert_eq!(switched.green_healthy, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_waits_for_a_blue_that_is_short_and_leaves_the_weights() {
+    for live in [&[("a", 50), ("b", 50)], &[("a", 0), ("b", 100)]] {
+        let fake = ready();
+        fake.world().weigh(live);
+        let weights = fake.world().weights();
+        fake.world().group(&arn("a")).targets[0].healthy = false;
+        assert_eq!(refused(&fake, back()).await, ErrorName::TooFewHealthy);
+        assert_eq!(fake.world().weights(), weights);
+        assert_eq!(fake.changes(), [""; 0]);
+        fake.world().group(&arn("a")).targets[0].healthy = true;
+        assert!(switch(&fake, back()).await.unwrap().changed);
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_before_any_weight_moved_changes_nothing() {
+    let fake = ready();
+    fake.world().group(&arn("a")).targets[0].healthy = false;
+    assert!(!switch(&fake, back()).await.unwrap().changed);
+    assert_eq!(fake.changes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn weight_is_taken_from_a_blue_that_is_short() {
+    let fake = ready();
+    fake.world().group(&arn("a")).targets[0].healthy = false;
+    for (blue, green) in [(90, 10), (50, 50), (0, 100)] {
+        assert!(switch(&fake, payload(blue, green)).await.unwrap().changed);
+        assert!(!switch(&fake, payload(blue, green)).await.unwrap().changed);
+    }
 }
 
 #[tokio::test]
@@ -243,37 +334,30 @@ async fn a_change_that_does_not_last_is_not_confirmed() {
 }
 
 #[test]
-fn the_answer_is_flat() {
-    let switched = Switched {
-        weights: Weights {
-            blue: 0,
-            green: 100,
+fn the_answer_is_flat_and_a_step_says_null() {
+    let json = serde_json::json!({
+        "weights": {"blue": 50, "green": 50}, "changed": true, "blueHealthy": 3, "greenHealthy": 3,
+        "at": "2026-11-22T10:00:00Z", "settledAt": null, "bakedAt": null, "deadlineAt": null,
+        "stepEndsAt": "2026-11-22T10:01:00Z",
+    });
+    let switched: Switched = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&switched).unwrap(), json);
+}
+
+#[test]
+fn a_caller_that_knows_no_steps_is_understood() {
+    let payload: Payload = serde_json::from_value(serde_json::json!({
+        "fence": {"deployment": "deploy-1", "epoch": 5},
+        "blue": environment("a"), "green": environment("b"),
+        "weights": {"blue": 0, "green": 100}, "minimumHealthy": 3,
+        "settleSeconds": 30, "bakeSeconds": 900, "deadlineSeconds": 86_400,
+        "previous": {
+            "weights": {"blue": 0, "green": 100}, "at": "2026-11-22T10:00:00Z",
+            "settledAt": "2026-11-22T10:00:30Z", "bakedAt": "2026-11-22T10:15:00Z",
+            "deadlineAt": "2026-11-23T10:00:00Z", "changed": true, "blueHealthy": 3, "greenHealthy": 3,
         },
-        moments: ebbtide_deployment::weights::Moments::from(at(0), 30, 900, 86_400),
-        changed: true,
-        blue_healthy: 3,
-        green_healthy: 3,
-    };
-    let json = serde_json::to_value(&switched).unwrap();
-    let mut keys: Vec<&str> = json
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    keys.sort_unstable();
-    assert_eq!(
-        keys,
-        [
-            "at",
-            "bakedAt",
-            "blueHealthy",
-            "changed",
-            "deadlineAt",
-            "greenHealthy",
-            "settledAt",
-            "weights"
-        ]
-    );
-    assert_eq!(serde_json::from_value::<Switched>(json).unwrap(), switched);
+    }))
+    .unwrap();
+    assert_eq!(payload.step_seconds, 60);
+    assert_eq!(payload.previous.unwrap().moments.step_ends_at, None);
 }

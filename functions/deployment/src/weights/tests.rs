@@ -1,0 +1,303 @@
+//! Which weights may be set from which, and what counts from then.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn environment(name: &str) -> Environment {
+    Environment {
+        target_group_arn: format!("arn:{name}"),
+        name: name.to_owned(),
+    }
+}
+
+fn wanted(blue: u32, green: u32) -> Wanted {
+    Wanted {
+        blue: environment("blue"),
+        green: environment("green"),
+        weights: Weights { blue, green },
+        minimum_healthy: 3,
+    }
+}
+
+/// A service that has switched, with these weights and three healthy targets on either side.
+fn seen(weights: &[(&str, u32)]) -> Observation {
+    let groups = weights.iter().map(|(name, weight)| GroupWeight {
+        target_group_arn: format!("arn:{name}"),
+        weight: *weight,
+    });
+    Observation {
+        forward: Forward {
+            groups: groups.collect(),
+            sticky: false,
+        },
+        blue_healthy: 3,
+        green_healthy: 3,
+        switched: true,
+    }
+}
+
+fn at_weights((blue, green): (u32, u32)) -> Observation {
+    seen(&[("blue", blue), ("green", green)])
+}
+
+/// A group with two healthy targets of the three that it needs.
+fn short(group: &str, weight: u32) -> Shortage {
+    Shortage {
+        group: group.to_owned(),
+        healthy: 2,
+        minimum: 3,
+        weight,
+    }
+}
+
+fn changes(decision: &Result<Decision, Refusal>) -> bool {
+    matches!(decision, Ok(Decision::Change { .. }))
+}
+
+fn keeps(decision: &Result<Decision, Refusal>) -> bool {
+    matches!(decision, Ok(Decision::Keep { .. }))
+}
+
+#[test]
+fn green_is_attached_beside_blue_at_weight_0_before_it_has_any_server() {
+    let seen = Observation {
+        green_healthy: 0,
+        switched: false,
+        ..seen(&[("blue", 1)])
+    };
+    let Ok(Decision::Change { groups, .. }) = decide(&seen, &wanted(100, 0)) else {
+        panic!("no change")
+    };
+    let weights: Vec<u32> = groups.iter().map(|group| group.weight).collect();
+    assert_eq!(weights, [100, 0]);
+}
+
+#[test]
+fn weight_goes_over_in_steps_whether_or_not_blue_loses_servers_on_the_way() {
+    let steps = [(100, 0), (90, 10), (50, 50), (0, 100)];
+    for blue_healthy in [3, 2, 0] {
+        for step in steps.windows(2) {
+            let seen = Observation {
+                blue_healthy,
+                ..at_weights(step[0])
+            };
+            let (blue, green) = step[1];
+            assert!(changes(&decide(&seen, &wanted(blue, green))), "{step:?}");
+            let seen = Observation {
+                blue_healthy,
+                ..at_weights(step[1])
+            };
+            assert!(keeps(&decide(&seen, &wanted(blue, green))), "{step:?}");
+        }
+    }
+}
+
+#[test]
+fn green_below_the_minimum_gets_no_step_and_is_told_in_every_one_it_has() {
+    for (blue, green) in [(90, 10), (50, 50), (0, 100)] {
+        for live in [(100, 0), (90, 10), (50, 50), (0, 100)] {
+            let seen = Observation {
+                green_healthy: 2,
+                ..at_weights(live)
+            };
+            assert_eq!(
+                decide(&seen, &wanted(blue, green)),
+                Err(Refusal::GreenUnhealthy(short("green", green))),
+                "{live:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn all_weight_goes_back_to_blue_from_anywhere_when_blue_has_the_minimum() {
+    for live in [(90, 10), (50, 50), (0, 100)] {
+        for green_healthy in [3, 0] {
+            let seen = Observation {
+                green_healthy,
+                ..at_weights(live)
+            };
+            assert!(changes(&decide(&seen, &wanted(100, 0))), "{live:?}");
+        }
+        let short_of_blue = Observation {
+            blue_healthy: 2,
+            ..at_weights(live)
+        };
+        assert_eq!(
+            decide(&short_of_blue, &wanted(100, 0)),
+            Err(Refusal::TooFewHealthy(short("blue", 100))),
+            "{live:?}"
+        );
+    }
+}
+
+#[test]
+fn a_rollback_before_any_weight_moved_asks_nothing_of_blue() {
+    for blue_healthy in [3, 2, 0] {
+        let seen = Observation {
+            blue_healthy,
+            ..at_weights((100, 0))
+        };
+        assert!(keeps(&decide(&seen, &wanted(100, 0))), "{blue_healthy}");
+    }
+}
+
+#[test]
+fn a_blue_that_lost_a_server_keeps_the_share_it_has_and_no_more() {
+    for switched in [false, true] {
+        for (live, raised) in [((1, 0), false), ((100, 50), true), ((0, 0), true)] {
+            let seen = Observation {
+                blue_healthy: 2,
+                switched,
+                ..at_weights(live)
+            };
+            let decision = decide(&seen, &wanted(100, 0));
+            if raised {
+                let refusal = Refusal::TooFewHealthy(short("blue", 100));
+                assert_eq!(decision, Err(refusal), "{live:?}");
+            } else {
+                assert!(changes(&decision), "{live:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_that_somebody_moved_are_put_right() {
+    assert!(changes(&decide(&at_weights((100, 0)), &wanted(0, 100))));
+    assert!(
+        changes(&decide(&seen(&[("green", 100)]), &wanted(0, 100))),
+        "blue stays in the action at 0"
+    );
+    assert!(keeps(&decide(
+        &seen(&[("green", 100), ("blue", 0)]),
+        &wanted(0, 100)
+    )));
+}
+
+#[test]
+fn a_changed_action_is_refused() {
+    assert_eq!(
+        decide(&seen(&[("blue", 100), ("other", 0)]), &wanted(0, 100)),
+        Err(Refusal::ForeignGroup("arn:other".to_owned()))
+    );
+    let mut sticky = at_weights((100, 0));
+    sticky.forward.sticky = true;
+    assert_eq!(decide(&sticky, &wanted(0, 100)), Err(Refusal::Sticky));
+    assert_eq!(
+        decide(&seen(&[("blue", 100)]), &wanted(0, 0)),
+        Err(Refusal::NobodyServes)
+    );
+}
+
+#[test]
+fn green_gets_no_weight_before_the_record_says_so() {
+    let seen = Observation {
+        switched: false,
+        ..at_weights((100, 0))
+    };
+    for (blue, green) in [(99, 1), (0, 100)] {
+        assert_eq!(decide(&seen, &wanted(blue, green)), Err(Refusal::NotMarked));
+    }
+}
+
+fn moments(blue: u32, green: u32) -> Moments {
+    let spans = Spans {
+        step: 60,
+        settle: 30,
+        bake: 900,
+        deadline: 86_400,
+    };
+    let at: Timestamp = "2026-11-22T10:00:00.9Z".parse().unwrap();
+    Moments::count(at, Weights { blue, green }, &spans)
+}
+
+#[test]
+fn settling_baking_and_the_deadline_count_from_the_last_step() {
+    for (blue, green) in [(0, 100), (100, 0)] {
+        let text = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());
+        let moments = moments(blue, green);
+        assert_eq!(moments.at.to_string(), "2026-11-22T10:00:00Z");
+        let settled = text(moments.settled_at);
+        assert_eq!(settled.as_deref(), Some("2026-11-22T10:00:30Z"));
+        let baked = text(moments.baked_at);
+        assert_eq!(baked.as_deref(), Some("2026-11-22T10:15:00Z"));
+        let deadline = text(moments.deadline_at);
+        assert_eq!(deadline.as_deref(), Some("2026-11-23T10:00:00Z"));
+        assert_eq!(moments.step_ends_at, None);
+    }
+}
+
+#[test]
+fn a_step_only_ends() {
+    let json = serde_json::to_value(moments(90, 10)).unwrap();
+    let expected = serde_json::json!({
+        "at": "2026-11-22T10:00:00Z", "settledAt": null, "bakedAt": null, "deadlineAt": null,
+        "stepEndsAt": "2026-11-22T10:01:00Z",
+    });
+    assert_eq!(json, expected);
+}
+
+fn weight() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(0), Just(1), Just(50), Just(100), 0..=999u32]
+}
+
+prop_compose! {
+    fn any_observation()(
+        groups in proptest::collection::vec((prop_oneof![Just("blue"), Just("green"), Just("other")], weight()), 0..4),
+        blue_healthy in 0..5u32,
+        green_healthy in 0..5u32,
+        switched: bool,
+        sticky: bool,
+    ) -> Observation {
+        let mut seen = seen(&groups);
+        seen.forward.sticky = sticky;
+        Observation { blue_healthy, green_healthy, switched, ..seen }
+    }
+}
+
+/// The share of new sessions that blue has.
+fn share(forward: &Forward) -> f64 {
+    let (blue, green) = (forward.weight("arn:blue"), forward.weight("arn:green"));
+    if blue == 0 {
+        0.0
+    } else {
+        f64::from(blue) / (f64::from(blue) + f64::from(green))
+    }
+}
+
+proptest! {
+    #[test]
+    fn rule_5_no_decision_gives_weight_to_a_group_without_enough_healthy_targets(
+        seen in any_observation(), blue in weight(), green in weight(), minimum in 0..5u32
+    ) {
+        let wanted = Wanted { minimum_healthy: minimum, ..wanted(blue, green) };
+        let Ok(decision) = decide(&seen, &wanted) else { return Ok(()) };
+        let after = match decision {
+            Decision::Keep { .. } => seen.forward.clone(),
+            Decision::Change { groups, .. } => Forward { groups, sticky: false },
+        };
+        prop_assert!(is_set(&after, &wanted));
+        let mut names: Vec<&str> = after.groups.iter().map(|it| it.target_group_arn.as_str()).collect();
+        names.sort_unstable();
+        prop_assert_eq!(names, ["arn:blue", "arn:green"], "no third group, and neither left out");
+        prop_assert!(blue + green > 0, "nobody would serve");
+        prop_assert!(!seen.forward.sticky);
+        if green > 0 {
+            prop_assert!(seen.switched && seen.green_healthy >= minimum);
+        }
+        if share(&after) > share(&seen.forward) {
+            prop_assert!(seen.blue_healthy >= minimum);
+        }
+    }
+
+    #[test]
+    fn taking_weight_from_a_blue_that_is_short_is_never_refused_for_it(
+        seen in any_observation(), blue in weight(), green in weight()
+    ) {
+        if share(&at_weights((blue, green)).forward) <= share(&seen.forward) && blue > 0 {
+            prop_assert!(!matches!(decide(&seen, &wanted(blue, green)), Err(Refusal::TooFewHealthy(_))));
+        }
+    }
+}
