@@ -1,8 +1,10 @@
-//! Auto Scaling groups: which instances belong to one, and what keeps it from ending or replacing them.
+//! Auto Scaling groups: which instances belong to one, what keeps it from ending or replacing them, and their tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::Client;
+use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::builders::DescribeAutoScalingGroupsFluentBuilder;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, Tag};
 use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
 
 use crate::CloudError;
@@ -30,35 +32,31 @@ impl AutoScaling {
         let names: Vec<String> = members.keys().cloned().collect();
         let mut groups = Vec::new();
         for chunk in names.chunks(CHUNK) {
-            let mut pages = self
-                .client
-                .describe_auto_scaling_groups()
-                .set_auto_scaling_group_names(Some(chunk.to_vec()))
-                .into_paginator()
-                .send();
-            while let Some(page) = pages.next().await {
-                let page =
-                    page.map_err(|error| CloudError::of("DescribeAutoScalingGroups", &error))?;
-                for group in page.auto_scaling_groups() {
-                    let name = group
-                        .auto_scaling_group_name()
-                        .unwrap_or_default()
-                        .to_owned();
-                    let suspended = group
-                        .suspended_processes()
-                        .iter()
-                        .filter_map(|it| it.process_name());
-                    groups.push(ScalingGroup {
-                        suspended: suspended.map(str::to_owned).collect(),
-                        min_size: size(group.min_size()),
-                        desired: size(group.desired_capacity()),
-                        members: members.get(&name).cloned().unwrap_or_default(),
-                        name,
-                    });
-                }
-            }
+            let call = self.client.describe_auto_scaling_groups();
+            let call = call.set_auto_scaling_group_names(Some(chunk.to_vec()));
+            groups.extend(describe(call).await?);
+        }
+        for group in &mut groups {
+            group.members = members.get(&group.name).cloned().unwrap_or_default();
         }
         Ok(groups)
+    }
+
+    /// The groups of this service that have a tag `key`, whatever its value, without their members.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn tagged(
+        &self,
+        service: (&str, &str),
+        key: &str,
+    ) -> Result<Vec<ScalingGroup>, CloudError> {
+        let (service_key, service) = service;
+        let call = self.client.describe_auto_scaling_groups();
+        let call = call
+            .filters(filter(&format!("tag:{service_key}"), service))
+            .filters(filter("tag-key", key));
+        describe(call).await
     }
 
     /// Those of the instances that a group is ending already, whatever EC2 calls them.
@@ -123,11 +121,50 @@ impl AutoScaling {
             .map_err(|error| CloudError::of(format!("SuspendProcesses of {group}"), &error))
     }
 
+    /// Resumes processes of a group; none if none are named, which to AWS would mean all of them (ResumeProcesses'
+    /// reference).
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn resume(&self, group: &str, processes: &[String]) -> Result<(), CloudError> {
+        if processes.is_empty() {
+            return Ok(());
+        }
+        let call = self
+            .client
+            .resume_processes()
+            .auto_scaling_group_name(group);
+        let answer = call
+            .set_scaling_processes(Some(processes.to_vec()))
+            .send()
+            .await;
+        answer
+            .map(|_| ())
+            .map_err(|error| CloudError::of(format!("ResumeProcesses of {group}"), &error))
+    }
+
     /// Protects members of a group from scale-in.
     ///
     /// # Errors
     /// AWS's failure.
     pub async fn protect(&self, group: &str, instances: &[String]) -> Result<(), CloudError> {
+        self.set_protection(group, instances, true).await
+    }
+
+    /// Lets scale-in have members of a group again.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn unprotect(&self, group: &str, instances: &[String]) -> Result<(), CloudError> {
+        self.set_protection(group, instances, false).await
+    }
+
+    async fn set_protection(
+        &self,
+        group: &str,
+        instances: &[String],
+        protected: bool,
+    ) -> Result<(), CloudError> {
         for chunk in instances.chunks(CHUNK) {
             let call = self
                 .client
@@ -135,7 +172,7 @@ impl AutoScaling {
                 .auto_scaling_group_name(group);
             let answer = call
                 .set_instance_ids(Some(chunk.to_vec()))
-                .protected_from_scale_in(true)
+                .protected_from_scale_in(protected)
                 .send()
                 .await;
             answer.map_err(|error| {
@@ -143,6 +180,27 @@ impl AutoScaling {
             })?;
         }
         Ok(())
+    }
+
+    /// Tags a group, and nothing that it launches.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn tag(&self, group: &str, key: &str, value: &str) -> Result<(), CloudError> {
+        let tag = tag(group, key).value(value).propagate_at_launch(false);
+        let call = self.client.create_or_update_tags().tags(tag.build());
+        let answer = call.send().await.map(|_| ());
+        answer.map_err(|error| CloudError::of(format!("CreateOrUpdateTags on {group}"), &error))
+    }
+
+    /// Drops a group's tag, whatever its value.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn untag(&self, group: &str, key: &str) -> Result<(), CloudError> {
+        let call = self.client.delete_tags().tags(tag(group, key).build());
+        let answer = call.send().await.map(|_| ());
+        answer.map_err(|error| CloudError::of(format!("DeleteTags on {group}"), &error))
     }
 
     /// Sets a group's smallest size.
@@ -181,6 +239,51 @@ impl AutoScaling {
             )
         })
     }
+}
+
+async fn describe(
+    call: DescribeAutoScalingGroupsFluentBuilder,
+) -> Result<Vec<ScalingGroup>, CloudError> {
+    let mut pages = call.into_paginator().send();
+    let mut groups = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| CloudError::of("DescribeAutoScalingGroups", &error))?;
+        groups.extend(page.auto_scaling_groups().iter().map(read));
+    }
+    Ok(groups)
+}
+
+/// A group, without its members.
+fn read(group: &AutoScalingGroup) -> ScalingGroup {
+    let suspended = group.suspended_processes().iter();
+    let tags = group.tags().iter().filter_map(|tag| {
+        let value = tag.value().unwrap_or_default();
+        Some((tag.key()?.to_owned(), value.to_owned()))
+    });
+    ScalingGroup {
+        name: group
+            .auto_scaling_group_name()
+            .unwrap_or_default()
+            .to_owned(),
+        suspended: suspended
+            .filter_map(|it| it.process_name().map(str::to_owned))
+            .collect(),
+        min_size: size(group.min_size()),
+        desired: size(group.desired_capacity()),
+        tags: tags.collect(),
+        members: Vec::new(),
+    }
+}
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
+}
+
+fn tag(group: &str, key: &str) -> aws_sdk_autoscaling::types::builders::TagBuilder {
+    Tag::builder()
+        .resource_id(group)
+        .resource_type("auto-scaling-group")
+        .key(key)
 }
 
 fn size(size: Option<i32>) -> u32 {

@@ -162,6 +162,25 @@ impl Instances {
         Ok(())
     }
 
+    /// Drops tags of instances, whatever their values; without keys none, which to EC2 would mean all (DeleteTags'
+    /// reference).
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn untag(&self, ids: &[String], keys: &[&str]) -> Result<(), CloudError> {
+        let tags = keys.iter().map(|key| Tag::builder().key(*key).build());
+        let tags: Vec<Tag> = tags.collect();
+        for chunk in ids.chunks(CHUNK).filter(|_| !tags.is_empty()) {
+            let call = self.client.delete_tags();
+            let call = call.set_resources(Some(chunk.to_vec()));
+            let answer = call.set_tags(Some(tags.clone())).send().await;
+            answer.map_err(|error| {
+                CloudError::of(format!("DeleteTags on {}", chunk.join(", ")), &error)
+            })?;
+        }
+        Ok(())
+    }
+
     /// Ends one instance: with several ids, one bad one fails the whole call (TerminateInstances' reference).
     ///
     /// # Errors

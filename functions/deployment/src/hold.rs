@@ -1,7 +1,8 @@
 //! How a retiring environment is held and listed: which tags, suspensions and protections are missing, and who is in it.
 //!
-//! Refuses to lose a server: whatever is registered or tagged stays on the list until EC2 calls it terminated. Called
-//! by `hold-blue`, before the first weight moves and again in every pass.
+//! Refuses to lose a server: whatever is registered or tagged stays on the list until EC2 calls it terminated. What
+//! holding takes from an Auto Scaling group is noted first, so that it can be given back ([`left`]) to a blue that serves
+//! on. Called by `hold-blue`, before the first weight moves, again in every pass, and after a rollback.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,12 @@ use crate::observed::{
     ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
 };
 use crate::shape::{Environment, Fence, Retiring, Server};
+
+mod let_go;
+mod memory;
+
+pub use let_go::{Left, left};
+pub use memory::{Memory, PROTECTED_TAG, SUSPENDED_TAG};
 
 /// What an Auto Scaling group must not do to a retiring server; each of these ends instances, or lets others do so.
 /// Source: Amazon EC2 Auto Scaling user guide, "Suspend and resume processes".
@@ -23,6 +30,44 @@ pub const SUSPENDED: [&str; 6] = [
     "InstanceRefresh",
 ];
 
+/// Who holds which environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The service's name.
+    pub service: String,
+    /// The deployment.
+    pub deployment: String,
+    /// The environment's name.
+    pub environment: String,
+}
+
+impl Holder {
+    /// The bearer of `fence`, holding `environment`.
+    pub fn new(service: &str, fence: &Fence, environment: &Environment) -> Self {
+        Self {
+            service: service.to_owned(),
+            deployment: fence.deployment.clone(),
+            environment: environment.name.clone(),
+        }
+    }
+
+    /// The tags of a server of a retiring environment.
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        [
+            (SERVICE_TAG, &self.service),
+            (ENVIRONMENT_TAG, &self.environment),
+            (RETIRING_TAG, &self.deployment),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.clone()))
+        .into()
+    }
+
+    /// What is noted on a server before it is protected.
+    pub fn protected_tags(&self) -> BTreeMap<String, String> {
+        [(PROTECTED_TAG.to_owned(), self.deployment.clone())].into()
+    }
+}
+
 /// One Auto Scaling group with members of the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScalingGroup {
@@ -34,6 +79,8 @@ pub struct ScalingGroup {
     pub min_size: u32,
     /// How many instances it keeps.
     pub desired: u32,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
     /// Its members that belong to the environment.
     pub members: Vec<ScalingMember>,
 }
@@ -103,6 +150,16 @@ pub enum Refusal {
         /// What is missing.
         missing: String,
     },
+    /// NotLetGo is when everything was given back and reading again does not show it.
+    #[error(
+        "{group} is not let go: {left} after everything was ordered; redrive once nothing else changes it"
+    )]
+    NotLetGo {
+        /// The target group's name.
+        group: String,
+        /// What is left.
+        left: String,
+    },
 }
 
 /// What is missing until nothing but this deployment ends a server of the environment.
@@ -110,6 +167,10 @@ pub enum Refusal {
 pub struct Missing {
     /// The instances that lack a tag.
     pub tags: Vec<String>,
+    /// What to note on an Auto Scaling group before its processes are suspended.
+    pub note: BTreeMap<String, Memory>,
+    /// The instances to tag as protected by us before they are.
+    pub note_protected: Vec<String>,
     /// The processes to suspend, by Auto Scaling group.
     pub suspend: BTreeMap<String, Vec<String>>,
     /// The instances to protect from scale-in, by Auto Scaling group.
@@ -143,25 +204,19 @@ impl Missing {
             .tags
             .iter()
             .map(|instance| format!("{instance} is not tagged"));
+        let note = self
+            .note
+            .keys()
+            .map(|group| format!("Auto Scaling group {group} has no note of what is suspended"));
         suspend
             .chain(protect)
             .chain(unready)
             .chain(tags)
+            .chain(note)
             .take(5)
             .collect::<Vec<_>>()
             .join(", ")
     }
-}
-
-/// The tags of a server of a retiring environment.
-pub fn tags(service: &str, fence: &Fence, environment: &Environment) -> BTreeMap<String, String> {
-    [
-        (SERVICE_TAG, service),
-        (ENVIRONMENT_TAG, &environment.name),
-        (RETIRING_TAG, &fence.deployment),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into()
 }
 
 /// The registered targets that EC2 does not know.
@@ -187,11 +242,8 @@ pub fn all_known(
 }
 
 /// Finds what is missing until the environment is held.
-pub fn missing(
-    instances: &[Instance],
-    groups: &[ScalingGroup],
-    tags: &BTreeMap<String, String>,
-) -> Missing {
+pub fn missing(instances: &[Instance], groups: &[ScalingGroup], holder: &Holder) -> Missing {
+    let tags = holder.tags();
     let untagged = |instance: &&Instance| {
         instance.is_live()
             && tags
@@ -207,39 +259,70 @@ pub fn missing(
         ..Missing::default()
     };
     for group in groups {
-        let acting: Vec<String> = SUSPENDED
-            .iter()
-            .filter(|process| {
-                !group
-                    .suspended
-                    .iter()
-                    .any(|suspended| suspended == *process)
-            })
-            .map(|process| (*process).to_owned())
-            .collect();
-        // A member that leaves is beyond protection, and stays on the list by what EC2 says of it.
-        let (unprotected, unready): (Vec<_>, Vec<_>) = group
-            .members
-            .iter()
-            .filter(|member| !member.protected && !member.is_leaving())
-            .partition(|member| member.is_protectable());
-        let unprotected: Vec<String> = unprotected
-            .into_iter()
-            .map(|member| member.instance.clone())
-            .collect();
-        missing.unready.extend(
-            unready
-                .into_iter()
-                .map(|member| (member.instance.clone(), member.lifecycle.clone())),
-        );
-        if !acting.is_empty() {
-            missing.suspend.insert(group.name.clone(), acting);
-        }
-        if !unprotected.is_empty() {
-            missing.protect.insert(group.name.clone(), unprotected);
-        }
+        suspend(&mut missing, group, holder);
+        protect(&mut missing, group, instances);
     }
     missing
+}
+
+fn suspend(missing: &mut Missing, group: &ScalingGroup, holder: &Holder) {
+    let acts = |process: &&str| !group.suspended.iter().any(|it| it == process);
+    let noted = group.memory();
+    let took = |process: &&str| {
+        let noted = noted.as_ref();
+        acts(process) || noted.is_some_and(|it| it.processes.iter().any(|it| it == process))
+    };
+    let named = |processes: &mut dyn Iterator<Item = &str>| -> Vec<String> {
+        processes.map(str::to_owned).collect()
+    };
+    // What another deployment noted is kept, under this one's name: it was not so before.
+    let note = Memory {
+        deployment: holder.deployment.clone(),
+        environment: holder.environment.clone(),
+        processes: named(&mut SUSPENDED.into_iter().filter(took)),
+    };
+    if !note.processes.is_empty() && noted.as_ref() != Some(&note) {
+        missing.note.insert(group.name.clone(), note);
+    }
+    let acting = named(&mut SUSPENDED.into_iter().filter(acts));
+    if !acting.is_empty() {
+        missing.suspend.insert(group.name.clone(), acting);
+    }
+}
+
+fn protect(missing: &mut Missing, group: &ScalingGroup, instances: &[Instance]) {
+    let members = group.members.iter();
+    let (unprotected, unready) = order_protection(members.filter(|member| !member.protected));
+    let noted = |id: &String| {
+        let instance = instances.iter().find(|instance| instance.id == *id);
+        instance.is_some_and(|instance| instance.tag(PROTECTED_TAG).is_some())
+    };
+    let unnoted = unprotected.iter().filter(|id| !noted(id));
+    missing.note_protected.extend(unnoted.cloned());
+    missing.unready.extend(unready);
+    if !unprotected.is_empty() {
+        missing.protect.insert(group.name.clone(), unprotected);
+    }
+}
+
+/// The members whose protection can be ordered, and the others with their state. A member that leaves is neither: it is
+/// beyond protection, and stays on the list by what EC2 says of it.
+fn order_protection<'a>(
+    members: impl Iterator<Item = &'a ScalingMember>,
+) -> (Vec<String>, Vec<(String, String)>) {
+    let (ready, unready): (Vec<_>, Vec<_>) = members
+        .filter(|member| !member.is_leaving())
+        .partition(|member| member.is_protectable());
+    let unready = unready
+        .into_iter()
+        .map(|member| (member.instance.clone(), member.lifecycle.clone()));
+    (
+        ready
+            .into_iter()
+            .map(|member| member.instance.clone())
+            .collect(),
+        unready.collect(),
+    )
 }
 
 /// Lists the environment's instances by what EC2 says of them.

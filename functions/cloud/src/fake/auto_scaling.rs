@@ -1,11 +1,20 @@
 //! Auto Scaling in the fake: groups that hold some of the instances.
 
+use aws_sdk_autoscaling::operation::create_or_update_tags::{
+    CreateOrUpdateTagsError, CreateOrUpdateTagsInput, CreateOrUpdateTagsOutput,
+};
+use aws_sdk_autoscaling::operation::delete_tags::{
+    DeleteTagsError, DeleteTagsInput, DeleteTagsOutput,
+};
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::{
     DescribeAutoScalingGroupsError, DescribeAutoScalingGroupsInput, DescribeAutoScalingGroupsOutput,
 };
 use aws_sdk_autoscaling::operation::describe_auto_scaling_instances::{
     DescribeAutoScalingInstancesError, DescribeAutoScalingInstancesInput,
     DescribeAutoScalingInstancesOutput,
+};
+use aws_sdk_autoscaling::operation::resume_processes::{
+    ResumeProcessesError, ResumeProcessesInput, ResumeProcessesOutput,
 };
 use aws_sdk_autoscaling::operation::set_instance_protection::{
     SetInstanceProtectionError, SetInstanceProtectionInput, SetInstanceProtectionOutput,
@@ -20,7 +29,9 @@ use aws_sdk_autoscaling::operation::terminate_instance_in_auto_scaling_group::{
 use aws_sdk_autoscaling::operation::update_auto_scaling_group::{
     UpdateAutoScalingGroupError, UpdateAutoScalingGroupInput, UpdateAutoScalingGroupOutput,
 };
-use aws_sdk_autoscaling::types::{AutoScalingGroup, AutoScalingInstanceDetails, SuspendedProcess};
+use aws_sdk_autoscaling::types::{
+    AutoScalingGroup, AutoScalingInstanceDetails, Filter, SuspendedProcess, Tag, TagDescription,
+};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
 
@@ -67,6 +78,19 @@ pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
             terminate,
         )
     })
+    .or_else(|| {
+        let error = ResumeProcessesError::generic;
+        operation(world, input, "ResumeProcesses", error, resume)
+    })
+    .or_else(|| {
+        let error = CreateOrUpdateTagsError::generic;
+        operation(world, input, "CreateOrUpdateTags", error, tag)
+    })
+    .or_else(|| {
+        // EC2 has an operation of this name too.
+        let error = DeleteTagsError::generic;
+        operation(world, input, "DeleteTags of a group", error, untag)
+    })
 }
 
 fn find<'a>(world: &'a mut World, name: Option<&str>) -> Acted<&'a mut ScalingGroup> {
@@ -105,10 +129,11 @@ fn groups(
     world: &mut World,
     input: &DescribeAutoScalingGroupsInput,
 ) -> Acted<DescribeAutoScalingGroupsOutput> {
-    let asked = world
-        .scaling
-        .iter()
-        .filter(|group| input.auto_scaling_group_names().contains(&group.name));
+    let names = input.auto_scaling_group_names();
+    let asked = world.scaling.iter().filter(|group| {
+        (names.is_empty() || names.contains(&group.name))
+            && input.filters().iter().all(|filter| matches(group, filter))
+    });
     let found = asked.map(|group| {
         let suspended = group
             .suspended
@@ -119,11 +144,27 @@ fn groups(
             .min_size(i32::try_from(group.min_size).unwrap_or_default())
             .desired_capacity(i32::try_from(group.desired).unwrap_or_default())
             .set_suspended_processes(Some(suspended.collect()))
+            .set_tags(Some(group.tags.iter().map(description).collect()))
             .build()
     });
     Ok(DescribeAutoScalingGroupsOutput::builder()
         .set_auto_scaling_groups(Some(found.collect()))
         .build())
+}
+
+fn matches(group: &ScalingGroup, filter: &Filter) -> bool {
+    let name = filter.name().unwrap_or_default();
+    filter
+        .values()
+        .iter()
+        .any(|wanted| match name.strip_prefix("tag:") {
+            Some(key) => group.tags.get(key) == Some(wanted),
+            None => name == "tag-key" && group.tags.contains_key(wanted),
+        })
+}
+
+fn description((key, value): (&String, &String)) -> TagDescription {
+    TagDescription::builder().key(key).value(value).build()
 }
 
 fn suspend(world: &mut World, input: &SuspendProcessesInput) -> Acted<SuspendProcessesOutput> {
@@ -201,4 +242,43 @@ fn terminate(
         world.instance(&id).state = ended;
     }
     Ok(TerminateInstanceInAutoScalingGroupOutput::builder().build())
+}
+
+fn resume(world: &mut World, input: &ResumeProcessesInput) -> Acted<ResumeProcessesOutput> {
+    let group = find(world, input.auto_scaling_group_name())?;
+    let asked = input.scaling_processes();
+    // Without a name, all of them are meant (ResumeProcesses' reference).
+    group
+        .suspended
+        .retain(|process| !(asked.is_empty() || asked.contains(process)));
+    Ok(ResumeProcessesOutput::builder().build())
+}
+
+fn tag(world: &mut World, input: &CreateOrUpdateTagsInput) -> Acted<CreateOrUpdateTagsOutput> {
+    for tag in input.tags() {
+        let (group, key) = tagged(world, tag)?;
+        let value = tag.value().unwrap_or_default();
+        // 256 characters are a tag's most; what a group passes on would say of new instances what is not so.
+        if value.len() > 256 || tag.propagate_at_launch() != Some(false) {
+            return Err(("ValidationError", format!("a tag like {tag:?}")));
+        }
+        group.tags.insert(key, value.to_owned());
+    }
+    Ok(CreateOrUpdateTagsOutput::builder().build())
+}
+
+fn untag(world: &mut World, input: &DeleteTagsInput) -> Acted<DeleteTagsOutput> {
+    for tag in input.tags() {
+        let (group, key) = tagged(world, tag)?;
+        group.tags.remove(&key);
+    }
+    Ok(DeleteTagsOutput::builder().build())
+}
+
+fn tagged<'a>(world: &'a mut World, tag: &Tag) -> Acted<(&'a mut ScalingGroup, String)> {
+    if tag.resource_type() != Some("auto-scaling-group") {
+        return Err(("ValidationError", "no such resource type".to_owned()));
+    }
+    let key = tag.key().unwrap_or_default().to_owned();
+    Ok((find(world, tag.resource_id())?, key))
 }

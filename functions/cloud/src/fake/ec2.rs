@@ -1,6 +1,7 @@
 //! EC2 in the fake: instances and one launch template.
 
 use aws_sdk_ec2::operation::create_tags::{CreateTagsError, CreateTagsInput, CreateTagsOutput};
+use aws_sdk_ec2::operation::delete_tags::{DeleteTagsError, DeleteTagsInput, DeleteTagsOutput};
 use aws_sdk_ec2::operation::describe_instances::{
     DescribeInstancesError, DescribeInstancesInput, DescribeInstancesOutput,
 };
@@ -63,6 +64,7 @@ pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
             versions,
         )
     })
+    .or_else(|| operation(world, input, "DeleteTags", DeleteTagsError::generic, untag))
 }
 
 fn describe(world: &mut World, input: &DescribeInstancesInput) -> Acted<DescribeInstancesOutput> {
@@ -238,4 +240,14 @@ fn name(state: InstanceState) -> InstanceStateName {
         InstanceState::Terminated => InstanceStateName::Terminated,
         InstanceState::Other => InstanceStateName::from("unheard-of"),
     }
+}
+
+fn untag(world: &mut World, input: &DeleteTagsInput) -> Acted<DeleteTagsOutput> {
+    let named = |key: &String| input.tags().iter().any(|tag| tag.key() == Some(key));
+    for id in input.resources() {
+        let tags = &mut world.instance(id).tags;
+        // Without a tag, all of them are meant (DeleteTags' reference).
+        tags.retain(|key, _| !(input.tags().is_empty() || named(key)));
+    }
+    Ok(DeleteTagsOutput::builder().build())
 }

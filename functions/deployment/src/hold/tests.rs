@@ -16,8 +16,12 @@ fn fence() -> Fence {
     }
 }
 
+fn holder() -> Holder {
+    Holder::new("tunnel", &fence(), &environment())
+}
+
 fn all_tags() -> BTreeMap<String, String> {
-    tags("tunnel", &fence(), &environment())
+    holder().tags()
 }
 
 fn instance(id: &str, state: InstanceState, tags: BTreeMap<String, String>) -> Instance {
@@ -38,6 +42,7 @@ fn group(suspended: &[&str], protected: bool) -> ScalingGroup {
         suspended: suspended.iter().map(|name| (*name).to_owned()).collect(),
         min_size: 3,
         desired: 3,
+        tags: BTreeMap::new(),
         members: vec![member("i-1", protected, "InService")],
     }
 }
@@ -53,7 +58,7 @@ fn member(instance: &str, protected: bool, lifecycle: &str) -> ScalingMember {
 #[test]
 fn a_held_environment_needs_nothing() {
     let instances = [instance("i-1", InstanceState::Running, all_tags())];
-    assert!(missing(&instances, &[group(&SUSPENDED, true)], &all_tags()).is_none());
+    assert!(missing(&instances, &[group(&SUSPENDED, true)], &holder()).is_none());
 }
 
 #[test]
@@ -68,7 +73,7 @@ fn whatever_is_not_held_is_named() {
     let missing = missing(
         &instances,
         &[group(&["AZRebalance", "Launch"], false)],
-        &all_tags(),
+        &holder(),
     );
     assert_eq!(missing.tags, ["i-1", "i-2"]);
     assert_eq!(missing.suspend["asg"], SUSPENDED[1..]);
@@ -78,6 +83,134 @@ fn whatever_is_not_held_is_named() {
         "{}",
         missing.words()
     );
+}
+
+/// `group` with what a deployment noted on it.
+fn noted(group: ScalingGroup, note: &str) -> ScalingGroup {
+    ScalingGroup {
+        tags: [(SUSPENDED_TAG.to_owned(), note.to_owned())].into(),
+        ..group
+    }
+}
+
+/// `i-1`, protected by this service.
+fn protected_by_us() -> Instance {
+    let mut tags = all_tags();
+    tags.extend(holder().protected_tags());
+    instance("i-1", InstanceState::Running, tags)
+}
+
+#[test]
+fn what_is_about_to_be_taken_is_noted_and_what_was_so_before_is_not() {
+    let instances = [instance("i-1", InstanceState::Running, all_tags())];
+    let half = group(&["AZRebalance", "HealthCheck", "Launch"], false);
+    let lacking = missing(&instances, std::slice::from_ref(&half), &holder());
+    let note =
+        "deploy-1 tunnel-a ReplaceUnhealthy AlarmNotification ScheduledActions InstanceRefresh";
+    assert_eq!(lacking.note["asg"].value(), note);
+    assert_eq!(lacking.note_protected, ["i-1"]);
+    // The note was written and nothing else: the order follows it, and the note stays as it is.
+    let lacking = missing(&[protected_by_us()], &[noted(half, note)], &holder());
+    assert_eq!((lacking.note.len(), lacking.note_protected.len()), (0, 0));
+    assert_eq!(lacking.suspend["asg"].len(), 4);
+    assert_eq!(lacking.protect["asg"], ["i-1"]);
+    // Protected from launch on by its group: not ours to undo.
+    let lacking = missing(&instances, &[group(&SUSPENDED, true)], &holder());
+    assert!(lacking.is_none());
+}
+
+#[test]
+fn the_note_of_a_superseded_deployment_is_taken_over_and_nothing_of_it_lost() {
+    let of_another = noted(group(&SUSPENDED, true), "deploy-0 tunnel-a HealthCheck");
+    let lacking = missing(&[], &[of_another], &holder());
+    assert_eq!(lacking.note["asg"].value(), "deploy-1 tunnel-a HealthCheck");
+    assert!(lacking.suspend.is_empty());
+    let acting = noted(
+        group(&SUSPENDED[1..], true),
+        "deploy-1 tunnel-a HealthCheck",
+    );
+    let lacking = missing(&[], &[acting], &holder());
+    let note = "deploy-1 tunnel-a AZRebalance HealthCheck";
+    assert_eq!(lacking.note["asg"].value(), note);
+    assert_eq!(lacking.suspend["asg"], ["AZRebalance"]);
+}
+
+#[test]
+fn a_note_is_read_back_fits_a_tag_and_names_only_what_holding_suspends() {
+    let memory = Memory {
+        deployment: "d".repeat(80),
+        environment: "e".repeat(32),
+        processes: SUSPENDED.map(str::to_owned).into(),
+    };
+    assert!(memory.value().len() <= 256);
+    assert_eq!(Memory::parse(&memory.value()), memory);
+    for damaged in ["", "deploy-1", "deploy-1 tunnel-a Launch Terminate", "  "] {
+        assert!(Memory::parse(damaged).processes.is_empty(), "{damaged}");
+    }
+}
+
+#[test]
+fn only_what_was_noted_is_given_back() {
+    let ours = noted(
+        group(&["AZRebalance", "HealthCheck", "Launch"], true),
+        "deploy-1 tunnel-a HealthCheck InstanceRefresh",
+    );
+    let mut others = instance("i-2", InstanceState::Running, all_tags());
+    others.tags.remove(RETIRING_TAG);
+    let mut ours = ours;
+    ours.members.push(member("i-2", true, "InService"));
+    let rest = left(&[protected_by_us(), others], &[ours], &holder());
+    assert_eq!(rest.resume["asg"], ["HealthCheck"]);
+    assert_eq!(rest.unprotect["asg"], ["i-1"]);
+    assert_eq!(rest.noted_groups, ["asg"]);
+    assert_eq!(rest.tagged, ["i-1"]);
+    assert!(rest.holds() && rest.words().contains("i-1 is still protected"));
+}
+
+#[test]
+fn notes_are_dropped_once_everything_is_given_back() {
+    let given_back = noted(group(&["Launch"], false), "deploy-1 tunnel-a HealthCheck");
+    let mut ended = protected_by_us();
+    ended.state = InstanceState::Terminated;
+    let rest = left(&[protected_by_us(), ended], &[given_back], &holder());
+    assert!(!rest.holds() && !rest.is_none());
+    assert_eq!((rest.noted_groups.len(), rest.tagged.len()), (1, 1));
+    let free = instance("i-1", InstanceState::Running, BTreeMap::new());
+    assert!(left(&[free], &[group(&["Launch"], true)], &holder()).is_none());
+}
+
+#[test]
+fn a_group_without_members_here_is_let_go_only_by_the_deployment_that_held_it_here() {
+    for (note, ours) in [
+        ("deploy-1 tunnel-a HealthCheck", true),
+        ("deploy-0 tunnel-a HealthCheck", false),
+        ("deploy-1 tunnel-b HealthCheck", false),
+    ] {
+        let mut group = noted(group(&SUSPENDED, true), note);
+        let here = left(&[], std::slice::from_ref(&group), &holder());
+        assert_eq!(here.resume["asg"], ["HealthCheck"], "{note}");
+        group.members.clear();
+        let elsewhere = left(&[], &[group], &holder());
+        assert_eq!(!elsewhere.is_none(), ours, "{note}");
+    }
+}
+
+#[test]
+fn a_member_whose_protection_cannot_be_ordered_now_blocks_unless_it_leaves() {
+    for (lifecycle, ordered, blocks) in [
+        ("InService", true, true),
+        ("Standby", true, true),
+        ("Pending", false, true),
+        ("unheard-of", false, true),
+        ("Terminating:Wait", false, false),
+        ("Detached", false, false),
+    ] {
+        let mut group = group(&[], true);
+        lifecycle.clone_into(&mut group.members[0].lifecycle);
+        let rest = left(&[protected_by_us()], &[group], &holder());
+        assert_eq!(rest.unprotect.contains_key("asg"), ordered, "{lifecycle}");
+        assert_eq!(rest.holds(), blocks, "{lifecycle}");
+    }
 }
 
 #[test]
@@ -101,7 +234,7 @@ fn only_members_in_a_state_that_aws_protects_are_protected() {
         let needs = |protected| {
             let mut group = group(&SUSPENDED, true);
             group.members.push(member("i-2", protected, lifecycle));
-            missing(&[], &[group], &all_tags())
+            missing(&[], &[group], &holder())
         };
         let lacking = needs(false);
         assert_eq!(lacking.protect.contains_key("asg"), protect, "{lifecycle}");

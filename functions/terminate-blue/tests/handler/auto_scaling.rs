@@ -17,6 +17,7 @@ fn scaled() -> Fake {
         suspended: Vec::new(),
         min_size: 2,
         desired: 2,
+        tags: std::collections::BTreeMap::new(),
         members: members.collect(),
     });
     fake

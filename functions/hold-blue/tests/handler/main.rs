@@ -5,6 +5,8 @@
     reason = "a helper of a test has nothing to go on with either"
 )]
 
+mod let_go;
+
 use ebbtide_cloud::fake::{Fake, Fault, environment, target};
 use ebbtide_deployment::hold::{SUSPENDED, ScalingGroup, ScalingMember};
 use ebbtide_deployment::observed::{ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG};
@@ -24,6 +26,15 @@ fn payload() -> Payload {
         "environment": {"targetGroupArn": blue.target_group_arn, "name": blue.name, "healthy": 3},
     }))
     .unwrap()
+}
+
+/// What the state LetBlueGo passes.
+async fn let_go(fake: &Fake) -> Result<Retiring, Failed> {
+    let payload = Payload {
+        let_go: true,
+        ..payload()
+    };
+    Box::pin(handle(&fake.cloud(), payload, Timestamp::UNIX_EPOCH)).await
 }
 
 async fn hold(fake: &Fake) -> Result<Retiring, Failed> {
@@ -52,6 +63,8 @@ fn scaled() -> Fake {
         suspended: vec!["AZRebalance".to_owned()],
         min_size: 3,
         desired: 3,
+        // Its role lets hold-blue change no other.
+        tags: [(SERVICE_TAG.to_owned(), "tunnel".to_owned())].into(),
         members: members.into(),
     });
     fake
@@ -89,10 +102,16 @@ async fn every_server_is_tagged_and_listed_and_green_is_left_alone() {
 }
 
 #[tokio::test]
-async fn an_auto_scaling_group_is_suspended_and_its_members_protected_before_anything_else() {
+async fn what_holding_takes_from_an_auto_scaling_group_is_noted_first() {
     let fake = scaled();
     hold(&fake).await.unwrap();
-    let expected = ["SuspendProcesses", "SetInstanceProtection", "CreateTags"];
+    let expected = [
+        "CreateOrUpdateTags",
+        "CreateTags",
+        "SuspendProcesses",
+        "SetInstanceProtection",
+        "CreateTags",
+    ];
     assert_eq!(fake.changes(), expected);
     let group = fake.world().scaling[0].clone();
     assert!(
@@ -128,7 +147,8 @@ async fn what_was_launched_between_passes_is_held_too() {
         ids(&hold(&fake).await.unwrap()),
         ["i-1", "i-2", "i-3", "i-9"]
     );
-    assert_eq!(fake.changes(), ["SetInstanceProtection", "CreateTags"]);
+    let expected = ["CreateTags", "SetInstanceProtection", "CreateTags"];
+    assert_eq!(fake.changes(), expected);
 }
 
 #[tokio::test]
@@ -145,7 +165,7 @@ async fn a_member_that_cannot_be_protected_yet_delays_the_hold_and_no_other_prot
     fake.changes();
     lifecycle("InService");
     assert_eq!(ids(&hold(&fake).await.unwrap()), ALL);
-    assert_eq!(fake.changes(), ["SetInstanceProtection"]);
+    assert_eq!(fake.changes(), ["CreateTags", "SetInstanceProtection"]);
 }
 
 #[tokio::test]
