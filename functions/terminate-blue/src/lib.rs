@@ -1,7 +1,7 @@
 //! The Lambda terminate-blue: ends the instances of an environment that may be ended, and says what is left of it.
 //!
-//! Called in every pass of the drain with the servers that sealed, and to end a green that never had weight (its own
-//! deployment's, or with `of` that of a deployment which was superseded). Lists the environment itself, refuses
+//! Called in every pass of the drain with the servers that sealed (blue's, or after a rollback green's), and to end a
+//! green that never had weight (its own deployment's, or with `of` that of one which was superseded). Lists the environment itself, refuses
 //! whatever `ebbtide_deployment::terminate` refuses, and never answers `empty` from what it ordered: only from what
 //! EC2 and the load balancer show.
 
@@ -86,6 +86,15 @@ pub enum Failed {
         /// The environment that takes over.
         green: String,
     },
+    /// Misnamed is when the environment's name is not that of its target group: weights would be read of one environment,
+    /// and tags of the other.
+    #[error("environment {name} is not the target group {target_group_arn}; nothing was changed")]
+    Misnamed {
+        /// The environment's name.
+        name: String,
+        /// Its target group.
+        target_group_arn: String,
+    },
     /// OfAnother is when a seal is offered for another deployment's instances: seals are the asking deployment's own.
     #[error(
         "the instances of deployment {0} cannot be ended as sealed, only as never having served; nothing was changed"
@@ -120,7 +129,9 @@ impl Failure for Failed {
     fn name(&self) -> ErrorName {
         match self {
             Self::Edge(error) => error.name(),
-            Self::Stranger { .. } | Self::OfAnother(_) => ErrorName::InvalidInput,
+            Self::Stranger { .. } | Self::Misnamed { .. } | Self::OfAnother(_) => {
+                ErrorName::InvalidInput
+            }
             Self::Foreign { .. } => ErrorName::NotConfirmed,
         }
     }
@@ -185,6 +196,13 @@ fn order(payload: &Payload) -> Result<Order, Failed> {
             environment: payload.environment.name.clone(),
             blue: blue.name.clone(),
             green: green.name.clone(),
+        });
+    }
+    let group = &payload.environment.target_group_arn;
+    if Environment::of_arn(group) != payload.environment {
+        return Err(Failed::Misnamed {
+            name: payload.environment.name.clone(),
+            target_group_arn: group.clone(),
         });
     }
     if let (Licence::Sealed, Some(of)) = (payload.licence, &payload.of) {

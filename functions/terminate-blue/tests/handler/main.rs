@@ -6,6 +6,7 @@
 )]
 
 mod auto_scaling;
+mod rolled_back;
 
 use ebbtide_cloud::fake::{Fake, Fault, environment, target};
 use ebbtide_deployment::ErrorName;
@@ -262,6 +263,34 @@ async fn clearing_goes_by_the_superseded_owners_tag_and_the_callers_fence() {
 }
 
 #[tokio::test]
+async fn what_ends_already_is_waited_for_whoever_launched_it() {
+    for of in ["deploy-0", "deploy-1", "deploy-2"] {
+        let fake = launched(of);
+        fake.world().instance("i-4").state = InstanceState::ShuttingDown;
+        for payload in [cleared(), never_served()] {
+            let answer = terminate(&fake, &payload).await.unwrap();
+            assert_eq!(fake.changes(), [""; 0]);
+            assert_eq!(answer.ending, ["i-4"], "{of}");
+            assert_eq!((answer.remaining, answer.empty), (1, false));
+        }
+        gone(&fake);
+        assert!(terminate(&fake, &cleared()).await.unwrap().empty, "{of}");
+    }
+}
+
+#[tokio::test]
+async fn clearing_ends_what_an_earlier_deployment_left_beside_what_ends_already() {
+    // deploy-1 has superseded a deployment that died while it cleared deploy-0's green.
+    let fake = launched("deploy-0");
+    fake.world().add_green("i-5", "subnet-1");
+    fake.world().instance("i-5").state = InstanceState::ShuttingDown;
+    let answer = terminate(&fake, &cleared()).await.unwrap();
+    assert_eq!(answer.ending, ["i-4", "i-5"]);
+    gone(&fake);
+    assert!(terminate(&fake, &cleared()).await.unwrap().empty);
+}
+
+#[tokio::test]
 async fn a_late_caller_changes_nothing() {
     for epoch in [4, 6] {
         let fake = drained();
@@ -294,7 +323,11 @@ async fn a_payload_that_contradicts_itself_is_refused() {
     stranger["environment"] = plan("c");
     let mut of_another = sealed(&ALL);
     of_another["of"] = json!("deploy-0");
-    for payload in [stranger, of_another] {
+    let mut misnamed = sealed(&ALL);
+    for field in ["environment", "blue"] {
+        misnamed[field]["name"] = json!("tunnel-b");
+    }
+    for payload in [stranger, of_another, misnamed] {
         assert_eq!(failure(&fake, &payload).await, ErrorName::InvalidInput);
         assert_eq!(fake.changes(), [""; 0]);
     }
