@@ -2,6 +2,10 @@
 //!
 //! Refuses to launch for ever: green is rejected when it is not healthy in time, or when it took too many launches.
 //! Called by `launch-green`, again and again until it says anything but `wait`.
+//!
+//! EC2 may show only some of what it launched. So the launches of a subnet are numbered, each number is one client token,
+//! which launches once however often it is sent, and no number is given out before as many servers have ended: a subnet
+//! never has more live servers than its share, whatever is seen of them.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -38,7 +42,8 @@ pub struct Launch {
     pub subnet: String,
     /// How many.
     pub count: u32,
-    /// How many were launched there before: makes the call's client token its own, and a repeat's the same.
+    /// Which of the subnet's launches this is: makes the call's client token its own, and a repeat's the same. Launch 0 is
+    /// the whole share, all or none; a launch from the share's size on replaces one server that ended.
     pub index: u32,
 }
 
@@ -59,6 +64,18 @@ pub struct Decision {
     pub healthy: u32,
 }
 
+/// How long after a launch EC2 may still not show what it launched: "up to a few minutes" in its developer guide,
+/// "Eventual consistency". Far less than the hour for which it shows what has ended.
+const UNSEEN_SECONDS: u32 = 300;
+
+/// What a subnet lacks of its share.
+struct Lack {
+    /// How many live servers EC2 does not show there.
+    missing: u32,
+    /// What to launch there: less than what is missing while some of it exists and is not seen yet.
+    launch: Vec<Launch>,
+}
+
 /// Decides what green needs.
 pub fn decide(seen: &Observation, green: &Green, healthy_seconds: u32, now: Timestamp) -> Decision {
     let live: Vec<&Instance> = seen
@@ -66,10 +83,10 @@ pub fn decide(seen: &Observation, green: &Green, healthy_seconds: u32, now: Time
         .iter()
         .filter(|instance| instance.is_live())
         .collect();
-    let launch: Vec<Launch> = green
+    let lacks: Vec<Lack> = green
         .subnets
         .iter()
-        .filter_map(|share| missing(seen, share))
+        .map(|share| lack(seen, share, now))
         .collect();
     let register = live
         .iter()
@@ -83,8 +100,9 @@ pub fn decide(seen: &Observation, green: &Green, healthy_seconds: u32, now: Time
         live.iter()
             .filter(|instance| is_healthy(seen, &instance.id)),
     );
-    let (verdict, reason) = judge(seen, green, healthy, &launch, healthy_seconds, now);
+    let (verdict, reason) = judge(seen, green, healthy, &lacks, healthy_seconds, now);
     let stay = verdict == Verdict::Rejected;
+    let launch = lacks.into_iter().flat_map(|lack| lack.launch).collect();
     Decision {
         verdict,
         reason,
@@ -102,13 +120,15 @@ fn judge(
     seen: &Observation,
     green: &Green,
     healthy: u32,
-    launch: &[Launch],
+    lacks: &[Lack],
     healthy_seconds: u32,
     now: Timestamp,
 ) -> (Verdict, String) {
     let wanted = green.count;
     let launched = count(seen.instances.iter());
-    let missing: u32 = launch.iter().map(|launch| launch.count).sum();
+    let missing: u32 = lacks.iter().map(|lack| lack.missing).sum();
+    let ordered = lacks.iter().flat_map(|lack| &lack.launch);
+    let ordered: u32 = ordered.map(|launch| launch.count).sum();
     if missing == 0 && healthy >= wanted {
         return (
             Verdict::Healthy,
@@ -122,10 +142,10 @@ fn judge(
         );
         return (Verdict::Rejected, reason);
     }
-    if missing > 0 {
+    if ordered > 0 {
         return (
             Verdict::Wait,
-            format!("{missing} of {wanted} servers are to be launched"),
+            format!("{ordered} of {wanted} servers are to be launched"),
         );
     }
     let newest = seen
@@ -145,19 +165,41 @@ fn judge(
     (Verdict::Wait, reason)
 }
 
-fn missing(seen: &Observation, share: &SubnetShare) -> Option<Launch> {
-    let here = || {
-        seen.instances
-            .iter()
-            .filter(|instance| instance.subnet.as_deref() == Some(&share.subnet_id))
-    };
-    let live = count(here().filter(|instance| instance.is_live()));
-    let missing = share.count.saturating_sub(live);
-    (missing > 0).then(|| Launch {
+fn lack(seen: &Observation, share: &SubnetShare, now: Timestamp) -> Lack {
+    let instances = seen.instances.iter();
+    let here: Vec<&Instance> = instances
+        .filter(|instance| instance.subnet.as_deref() == Some(&share.subnet_id))
+        .collect();
+    let known = count(here.iter());
+    let live = count(here.iter().filter(|instance| instance.is_live()));
+    let launch = |index, count| Launch {
         subnet: share.subnet_id.clone(),
-        count: missing,
-        index: count(here()),
-    })
+        count,
+        index,
+    };
+    let launches = if known == 0 && share.count > 0 {
+        vec![launch(0, share.count)]
+    } else {
+        // Launch 0 was all or none: with one of it seen, the rest of it is there, or has ended so long ago that it is
+        // not shown any more.
+        let unseen = share.count.saturating_sub(known);
+        let alive = live + if is_young(&here, now) { unseen } else { 0 };
+        let first = known.max(share.count);
+        let ended = share.count.saturating_sub(alive);
+        (first..first + ended)
+            .map(|index| launch(index, 1))
+            .collect()
+    };
+    Lack {
+        missing: share.count.saturating_sub(live),
+        launch: launches,
+    }
+}
+
+/// Whether the newest of the instances was launched so recently that EC2 may not show others yet.
+fn is_young(instances: &[&Instance], now: Timestamp) -> bool {
+    let newest = instances.iter().filter_map(|it| it.launched_at).max();
+    newest.is_some_and(|newest| now.duration_since(newest) <= seconds(UNSEEN_SECONDS))
 }
 
 /// The targets that are not healthy, as the load balancer explains them: at most five.
@@ -205,158 +247,4 @@ fn seconds(seconds: u32) -> SignedDuration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shape::Environment;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + second).unwrap()
-    }
-
-    fn green() -> Green {
-        let share = |subnet: &str, count| SubnetShare {
-            subnet_id: subnet.to_owned(),
-            count,
-        };
-        Green {
-            environment: Environment {
-                target_group_arn: "arn:b".to_owned(),
-                name: "tunnel-b".to_owned(),
-            },
-            launch_template_id: "lt-1".to_owned(),
-            launch_template_version: "7".to_owned(),
-            subnets: vec![share("subnet-1", 2), share("subnet-2", 1)],
-            count: 3,
-        }
-    }
-
-    fn instance(id: &str, subnet: &str, state: InstanceState, launched: i64) -> Instance {
-        Instance {
-            id: id.to_owned(),
-            ip: Some("10.0.0.1".to_owned()),
-            subnet: Some(subnet.to_owned()),
-            state,
-            launched_at: Some(at(launched)),
-            tags: std::collections::BTreeMap::new(),
-        }
-    }
-
-    fn three(state: InstanceState) -> Vec<Instance> {
-        vec![
-            instance("i-1", "subnet-1", state, 0),
-            instance("i-2", "subnet-1", state, 0),
-            instance("i-3", "subnet-2", state, 5),
-        ]
-    }
-
-    fn target(id: &str, healthy: bool) -> Target {
-        Target {
-            instance: id.to_owned(),
-            registered: true,
-            healthy,
-            state: "initial".to_owned(),
-        }
-    }
-
-    fn targets(healthy: bool) -> Vec<Target> {
-        ["i-1", "i-2", "i-3"].map(|id| target(id, healthy)).into()
-    }
-
-    fn decided(instances: Vec<Instance>, targets: Vec<Target>, now: i64) -> Decision {
-        decide(&Observation { instances, targets }, &green(), 600, at(now))
-    }
-
-    #[test]
-    fn everything_is_missing_at_first() {
-        let decision = decided(Vec::new(), Vec::new(), 0);
-        let launch = |subnet: &str, count| Launch {
-            subnet: subnet.to_owned(),
-            count,
-            index: 0,
-        };
-        assert_eq!(
-            decision.launch,
-            [launch("subnet-1", 2), launch("subnet-2", 1)]
-        );
-        assert_eq!(decision.verdict, Verdict::Wait);
-    }
-
-    #[test]
-    fn a_repeat_launches_only_what_is_missing_under_another_token() {
-        let mut instances = three(InstanceState::Running);
-        instances[1].state = InstanceState::Terminated;
-        let decision = decided(instances, targets(true), 10);
-        assert_eq!(
-            decision.launch,
-            [Launch {
-                subnet: "subnet-1".to_owned(),
-                count: 1,
-                index: 2
-            }]
-        );
-        assert_eq!(decision.verdict, Verdict::Wait);
-        assert_eq!(
-            decision.healthy, 2,
-            "a terminated instance is not healthy, whatever its target says"
-        );
-    }
-
-    #[test]
-    fn only_running_instances_are_registered() {
-        assert!(
-            decided(three(InstanceState::Pending), Vec::new(), 10)
-                .register
-                .is_empty()
-        );
-        assert_eq!(
-            decided(three(InstanceState::Running), Vec::new(), 10).register,
-            ["i-1", "i-2", "i-3"]
-        );
-        assert!(
-            decided(three(InstanceState::Running), targets(false), 10)
-                .register
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn all_healthy_is_healthy() {
-        let decision = decided(three(InstanceState::Running), targets(true), 10_000);
-        assert_eq!(decision.verdict, Verdict::Healthy);
-        assert_eq!(decision.healthy, 3);
-        assert_eq!(decision.servers.len(), 3);
-    }
-
-    #[test]
-    fn the_term_counts_from_the_newest_launch() {
-        assert_eq!(
-            decided(three(InstanceState::Running), targets(false), 605).verdict,
-            Verdict::Wait
-        );
-        let late = decided(three(InstanceState::Running), targets(false), 606);
-        assert_eq!(late.verdict, Verdict::Rejected);
-        assert!(
-            late.reason
-                .contains("0 of 3 servers are healthy (i-1 initial"),
-            "{}",
-            late.reason
-        );
-    }
-
-    #[test]
-    fn a_green_that_keeps_ending_is_rejected_and_gets_no_more() {
-        let ended = |id: &str, subnet: &str| instance(id, subnet, InstanceState::Terminated, 0);
-        let mut instances: Vec<Instance> = vec![
-            ended("i-1", "subnet-1"),
-            ended("i-2", "subnet-1"),
-            ended("i-3", "subnet-2"),
-        ];
-        let again = decided(instances.clone(), Vec::new(), 10);
-        assert_eq!(again.verdict, Verdict::Wait);
-        assert_eq!(again.launch.len(), 2, "each server may be launched twice");
-        instances.push(ended("i-4", "subnet-1"));
-        let enough = decided(instances, Vec::new(), 10);
-        assert_eq!(enough.verdict, Verdict::Rejected);
-        assert!(enough.launch.is_empty() && enough.register.is_empty());
-    }
-}
+mod tests;

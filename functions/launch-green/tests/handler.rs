@@ -166,3 +166,45 @@ async fn a_green_that_is_late_is_rejected_and_left_alone() {
     assert_eq!(fake.changes(), Vec::<String>::new());
     assert_eq!(late.servers.len(), 3, "whoever clears green needs them");
 }
+
+/// EC2 shows nothing of an instance for a while, then everything.
+fn show(fake: &Fake, id: &str, shown: bool) {
+    let mut world = fake.world();
+    let tags = &mut world.instance(id).tags;
+    if shown {
+        tags.insert(DEPLOYMENT_TAG.to_owned(), "deploy-1".to_owned());
+    } else {
+        tags.remove(DEPLOYMENT_TAG);
+    }
+}
+
+#[tokio::test]
+async fn what_ec2_does_not_show_yet_is_not_launched_again() {
+    let fake = Fake::new();
+    fake.world().healthy = false;
+    launch(&fake).await.unwrap();
+    assert_eq!(of_green(&fake), 3);
+    for hidden in [&["i-4"][..], &["i-4", "i-5"], &["i-4", "i-5", "i-6"]] {
+        hidden.iter().for_each(|id| show(&fake, id, false));
+        assert_eq!(launch(&fake).await.unwrap().verdict, Verdict::Wait);
+        hidden.iter().for_each(|id| show(&fake, id, true));
+        assert_eq!(of_green(&fake), 3, "{hidden:?} were not shown");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_ended_is_replaced_once_whatever_is_shown_meanwhile() {
+    let fake = Fake::new();
+    fake.world().healthy = false;
+    launch(&fake).await.unwrap();
+    fake.world().instance("i-5").state = InstanceState::Terminated;
+    show(&fake, "i-4", false);
+    launch(&fake).await.unwrap();
+    assert_eq!(of_green(&fake), 3, "i-4 is not shown, i-7 is there for i-5");
+    show(&fake, "i-4", true);
+    show(&fake, "i-7", false);
+    launch(&fake).await.unwrap();
+    show(&fake, "i-7", true);
+    launch(&fake).await.unwrap();
+    assert_eq!(of_green(&fake), 4);
+}
