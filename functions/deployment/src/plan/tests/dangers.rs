@@ -1,0 +1,97 @@
+//! What AWS itself may do to sessions and servers: each refusal and each warning.
+
+use super::*;
+
+#[test]
+fn each_danger_to_sessions_is_refused() {
+    type Spoil = fn(&mut Observation);
+    let cases: Vec<(Spoil, &str)> = vec![
+        (
+            |seen| seen.idle = Some(idle(30)),
+            "closes a connection after 30 s without data (idle_timeout.timeout_seconds), and the servers ping every 30 s",
+        ),
+        (
+            |seen| seen.groups[1].load_balancers.push("arn:other".to_owned()),
+            "load balancer arn:other sends traffic to tunnel-b too",
+        ),
+        (
+            |seen| seen.hazards.protected = vec!["i-1".to_owned(), "i-2".to_owned()],
+            "termination protection is on for 2 of blue's instances, and they could never be replaced: turn it off \
+             (disableApiTermination) for i-1, i-2",
+        ),
+        (
+            |seen| seen.template_protects = true,
+            "version 7 of launch template lt-1 turns termination protection on",
+        ),
+    ];
+    for (spoil, words) in cases {
+        let mut seen = ready();
+        spoil(&mut seen);
+        let [refusal] = &refusals(&seen)[..] else {
+            panic!("not one refusal: {words}");
+        };
+        assert!(refusal.to_string().contains(words), "{refusal}");
+    }
+}
+
+#[test]
+fn an_idle_time_out_above_the_ping_interval_or_not_known_is_fine() {
+    for idle_time_out in [Some(idle(31)), None] {
+        let mut seen = ready();
+        seen.idle = idle_time_out;
+        assert_eq!(
+            plan(&seen, &Input::default()).unwrap().warnings,
+            Vec::<String>::new()
+        );
+    }
+}
+
+#[test]
+fn each_danger_that_stops_nothing_is_warned_of() {
+    type Spoil = fn(&mut Observation);
+    let cases: Vec<(Spoil, &str)> = vec![
+        (
+            |seen| seen.load_balancer = LoadBalancer::Network,
+            "at weight 0 is not documented",
+        ),
+        (
+            |seen| seen.groups[0].cuts_unhealthy = true,
+            "target_health_state.unhealthy.connection_termination.enabled off",
+        ),
+        (
+            |seen| seen.groups[1].cuts_deregistered = true,
+            "deregistered from tunnel-b",
+        ),
+        (
+            |seen| seen.hazards.unread = vec!["i-1".to_owned()],
+            "termination protection of 1 of blue's instances",
+        ),
+        (
+            |seen| seen.hazards.spot = vec!["i-3".to_owned()],
+            "blue has 1 Spot instances",
+        ),
+        (
+            |seen| seen.hazards.lifetimes = vec![("tunnel".to_owned(), 86_400)],
+            "Auto Scaling group tunnel replaces its instances after 86400 s",
+        ),
+        (
+            |seen| seen.template_spot = true,
+            "green would be Spot instances",
+        ),
+    ];
+    for (spoil, words) in cases {
+        let mut seen = ready();
+        spoil(&mut seen);
+        let [warning] = &plan(&seen, &Input::default()).unwrap().warnings[..] else {
+            panic!("not one warning: {words}");
+        };
+        assert!(warning.contains(words), "{warning}");
+    }
+}
+
+#[test]
+fn a_long_list_of_instances_is_cut_short() {
+    let many: Vec<String> = (0..500).map(|index| format!("i-{index}")).collect();
+    let told = Refusal::Protected(many).to_string();
+    assert!(told.ends_with("i-9 and 490 more"), "{told}");
+}
