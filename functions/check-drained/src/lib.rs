@@ -24,12 +24,23 @@ pub struct Payload {
     pub fence: Fence,
     /// The retiring environment, as just listed.
     pub retiring: Retiring,
-    /// When the bake ends.
-    pub baked_at: Timestamp,
-    /// When the load balancer stops sending new sessions.
-    pub settled_at: Timestamp,
-    /// When the drain has to be over.
-    pub deadline_at: Timestamp,
+    /// When the bake ends; null in a step of traffic.
+    #[serde(default)]
+    pub baked_at: Option<Timestamp>,
+    /// When the load balancer stops sending new sessions; null in a step of traffic.
+    #[serde(default)]
+    pub settled_at: Option<Timestamp>,
+    /// When the drain has to be over; null in a step of traffic.
+    #[serde(default)]
+    pub deadline_at: Option<Timestamp>,
+    /// When this step of traffic ends; null when it is none.
+    #[serde(default)]
+    pub step_ends_at: Option<Timestamp>,
+    /// When it began.
+    #[serde(default)]
+    pub step_began_at: Option<Timestamp>,
+    /// Whether the record says that the bake has ended. Demanded: a drain that is not told would wait for ever.
+    pub may_seal: bool,
     /// Seconds from the switch to the deadline: what a redrive grants once more.
     pub deadline_seconds: u64,
     /// The longest wait between passes while baking.
@@ -78,7 +89,7 @@ pub async fn check_drained(
     let readings = client.read(servers).await;
     NewerEpoch::refuse(&payload.fence, readings.iter().filter_map(Reading::report))?;
     let now = clock();
-    let phase = Phase::at(now, payload.settled_at, payload.baked_at);
+    let phase = question(&payload).phase(now);
     let seals = ask_for_seals(client, &payload.fence, servers, &readings, phase).await;
     let standings: Vec<(String, Standing)> = servers
         .iter()
@@ -125,6 +136,9 @@ fn question(payload: &Payload) -> Question<'_> {
         retiring: &payload.retiring,
         settled_at: payload.settled_at,
         baked_at: payload.baked_at,
+        step_began_at: payload.step_began_at,
+        step_ends_at: payload.step_ends_at,
+        may_seal: payload.may_seal,
         deadline: Deadline {
             at: payload.deadline_at,
             term_seconds: payload.deadline_seconds,
@@ -146,7 +160,8 @@ fn log(fence: &Fence, check: &Check) {
         servers = check.servers,
         sealed = check.sealed.len(),
         gone = check.gone,
-        unknown = check.unknown.len(),
+        unknown = check.unknown_count,
+        forecast = check.forecast.text,
         baking = check.baking,
         settled = check.settled,
         wait_seconds = check.wait_seconds,

@@ -32,7 +32,7 @@ fn payload(fleet: &Fleet) -> Value {
             "servers": fleet.listed(), "gone": [], "waitingToEnd": [], "listedAt": "2026-11-22T12:00:00Z"
         },
         "bakedAt": BAKED, "settledAt": SETTLED,
-        "deadlineAt": "2026-11-23T12:00:00Z", "deadlineSeconds": 86400,
+        "stepEndsAt": null, "maySeal": true, "deadlineAt": "2026-11-23T12:00:00Z", "deadlineSeconds": 86400,
         "pollSeconds": 30, "redriveCount": 0, "previous": null
     })
 }
@@ -79,6 +79,40 @@ async fn no_seal_is_asked_for_while_baking_or_before_the_load_balancer_has_settl
     assert!(!unsettled.baking && !unsettled.settled);
     assert_eq!(seals_asked(&fleet), 0);
     assert!(baking.sealed.is_empty() && unsettled.sealed.is_empty());
+}
+
+/// What is not known has not happened, and a clock that is wrong by a year seals nobody.
+#[tokio::test]
+async fn nobody_is_asked_to_seal_until_the_record_says_so_and_every_moment_is_known() {
+    let fleet = Fleet::start(2).await;
+    let far = "2027-11-22T12:00:00Z";
+    let mut step = payload(&fleet);
+    step["stepEndsAt"] = json!("2026-11-22T12:03:04Z");
+    for (field, value) in [
+        ("maySeal", json!(false)),
+        ("settledAt", Value::Null),
+        ("bakedAt", Value::Null),
+    ] {
+        let mut payload = payload(&fleet);
+        payload["deadlineAt"] = Value::Null;
+        payload[field] = value.clone();
+        let check = run(&fleet, payload, far).await.unwrap();
+        assert!(check.sealed.is_empty(), "{field}");
+        assert_eq!(check.baking, field != "settledAt");
+        assert_eq!(check.settled, field != "settledAt");
+        step["deadlineAt"] = Value::Null;
+        step[field] = value;
+    }
+    let check = run(&fleet, step, "2026-11-22T12:00:10Z").await.unwrap();
+    assert!(check.baking && !check.settled && check.deadline_at.is_none());
+    assert_eq!(
+        check.waiting_for,
+        "the next step of traffic, until 12:03:04"
+    );
+    assert_eq!(seals_asked(&fleet), 0);
+    let mut unsaid = payload(&fleet);
+    unsaid.as_object_mut().unwrap().remove("maySeal");
+    assert!(serde_json::from_value::<Payload>(unsaid).is_err());
 }
 
 #[tokio::test]
@@ -309,6 +343,11 @@ async fn a_stale_epoch_that_proves_nothing_is_unknown() {
 async fn past_the_deadline_an_operator_is_called_and_nothing_is_cut() {
     let fleet = Fleet::start(2).await;
     fleet.servers[0].hold(1, 0);
+    let payload = |fleet: &Fleet| {
+        let mut payload = payload(fleet);
+        payload["retiring"]["listedAt"] = json!(LATE);
+        payload
+    };
     let (name, cause) = failure(&fleet, payload(&fleet), LATE).await;
     assert_eq!(name, ErrorName::DrainDeadlineExceeded);
     assert!(
@@ -319,8 +358,23 @@ async fn past_the_deadline_an_operator_is_called_and_nothing_is_cut() {
 
     let mut redriven = payload(&fleet);
     redriven["redriveCount"] = json!(1);
-    assert!(run(&fleet, redriven, LATE).await.is_ok());
+    let granted = run(&fleet, redriven, LATE).await.unwrap();
+    assert_eq!(
+        granted.deadline_at.unwrap().to_string(),
+        "2026-11-24T12:00:01Z"
+    );
+    assert_eq!(granted.redrives, 1);
+
+    // The Arguments of before, as if AWS did not evaluate them anew; the standstill shows that somebody redrove it.
+    let later = run(&fleet, payload(&fleet), "2026-11-23T12:15:02Z")
+        .await
+        .unwrap();
+    assert_eq!(
+        later.deadline_at.unwrap().to_string(),
+        "2026-11-24T12:15:02Z"
+    );
 
     fleet.servers[0].hold(0, 0);
-    assert_eq!(check(&fleet, LATE).await.sealed, ["i-0a0", "i-0a1"]);
+    let sealed = run(&fleet, payload(&fleet), LATE).await.unwrap().sealed;
+    assert_eq!(sealed, ["i-0a0", "i-0a1"]);
 }

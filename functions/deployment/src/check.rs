@@ -5,26 +5,32 @@
 //! Unknown for anything but a reason to wait. Called by `check-drained`, and by the model checker.
 
 mod deadline;
+mod forecast;
 mod standing;
+mod unknown;
 mod waiting_for;
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use deadline::{Deadline, DeadlineExceeded};
+pub use deadline::{Deadline, DeadlineExceeded, Granted, LastPass};
+pub use forecast::{Forecast, Memory, Seen, forecast};
 pub use standing::{Standing, standing, whom_to_seal};
+pub use unknown::{Since, Unheard};
 
 use crate::report::{Admission, NewerEpoch, SessionReport};
 use crate::wait::{self, Phase};
 use crate::{Fence, Retiring};
 
-/// Servers told in `worst`; the execution's document has no room for five hundred.
+/// Servers told in `worst` and in `unknown`; the execution's document has no room for five hundred.
 const MOST_TOLD: usize = 20;
 
 /// The answer of `check-drained`, and its memory: the next check gets it as `previous`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// What has a default came later: a deployment that is under way while Ebbtide is updated has checks without it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     /// When the servers had answered.
@@ -35,14 +41,23 @@ pub struct Check {
     pub idle: u64,
     /// Sessions that they closed by orders.
     pub closed: u64,
+    /// For how long the longest busy session has been busy.
+    #[serde(default)]
+    pub oldest_busy_seconds: u64,
     /// How many servers were asked.
     pub servers: usize,
     /// Instances that acknowledged their seal in this pass, for this deployment's epoch.
     pub sealed: Vec<String>,
     /// How many instances EC2 calls terminated.
     pub gone: usize,
-    /// Every server of which nothing is known.
+    /// The servers of which nothing is known, for longest first, 20 at most.
     pub unknown: Vec<Unheard>,
+    /// How many there are.
+    #[serde(default)]
+    pub unknown_count: usize,
+    /// Since when each of them has been.
+    #[serde(default)]
+    pub unknown_since: Since,
     /// The servers with most to lose, 20 at most.
     pub worst: Vec<Holder>,
     /// When any total, the unknown servers, the sealed or the gone last changed.
@@ -53,20 +68,17 @@ pub struct Check {
     pub settled: bool,
     /// Seconds to wait until the next pass.
     pub wait_seconds: u64,
+    /// When the drain has to be over, redrives included; none in a step of traffic.
+    #[serde(default)]
+    pub deadline_at: Option<Timestamp>,
+    /// How many redrives of the execution were seen.
+    #[serde(default)]
+    pub redrives: u64,
+    /// When no session will be left, as far as that can be told.
+    #[serde(default)]
+    pub forecast: Forecast,
     /// What is being waited for, in a sentence.
     pub waiting_for: String,
-}
-
-/// A server of which nothing is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Unheard {
-    /// The instance's id.
-    pub instance: String,
-    /// Why nothing is known.
-    pub reason: String,
-    /// Since which check, without interruption.
-    pub since: Timestamp,
 }
 
 /// What one server holds.
@@ -102,10 +114,16 @@ pub struct Question<'a> {
     pub fence: &'a Fence,
     /// The environment's instances, as just listed.
     pub retiring: &'a Retiring,
-    /// When the load balancer stops sending new sessions.
-    pub settled_at: Timestamp,
-    /// When the bake ends.
-    pub baked_at: Timestamp,
+    /// When the load balancer stops sending new sessions; none while that is not known.
+    pub settled_at: Option<Timestamp>,
+    /// When the bake ends; none while that is not known.
+    pub baked_at: Option<Timestamp>,
+    /// When this step of traffic began, if it is one.
+    pub step_began_at: Option<Timestamp>,
+    /// When this step of traffic ends, if it is one.
+    pub step_ends_at: Option<Timestamp>,
+    /// Whether the record says that the bake has ended; until then nobody is asked to seal, whatever clocks say.
+    pub may_seal: bool,
     /// When the drain has to be over.
     pub deadline: Deadline,
     /// The longest wait between passes while baking.
@@ -117,6 +135,29 @@ pub struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
+    /// Where the deployment stands.
+    pub fn phase(&self, now: Timestamp) -> Phase {
+        Phase::at(now, self.settled_at, self.baked_at, self.may_seal)
+    }
+
+    /// What the pass before this one left; before the first check the list of servers is all there is to go by.
+    fn last_pass(&self) -> LastPass {
+        let Some(check) = self.previous else {
+            return LastPass {
+                due_at: self.retiring.listed_at,
+                deadline_at: None,
+                redrives: 0,
+            };
+        };
+        let wait = i64::try_from(check.wait_seconds).unwrap_or(i64::MAX);
+        let due_at = check.at.checked_add(SignedDuration::from_secs(wait));
+        LastPass {
+            due_at: due_at.unwrap_or(Timestamp::MAX),
+            deadline_at: check.deadline_at,
+            redrives: check.redrives,
+        }
+    }
+
     /// Servers that had sealed and that TerminateBlue would not end all the same: without a person they stay for ever.
     pub fn held_back(&self) -> impl Iterator<Item = &'a Refused> {
         let sealed = self.previous.map_or(&[][..], |check| &check.sealed);
@@ -151,8 +192,11 @@ pub fn conclude(
         .iter()
         .filter_map(|(_, standing)| standing.report());
     NewerEpoch::refuse(question.fence, reports)?;
-    let phase = Phase::at(now, question.settled_at, question.baked_at);
-    let mut check = totals(standings, question, phase, now);
+    let granted = question.deadline.granted(&question.last_pass(), now);
+    let mut check = totals(standings, question, now);
+    check.deadline_at = granted.ends_at;
+    check.redrives = granted.redrives;
+    check.forecast = foresee(&check, question, now);
     check.changed_at = changed_at(&check, question.previous, now);
     check.wait_seconds = wait_seconds(&check, question, now);
     check.waiting_for = waiting_for::sentence(&check, standings, question, now);
@@ -160,17 +204,14 @@ pub fn conclude(
         .iter()
         .any(|(_, standing)| !matches!(standing, Standing::Sealed(_)));
     if blocked || question.held_back().next().is_some() {
-        question.deadline.refuse(now, &check.waiting_for)?;
+        granted.refuse(now, &check.waiting_for)?;
     }
     Ok(check)
 }
 
-fn totals(
-    standings: &[(String, Standing)],
-    question: &Question<'_>,
-    phase: Phase,
-    now: Timestamp,
-) -> Check {
+fn totals(standings: &[(String, Standing)], question: &Question<'_>, now: Timestamp) -> Check {
+    let phase = question.phase(now);
+    let since = unknown::since(standings, question.previous, now);
     let reports = || {
         standings
             .iter()
@@ -182,15 +223,24 @@ fn totals(
         busy: sum(|report| report.busy),
         idle: sum(|report| report.idle),
         closed: sum(|report| report.closed),
+        oldest_busy_seconds: reports()
+            .map(|report| report.oldest_busy_seconds)
+            .max()
+            .unwrap_or(0),
         servers: standings.len(),
         sealed: sealed(standings),
         gone: question.retiring.gone.len(),
-        unknown: unknown(standings, question.previous, now),
+        unknown: unknown::told(standings, &since, now),
+        unknown_count: since.len(),
+        unknown_since: since,
         worst: worst(reports()),
         changed_at: now,
         baking: phase.baking,
         settled: phase.settled,
         wait_seconds: wait::SHORTEST_SECONDS,
+        deadline_at: None,
+        redrives: 0,
+        forecast: Forecast::default(),
         waiting_for: String::new(),
     }
 }
@@ -200,35 +250,6 @@ fn sealed(standings: &[(String, Standing)]) -> Vec<String> {
         .iter()
         .filter(|(_, standing)| matches!(standing, Standing::Sealed(_)))
         .map(|(instance, _)| instance.clone())
-        .collect()
-}
-
-/// A server that was unknown in the check before keeps its `since`: an operator wants to know how long, not how often.
-fn unknown(
-    standings: &[(String, Standing)],
-    previous: Option<&Check>,
-    now: Timestamp,
-) -> Vec<Unheard> {
-    let since = |instance: &str| {
-        previous
-            .and_then(|check| {
-                check
-                    .unknown
-                    .iter()
-                    .find(|unheard| unheard.instance == instance)
-            })
-            .map_or(now, |unheard| unheard.since)
-    };
-    standings
-        .iter()
-        .filter_map(|(instance, standing)| match standing {
-            Standing::Unknown(reason) => Some(Unheard {
-                instance: instance.clone(),
-                reason: reason.to_string(),
-                since: since(instance),
-            }),
-            Standing::Sealed(_) | Standing::Held(_) => None,
-        })
         .collect()
 }
 
@@ -256,11 +277,7 @@ fn changed_at(check: &Check, previous: Option<&Check>, now: Timestamp) -> Timest
 
 /// All that makes a pass worth repeating soon when it differs from the last one's.
 fn what_counts(check: &Check) -> impl PartialEq + '_ {
-    let unknown: BTreeSet<&str> = check
-        .unknown
-        .iter()
-        .map(|unheard| unheard.instance.as_str())
-        .collect();
+    let unknown: BTreeSet<String> = unknown::remembered(check).into_keys().collect();
     let sealed: BTreeSet<&str> = check.sealed.iter().map(String::as_str).collect();
     let sessions = (check.busy, check.idle, check.closed);
     (sessions, check.servers, check.gone, unknown, sealed)
@@ -270,12 +287,32 @@ fn wait_seconds(check: &Check, question: &Question<'_>, now: Timestamp) -> u64 {
     let wait = wait::seconds(
         now,
         check.changed_at,
-        question.settled_at,
+        wait::floor_from(
+            question.step_ends_at,
+            question.step_began_at,
+            question.settled_at,
+        ),
         check.baking,
         question.poll_seconds,
     );
-    let wait = wait::until(wait, now, question.settled_at);
-    wait::until(wait, now, question.baked_at)
+    [
+        question.step_ends_at,
+        question.settled_at,
+        question.baked_at,
+    ]
+    .into_iter()
+    .fold(wait, |wait, milestone| wait::until(wait, now, milestone))
+}
+
+fn foresee(check: &Check, question: &Question<'_>, now: Timestamp) -> Forecast {
+    let seen = Seen {
+        environment: &question.retiring.environment.name,
+        left: check.busy.saturating_add(check.idle),
+        unknown: check.unknown_count,
+        baked_at: question.baked_at,
+    };
+    let previous = question.previous.map(|check| &check.forecast);
+    forecast(&seen, previous, now)
 }
 
 #[cfg(test)]

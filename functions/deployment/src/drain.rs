@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Admission, Answer, Refusal, SessionReport};
+use crate::report::{Admission, Answer, Refusal, SessionReport, brief};
 use crate::wait;
 
 /// Seconds by which a lease outlasts the wait until the next pass, so that a late pass finds the order still standing.
@@ -53,8 +53,8 @@ pub struct Order {
 pub struct Question {
     /// The pace of the whole environment.
     pub pace: Pace,
-    /// When the load balancer stops sending new sessions.
-    pub settled_at: Timestamp,
+    /// When the load balancer stops sending new sessions; none while that is not known, in a step of traffic.
+    pub settled_at: Option<Timestamp>,
     /// When anything last changed, as the last check saw it; none before the first.
     pub changed_at: Option<Timestamp>,
     /// Whether the last check found the deployment still baking.
@@ -68,8 +68,8 @@ pub struct Question {
 pub enum Decision {
     /// NotSettled is when the load balancer may still send new sessions: nothing is ordered.
     NotSettled {
-        /// When that ends.
-        settled_at: Timestamp,
+        /// When that ends, if it is known.
+        settled_at: Option<Timestamp>,
     },
     /// Order is what each server is told, by instance; none for those that are sealed already.
     Order {
@@ -112,7 +112,8 @@ pub struct Drained {
 
 /// Whether orders may be given at all; asked before any server is.
 pub fn not_settled(question: &Question, now: Timestamp) -> Option<Decision> {
-    (now < question.settled_at).then_some(Decision::NotSettled {
+    let settled = question.settled_at.is_some_and(|at| now >= at);
+    (!settled).then_some(Decision::NotSettled {
         settled_at: question.settled_at,
     })
 }
@@ -165,16 +166,22 @@ pub fn taken(answer: &Answer) -> Result<(), String> {
 
 impl Drained {
     /// Nothing was done, because the load balancer has not settled.
-    pub fn not_settled(settled_at: Timestamp, at: Timestamp) -> Self {
+    pub fn not_settled(settled_at: Option<Timestamp>, at: Timestamp) -> Self {
+        let reason = match settled_at {
+            Some(settled_at) => {
+                format!(
+                    "the load balancer may send new sessions until {settled_at}: nothing ordered"
+                )
+            }
+            None => "the load balancer still sends new sessions: nothing ordered".to_owned(),
+        };
         Self {
             at,
             ordered: 0,
             per_second: 0.0,
             lease_seconds: 0,
             unknown: Vec::new(),
-            reason: format!(
-                "the load balancer may send new sessions until {settled_at}: nothing ordered"
-            ),
+            reason,
         }
     }
 
@@ -183,7 +190,7 @@ impl Drained {
         taken: &[Order],
         lease_seconds: u64,
         sealed: usize,
-        mut unknown: Vec<Untold>,
+        unknown: Vec<Untold>,
         at: Timestamp,
     ) -> Self {
         // From 0.0, because the sum of nothing is -0.0.
@@ -197,7 +204,14 @@ impl Drained {
             )
         };
         let reason = format!("{ordered}; sealed: {sealed}; unknown: {}", unknown.len());
-        unknown.truncate(MOST_TOLD);
+        let unknown = unknown
+            .into_iter()
+            .take(MOST_TOLD)
+            .map(|untold| Untold {
+                reason: brief(&untold.reason),
+                ..untold
+            })
+            .collect();
         Self {
             at,
             ordered: taken.len(),
@@ -244,7 +258,7 @@ mod tests {
     fn question() -> Question {
         Question {
             pace: Pace(20.0),
-            settled_at: NOW,
+            settled_at: Some(NOW),
             changed_at: None,
             baking: true,
             poll_seconds: 30,
@@ -254,7 +268,7 @@ mod tests {
     fn orders(decision: Decision) -> Vec<(String, Order)> {
         match decision {
             Decision::Order { orders, .. } => orders,
-            Decision::NotSettled { settled_at } => panic!("not settled until {settled_at}"),
+            Decision::NotSettled { settled_at } => panic!("not settled until {settled_at:?}"),
         }
     }
 
@@ -264,9 +278,30 @@ mod tests {
         let before = NOW - SignedDuration::from_millis(1);
         assert_eq!(
             decide(&[&server], &question(), before),
-            Decision::NotSettled { settled_at: NOW }
+            Decision::NotSettled {
+                settled_at: Some(NOW)
+            }
         );
         assert_eq!(orders(decide(&[&server], &question(), NOW)).len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_ordered_while_no_moment_of_settling_is_known() {
+        let server = report("i-0a", Admission::Open, 0, 9);
+        let in_a_step = Question {
+            settled_at: None,
+            ..question()
+        };
+        let decision = decide(&[&server], &in_a_step, NOW);
+        assert_eq!(decision, Decision::NotSettled { settled_at: None });
+        let drained = Drained::not_settled(None, NOW);
+        assert_eq!(
+            (drained.ordered, drained.reason.as_str()),
+            (
+                0,
+                "the load balancer still sends new sessions: nothing ordered"
+            )
+        );
     }
 
     #[test]

@@ -17,6 +17,19 @@ pub use parse::{parse_refusal, parse_report};
 /// The version of the session endpoint that this crate reads.
 pub const VERSION: u64 = 1;
 
+/// Characters of a reason that are told; hundreds of reasons travel in the execution's document.
+pub const LONGEST_REASON: usize = 120;
+
+/// A reason no longer than [`LONGEST_REASON`] characters, with an ellipsis where it was cut.
+pub fn brief(reason: &str) -> String {
+    if reason.chars().count() <= LONGEST_REASON {
+        return reason.to_owned();
+    }
+    let mut brief: String = reason.chars().take(LONGEST_REASON - 1).collect();
+    brief.push('…');
+    brief
+}
+
 /// What a server does with new sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -271,6 +284,16 @@ mod tests {
                 .contains("i-0b has taken epoch 6, above 5"),
             "{newer}"
         );
+    }
+
+    #[test]
+    fn a_reason_is_cut_at_a_character_and_shows_it() {
+        assert_eq!(brief("connection refused"), "connection refused");
+        let fits = "ä".repeat(120);
+        assert_eq!(brief(&fits), fits);
+        let cut = brief(&"ä".repeat(121));
+        assert_eq!(cut.chars().count(), 120);
+        assert!(cut.ends_with("ä…"), "{cut}");
     }
 
     #[test]

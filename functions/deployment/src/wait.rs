@@ -20,11 +20,20 @@ pub struct Phase {
 }
 
 impl Phase {
-    /// The phase at `now`; each border belongs to what follows it.
-    pub fn at(now: Timestamp, settled_at: Timestamp, baked_at: Timestamp) -> Self {
+    /// The phase at `now`; each border belongs to what follows it, and one that is not known yet has not been reached.
+    ///
+    /// The bake is over when the clock says so *and* the record does (`may_seal`): what cannot be taken back does not
+    /// hang on one clock, which may be wrong.
+    pub fn at(
+        now: Timestamp,
+        settled_at: Option<Timestamp>,
+        baked_at: Option<Timestamp>,
+        may_seal: bool,
+    ) -> Self {
+        let reached = |border: Option<Timestamp>| border.is_some_and(|border| now >= border);
         Self {
-            settled: now >= settled_at,
-            baking: now < baked_at,
+            settled: reached(settled_at),
+            baking: !(may_seal && reached(baked_at)),
         }
     }
 
@@ -43,11 +52,12 @@ pub const MOST_PASSES: u64 = 600;
 /// to 300 after.
 ///
 /// On a busy service something changes at every pass. So that its history lasts all the same, a wait is never below a
-/// fiftieth of the time since the load balancer settled: as late as 2 % of a drain that goes on anyway.
+/// fiftieth of the time since `floor_from` (see [`floor_from`]): as late as 2 % of a drain that goes on anyway. Without
+/// that moment there is no such floor.
 pub fn seconds(
     now: Timestamp,
     changed_at: Timestamp,
-    settled_at: Timestamp,
+    floor_from: Option<Timestamp>,
     baking: bool,
     poll_seconds: u64,
 ) -> u64 {
@@ -58,9 +68,23 @@ pub fn seconds(
         LONGEST_SECONDS
     };
     (since(changed_at) / 10)
-        .max(since(settled_at) / 50)
+        .max(floor_from.map_or(0, since) / 50)
         .min(longest)
         .max(SHORTEST_SECONDS)
+}
+
+/// From when the fiftieth counts: in a step of traffic (one that has an end) from when the step began, afterwards from
+/// when the load balancer settled.
+pub fn floor_from(
+    step_ends_at: Option<Timestamp>,
+    step_began_at: Option<Timestamp>,
+    settled_at: Option<Timestamp>,
+) -> Option<Timestamp> {
+    if step_ends_at.is_some() {
+        step_began_at
+    } else {
+        settled_at
+    }
 }
 
 /// How many passes there are until `deadline_seconds` at the most: when something changes at every one of them and each
@@ -74,15 +98,18 @@ pub fn most_passes(bake_seconds: u32, poll_seconds: u32, deadline_seconds: u32) 
             .checked_add(SignedDuration::from_secs(seconds_in))
             .unwrap_or(Timestamp::MAX);
         let baking = elapsed < u64::from(bake_seconds);
-        elapsed += seconds(now, now, start, baking, u64::from(poll_seconds));
+        elapsed += seconds(now, now, Some(start), baking, u64::from(poll_seconds));
         passes += 1;
     }
     passes
 }
 
-/// `wait` shortened so that the next pass does not miss a `milestone` (the end of settling, of the bake) that is still
-/// to come, but never below the shortest wait.
-pub fn until(wait: u64, now: Timestamp, milestone: Timestamp) -> u64 {
+/// `wait` shortened so that the next pass does not miss a `milestone` (the end of a step of traffic, of settling, of the
+/// bake) that is still to come, but never below the shortest wait. One that is not known yet does not count.
+pub fn until(wait: u64, now: Timestamp, milestone: Option<Timestamp>) -> u64 {
+    let Some(milestone) = milestone else {
+        return wait;
+    };
     let left = milestone.duration_since(now);
     if left.is_negative() || left.is_zero() {
         return wait;
@@ -125,7 +152,7 @@ mod tests {
         ];
         for (unchanged, baking, poll, expected) in cases {
             assert_eq!(
-                seconds(NOW, ago(unchanged), NOW, baking, poll),
+                seconds(NOW, ago(unchanged), Some(NOW), baking, poll),
                 expected,
                 "{unchanged} s, baking {baking}, poll {poll}"
             );
@@ -144,12 +171,13 @@ mod tests {
         ];
         for (settled, expected) in cases {
             assert_eq!(
-                seconds(NOW, NOW, ago(settled), false, 30),
+                seconds(NOW, NOW, Some(ago(settled)), false, 30),
                 expected,
                 "{settled} s after settling"
             );
         }
-        assert_eq!(seconds(NOW, NOW, ago(15_000), true, 30), 30);
+        assert_eq!(seconds(NOW, NOW, Some(ago(15_000)), true, 30), 30);
+        assert_eq!(seconds(NOW, NOW, None, false, 30), 2, "no moment, no floor");
     }
 
     #[test]
@@ -165,17 +193,27 @@ mod tests {
 
     #[test]
     fn a_milestone_is_not_missed_and_a_past_one_does_not_count() {
-        assert_eq!(until(30, NOW, ahead(12_000)), 12);
-        assert_eq!(until(30, NOW, ahead(12_001)), 13);
-        assert_eq!(until(30, NOW, ahead(300)), 2);
-        assert_eq!(until(30, NOW, ahead(60_000)), 30);
-        assert_eq!(until(30, NOW, NOW), 30);
-        assert_eq!(until(30, NOW, ago(1)), 30);
+        assert_eq!(until(30, NOW, Some(ahead(12_000))), 12);
+        assert_eq!(until(30, NOW, Some(ahead(12_001))), 13);
+        assert_eq!(until(30, NOW, Some(ahead(300))), 2);
+        assert_eq!(until(30, NOW, Some(ahead(60_000))), 30);
+        assert_eq!(until(30, NOW, Some(NOW)), 30);
+        assert_eq!(until(30, NOW, Some(ago(1))), 30);
+        assert_eq!(until(30, NOW, None), 30);
+    }
+
+    #[test]
+    fn the_fiftieth_counts_from_the_step_and_after_it_from_the_settling() {
+        let (step, settled) = (Some(ago(100)), Some(ago(50)));
+        assert_eq!(floor_from(Some(ahead(1)), step, settled), step);
+        assert_eq!(floor_from(Some(ahead(1)), None, settled), None);
+        assert_eq!(floor_from(None, step, settled), settled);
+        assert_eq!(floor_from(None, None, None), None);
     }
 
     #[test]
     fn a_border_belongs_to_what_follows() {
-        let before = Phase::at(ago(1), NOW, NOW);
+        let before = Phase::at(ago(1), Some(NOW), Some(NOW), true);
         assert_eq!(
             before,
             Phase {
@@ -184,49 +222,80 @@ mod tests {
             }
         );
         assert!(!before.may_seal());
-        assert!(Phase::at(NOW, NOW, NOW).may_seal());
+        assert!(Phase::at(NOW, Some(NOW), Some(NOW), true).may_seal());
     }
 
     #[test]
-    fn a_seal_needs_both_the_settling_and_the_bake_to_be_over() {
-        assert!(!Phase::at(NOW, ahead(1), ago(1)).may_seal());
-        assert!(!Phase::at(NOW, ago(1), ahead(1)).may_seal());
-        assert!(Phase::at(NOW, ago(1), ago(1)).may_seal());
+    fn a_seal_needs_the_settling_and_the_bake_to_be_over_and_the_record_to_say_so() {
+        let past = Some(ago(1));
+        let future = Some(ahead(1));
+        let cases = [
+            (past, past, true, true),
+            (past, past, false, false),
+            (future, past, true, false),
+            (past, future, true, false),
+            (None, past, true, false),
+            (past, None, true, false),
+            (None, None, true, false),
+        ];
+        for (settled, baked, may_seal, expected) in cases {
+            let phase = Phase::at(NOW, settled, baked, may_seal);
+            assert_eq!(
+                phase.may_seal(),
+                expected,
+                "{settled:?} {baked:?} {may_seal}"
+            );
+            assert_eq!(phase.settled, settled == past);
+            assert_eq!(phase.baking, !(may_seal && baked == past));
+        }
     }
 
     proptest! {
         #[test]
         fn never_short_never_long_and_late_by_a_tenth_at_worst(
             unchanged in -100_i64..10_000_000,
-            settled in -100_i64..10_000_000,
+            floor in proptest::option::of(-100_i64..10_000_000),
             baking: bool,
             poll in 0_u64..=300,
-            milestone in -10_000_i64..10_000_000,
+            milestone in proptest::option::of(-10_000_i64..10_000_000),
         ) {
-            let wait = seconds(NOW, ago(unchanged), ago(settled), baking, poll);
-            let wait = until(wait, NOW, ahead(milestone));
+            let wait = seconds(NOW, ago(unchanged), floor.map(ago), baking, poll);
+            let wait = until(wait, NOW, milestone.map(ahead));
             prop_assert!(wait >= SHORTEST_SECONDS);
             prop_assert!(wait <= LONGEST_SECONDS);
             prop_assert!(!baking || wait <= poll.max(SHORTEST_SECONDS));
             let tenth = u64::try_from(unchanged.max(0)).unwrap() / 10;
-            let fiftieth = u64::try_from(settled.max(0)).unwrap() / 50;
+            let fiftieth = u64::try_from(floor.unwrap_or(0).max(0)).unwrap() / 50;
             prop_assert!(wait <= tenth.max(fiftieth).max(SHORTEST_SECONDS));
-            if milestone > 0 {
-                let left = u64::try_from(milestone).unwrap().div_ceil(1000);
+            if let Some(millis @ 1..) = milestone {
+                let left = u64::try_from(millis).unwrap().div_ceil(1000);
                 prop_assert!(wait <= left.max(SHORTEST_SECONDS));
             }
         }
 
         #[test]
-        fn the_longer_nothing_changes_the_longer_the_wait(a in 0_i64..100_000, b in 0_i64..100_000, baking: bool) {
-            let (short, long) = (a.min(b), a.max(b));
-            prop_assert!(seconds(NOW, ago(short), NOW, baking, 30) <= seconds(NOW, ago(long), NOW, baking, 30));
+        fn the_longer_nothing_changes_the_longer_the_wait(
+            a in 0_i64..100_000,
+            b in 0_i64..100_000,
+            floor in proptest::option::of(-100_i64..100_000),
+            baking: bool,
+            poll in 0_u64..=300,
+        ) {
+            let wait = |unchanged| seconds(NOW, ago(unchanged), floor.map(ago), baking, poll);
+            prop_assert!(wait(a.min(b)) <= wait(a.max(b)));
         }
 
         #[test]
-        fn nothing_is_sealed_before_both_borders(now in 0_i64..1000, settled in 0_i64..1000, baked in 0_i64..1000) {
+        fn nothing_is_sealed_before_both_borders_and_the_record(
+            now in 0_i64..1000,
+            settled in proptest::option::of(0_i64..1000),
+            baked in proptest::option::of(0_i64..1000),
+            may_seal: bool,
+        ) {
             let at = |second| ahead(second * 1000);
-            prop_assert_eq!(Phase::at(at(now), at(settled), at(baked)).may_seal(), now >= settled && now >= baked);
+            let phase = Phase::at(at(now), settled.map(at), baked.map(at), may_seal);
+            let over = |border: Option<i64>| border.is_some_and(|border| now >= border);
+            prop_assert_eq!(phase.may_seal(), may_seal && over(settled) && over(baked));
         }
     }
 }

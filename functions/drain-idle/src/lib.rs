@@ -26,8 +26,9 @@ pub struct Payload {
     pub servers: Vec<Server>,
     /// The pace of the whole environment.
     pub closures_per_second: Pace,
-    /// When the load balancer stops sending new sessions.
-    pub settled_at: Timestamp,
+    /// When the load balancer stops sending new sessions; null in a step of traffic: nothing is ordered then.
+    #[serde(default)]
+    pub settled_at: Option<Timestamp>,
     /// When anything last changed, as the last check saw it.
     #[serde(default)]
     pub changed_at: Option<Timestamp>,

@@ -30,12 +30,16 @@ fn payload(fleet: &Fleet) -> Value {
 }
 
 async fn run(fleet: &Fleet, now: &str) -> Result<Drained, DrainIdleError> {
+    order(fleet, payload(fleet), now).await
+}
+
+async fn order(fleet: &Fleet, payload: Value, now: &str) -> Result<Drained, DrainIdleError> {
     let limits = Limits {
         connect: Duration::from_millis(300),
         total: Duration::from_secs(1),
     };
     let client = SessionClient::within(limits, fleet.endpoint()).unwrap();
-    let payload: Payload = serde_json::from_value(payload(fleet)).unwrap();
+    let payload: Payload = serde_json::from_value(payload).unwrap();
     let now: Timestamp = now.parse().unwrap();
     drain_idle(&client, || now, payload).await
 }
@@ -46,6 +50,10 @@ async fn nobody_is_asked_anything_until_the_load_balancer_has_settled() {
     let drained = run(&fleet, BEFORE).await.unwrap();
     assert_eq!((drained.ordered, drained.lease_seconds), (0, 0));
     assert!(drained.reason.contains(SETTLED), "{}", drained.reason);
+    let mut step = payload(&fleet);
+    step["settledAt"] = Value::Null;
+    let step = order(&fleet, step, "2027-11-22T12:00:00Z").await.unwrap();
+    assert_eq!((step.ordered, step.lease_seconds), (0, 0));
     for server in &fleet.servers {
         assert!(server.inside().asked.is_empty());
         assert_eq!(server.inside().admission, Admission::Open);

@@ -61,10 +61,13 @@ fn question<'a>(retiring: &'a Retiring, previous: Option<&'a Check>) -> Question
     Question {
         fence: asker(),
         retiring,
-        settled_at: after(-100),
-        baked_at: after(-50),
+        settled_at: Some(after(-100)),
+        baked_at: Some(after(-50)),
+        step_began_at: None,
+        step_ends_at: None,
+        may_seal: true,
         deadline: Deadline {
-            at: after(86_400),
+            at: Some(after(86_400)),
             term_seconds: 86_400,
             redrives: 0,
         },
@@ -113,7 +116,7 @@ fn unknown_since_is_carried_over_until_the_server_answers_again() {
     );
     let fourth = check(&[unheard("i-0a"), unheard("i-0b")], Some(&third), after(30));
     let since: Vec<_> = fourth.unknown.iter().map(|unheard| unheard.since).collect();
-    assert_eq!(since, [after(30), after(10)]);
+    assert_eq!(since, [after(10), after(30)], "silent for longest first");
 }
 
 #[test]
@@ -146,8 +149,8 @@ fn the_wait_does_not_miss_the_end_of_the_bake_or_of_settling() {
     let first = check(&standings, None, after(-1000));
     let at = |settled, baked| {
         let question = Question {
-            settled_at: after(settled),
-            baked_at: after(baked),
+            settled_at: Some(after(settled)),
+            baked_at: Some(after(baked)),
             ..question(&retiring, Some(&first))
         };
         conclude(&standings, &question, NOW).unwrap().wait_seconds
@@ -205,7 +208,7 @@ fn the_sentence_names_the_clock_the_ending_and_the_day() {
     let mut retiring = retiring(&standings);
     retiring.waiting_to_end.push("i-0b".to_owned());
     let baking = Question {
-        baked_at: after(60),
+        baked_at: Some(after(60)),
         ..question(&retiring, None)
     };
     let check = conclude(&standings, &baking, NOW).unwrap();
@@ -215,7 +218,7 @@ fn the_sentence_names_the_clock_the_ending_and_the_day() {
         "the bake, until 10:41:00; 1 terminating server to end"
     );
     let settling = Question {
-        settled_at: after(86_400),
+        settled_at: Some(after(86_400)),
         ..question(&retiring, None)
     };
     let check = conclude(&standings, &settling, NOW).unwrap();
@@ -242,6 +245,7 @@ fn the_deadline_calls_for_whatever_has_not_sealed_and_not_for_what_only_has_to_e
         let mut retiring = retiring(&standings);
         retiring.waiting_to_end.push("i-0f".to_owned());
         let late = after(86_401);
+        retiring.listed_at = late;
         let got = conclude(&standings, &question(&retiring, None), late);
         assert_eq!(got.is_err(), refused, "{standings:?}");
         assert!(conclude(&standings, &question(&retiring, None), after(86_400)).is_ok());
@@ -263,7 +267,10 @@ fn a_server_that_belongs_to_a_newer_deployment_stops_us() {
 #[test]
 fn the_deadlines_cause_names_the_blocker_and_what_a_redrive_does() {
     let standings = [held("i-0abc", 2, 0)];
-    let retiring = retiring(&standings);
+    let retiring = Retiring {
+        listed_at: after(90_000),
+        ..retiring(&standings)
+    };
     let refused = conclude(&standings, &question(&retiring, None), after(90_000)).unwrap_err();
     let cause = refused.to_string();
     assert!(
@@ -271,7 +278,7 @@ fn the_deadlines_cause_names_the_blocker_and_what_a_redrive_does() {
         "{cause}"
     );
     assert!(
-        cause.contains("each redrive moves the deadline on by 86400 s"),
+        cause.contains("that grants 86400 s more, counted from the redrive"),
         "{cause}"
     );
 }
@@ -294,15 +301,187 @@ fn it_travels_as_the_state_machine_expects() {
 }
 
 #[test]
-fn five_hundred_unknown_servers_fit_into_the_document() {
+fn a_check_of_before_the_forecast_is_read_and_carried_on() {
+    let old = serde_json::json!({
+        "at": "2026-11-18T10:39:00Z", "busy": 1, "idle": 0, "closed": 0, "servers": 2, "sealed": [], "gone": 0,
+        "unknown": [{"instance": "i-0b", "reason": "connection refused", "since": "2026-11-18T10:00:00Z"}],
+        "worst": [], "changedAt": "2026-11-18T10:00:00Z", "baking": false, "settled": true, "waitSeconds": 240,
+        "waitingFor": "1 busy session"
+    });
+    let old: Check = serde_json::from_value(old).unwrap();
+    let check = check(&[held("i-0a", 1, 0), unheard("i-0b")], Some(&old), NOW);
+    assert_eq!(check.unknown[0].since, after(-2400));
+    assert_eq!(check.changed_at, after(-2400), "nothing has changed");
+    assert_eq!(
+        (check.deadline_at, check.redrives),
+        (Some(after(86_400)), 0)
+    );
+}
+
+/// The execution's document has 200 KB for all; the check is in it once, and once more in the event of its Task.
+#[test]
+fn five_hundred_unknown_servers_fit_into_the_document_with_the_memory_of_each() {
     let standings: Vec<_> = (0..500)
         .map(|n| {
             let reason = UnknownReason::Contradiction("asked to seal, it did not take the epoch");
             (format!("i-{n:017x}"), Standing::Unknown(reason))
         })
         .collect();
-    let json = serde_json::to_string(&check(&standings, None, NOW)).unwrap();
-    assert!(json.len() < 100_000, "{} bytes", json.len());
+    let first = check(&standings, None, NOW);
+    let mut later = check(&standings, Some(&first), after(300));
+    later.waiting_for.push_str(&"x".repeat(2000));
+    let json = serde_json::to_string(&later).unwrap();
+    assert!(json.len() < 45_000, "{} bytes", json.len());
+    assert_eq!((later.unknown.len(), later.unknown_count), (20, 500));
+    assert_eq!(later.unknown_since.len(), 500);
+    let last = later.unknown_since.last_key_value().unwrap();
+    assert_eq!(*last.1, NOW.as_second(), "not told, and not forgotten");
+    let changed = check(&standings[1..], Some(&later), after(600));
+    assert_eq!(changed.unknown_count, 499);
+    assert_eq!(changed.changed_at, after(600));
+}
+
+#[test]
+fn nothing_is_settled_or_baked_that_is_not_known_and_the_record_has_the_last_word() {
+    let standings = [held("i-0a", 0, 0)];
+    let retiring = retiring(&standings);
+    let known = question(&retiring, None);
+    let unsettled = Question {
+        settled_at: None,
+        ..known
+    };
+    let unbaked = Question {
+        baked_at: None,
+        ..known
+    };
+    let not_said = Question {
+        may_seal: false,
+        ..known
+    };
+    let cases = [
+        (
+            known,
+            true,
+            true,
+            "1 server in use by something that is no session (i-0a)",
+        ),
+        (unsettled, false, true, "the load balancer to settle"),
+        (unbaked, false, false, "the bake"),
+        (not_said, false, false, "the bake"),
+    ];
+    for (question, may_seal, baked, waiting_for) in cases {
+        let check = conclude(&standings, &question, NOW).unwrap();
+        assert_eq!(question.phase(NOW).may_seal(), may_seal);
+        assert_eq!(!check.baking, baked);
+        assert_eq!(check.settled, question.settled_at.is_some());
+        assert_eq!(check.waiting_for, waiting_for);
+    }
+}
+
+#[test]
+fn a_step_of_traffic_is_waited_for_by_its_clock_and_has_no_deadline() {
+    let standings = [held("i-0a", 1, 0)];
+    let retiring = retiring(&standings);
+    let first = check(&standings, None, after(-1000));
+    let step = Question {
+        settled_at: None,
+        baked_at: None,
+        step_began_at: Some(after(-500)),
+        step_ends_at: Some(after(83_000)),
+        may_seal: false,
+        deadline: Deadline {
+            at: None,
+            term_seconds: 600,
+            redrives: 0,
+        },
+        ..question(&retiring, Some(&first))
+    };
+    let check = conclude(&standings, &step, NOW).unwrap();
+    assert!(check.baking && !check.settled);
+    assert_eq!((check.wait_seconds, check.deadline_at), (30, None));
+    assert_eq!(check.forecast.ends_at, None);
+    assert!(
+        check
+            .waiting_for
+            .ends_with("; the next step of traffic, until 2026-11-19 09:43:20"),
+        "{}",
+        check.waiting_for
+    );
+    let wait = |question: Question<'_>| conclude(&standings, &question, NOW).unwrap().wait_seconds;
+    let soon = Some(after(12));
+    assert_eq!(
+        wait(Question {
+            step_ends_at: soon,
+            ..step
+        }),
+        12
+    );
+    // Something changes all the time: only the step's own clock makes the wait longer.
+    let changing = Question {
+        previous: None,
+        ..step
+    };
+    assert_eq!(wait(changing), 10);
+    assert_eq!(
+        wait(Question {
+            step_began_at: None,
+            ..changing
+        }),
+        2
+    );
+    let over = Question {
+        step_ends_at: Some(NOW),
+        ..step
+    };
+    let over = conclude(&standings, &over, NOW).unwrap().waiting_for;
+    assert!(over.ends_with("; the next step of traffic"), "{over}");
+}
+
+#[test]
+fn a_redrive_moves_the_deadline_on_whether_it_is_told_or_only_seen() {
+    let standings = [held("i-0a", 1, 0)];
+    let retiring = retiring(&standings);
+    let last = Check {
+        deadline_at: Some(after(86_400)),
+        ..check(&standings, None, after(86_300))
+    };
+    let with = |redrives| Question {
+        deadline: Deadline {
+            at: Some(after(86_400)),
+            term_seconds: 86_400,
+            redrives,
+        },
+        ..question(&retiring, Some(&last))
+    };
+    assert!(conclude(&standings, &with(0), after(86_401)).is_err());
+    let told = conclude(&standings, &with(1), after(86_500)).unwrap();
+    assert_eq!((told.deadline_at, told.redrives), (Some(after(172_900)), 1));
+    // The last pass waits 300 s, and the standstill is told from retries after 15 minutes more.
+    let stood_still = after(86_300 + 300 + 900);
+    assert!(conclude(&standings, &with(0), stood_still).is_err());
+    let seen = conclude(
+        &standings,
+        &with(0),
+        stood_still + SignedDuration::from_secs(1),
+    )
+    .unwrap();
+    assert_eq!(
+        (seen.deadline_at, seen.redrives),
+        (Some(after(87_501 + 86_400)), 0)
+    );
+}
+
+#[test]
+fn the_sentence_says_how_fast_sessions_end_and_the_check_what_is_oldest() {
+    let first = check(&[held("i-0a", 100, 100)], None, NOW);
+    assert_eq!(first.oldest_busy_seconds, 431);
+    let second = check(&[held("i-0a", 100, 50)], Some(&first), after(100));
+    assert_eq!(
+        second.waiting_for,
+        "100 busy sessions on 1 server (i-0a: 100 busy, oldest 431 s); 50 idle sessions on 1 server (i-0a: 50 idle); \
+         all ended about 10:46 at 0.5 sessions a second"
+    );
+    assert_eq!(second.forecast.ends_at, Some(after(400)));
 }
 
 proptest! {
@@ -324,7 +503,7 @@ proptest! {
         let check = check(&standings, None, NOW);
         for (instance, standing) in &standings {
             prop_assert_eq!(check.sealed.contains(instance), matches!(standing, Standing::Sealed(_)));
-            let is_unknown = check.unknown.iter().any(|unheard| &unheard.instance == instance);
+            let is_unknown = check.unknown_since.contains_key(instance);
             prop_assert_eq!(is_unknown, matches!(standing, Standing::Unknown(_)));
         }
     }
@@ -351,6 +530,18 @@ fn a_sealed_server_that_may_not_be_ended_is_named_and_calls_an_operator_at_the_d
         ),
         "{sentence}"
     );
+    let retiring = Retiring {
+        listed_at: after(100_000),
+        ..retiring.clone()
+    };
+    let first = Check {
+        at: after(100_000),
+        ..first
+    };
+    let asked = Question {
+        refused: &refused,
+        ..question(&retiring, Some(&first))
+    };
     assert!(conclude(&sealed, &asked, after(100_000)).is_err());
     let unrefused = question(&retiring, Some(&first));
     assert!(

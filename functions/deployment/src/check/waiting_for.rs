@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Check, Question, Standing, Unheard};
-use crate::report::SessionReport;
+use super::{Check, Question, Standing};
+use crate::report::{SessionReport, brief};
 
 /// The sentence; "nothing" when the environment is empty.
 pub(super) fn sentence(
@@ -23,9 +23,10 @@ pub(super) fn sentence(
     let parts: Vec<String> = [
         busy(&held),
         idle(&held),
+        check.forecast.in_short(),
         phase(check, question, now),
         uncounted(check, &held),
-        unknown(&check.unknown, now),
+        unknown(check, now),
         held_back(question),
         ending(check.sealed.len(), "sealed", "to be terminated"),
         ending(
@@ -76,13 +77,27 @@ fn phase(check: &Check, question: &Question<'_>, now: Timestamp) -> Option<Strin
     if check.servers == 0 {
         return None;
     }
+    if let Some(ends_at) = question.step_ends_at {
+        return Some(clock("the next step of traffic", Some(ends_at), now));
+    }
     if check.baking {
-        Some(format!("the bake, until {}", time(question.baked_at, now)))
+        Some(clock("the bake", question.baked_at, now))
     } else if !check.settled {
-        let until = time(question.settled_at, now);
-        Some(format!("the load balancer to settle, until {until}"))
+        Some(clock(
+            "the load balancer to settle",
+            question.settled_at,
+            now,
+        ))
     } else {
         None
+    }
+}
+
+/// What has an end, and the end if it is known and still to come.
+fn clock(what: &str, until: Option<Timestamp>, now: Timestamp) -> String {
+    match until {
+        Some(until) if until > now => format!("{what}, until {}", time(until, now)),
+        _ => what.to_owned(),
     }
 }
 
@@ -100,9 +115,9 @@ fn uncounted(check: &Check, held: &[&SessionReport]) -> Option<String> {
     ))
 }
 
-fn unknown(unheard: &[Unheard], now: Timestamp) -> Option<String> {
-    let longest = unheard.iter().min_by_key(|unheard| unheard.since)?;
-    let (whose, them) = if unheard.len() == 1 {
+fn unknown(check: &Check, now: Timestamp) -> Option<String> {
+    let longest = check.unknown.first()?;
+    let (whose, them) = if check.unknown_count == 1 {
         ("its", "it")
     } else {
         ("their", "them")
@@ -110,7 +125,7 @@ fn unknown(unheard: &[Unheard], now: Timestamp) -> Option<String> {
     Some(format!(
         "{} unknown since {} ({}: {}): if {whose} loss is acceptable terminate {them} in EC2, the deployment goes on \
          by itself",
-        counted(as_u64(unheard.len()), "server"),
+        counted(as_u64(check.unknown_count), "server"),
         time(longest.since, now),
         longest.instance,
         longest.reason,
@@ -125,7 +140,7 @@ fn held_back(question: &Question<'_>) -> Option<String> {
         "{} that may not be terminated ({}: {})",
         counted(1 + as_u64(refused.count()), "sealed server"),
         first.instance,
-        first.reason,
+        brief(&first.reason),
     ))
 }
 
