@@ -1,12 +1,13 @@
 //! Whether green may be given traffic: accept it, ask again, or reject it before anybody's session is at stake.
 //!
-//! Owns what is demanded of a green server: version 1, open, empty, the epoch taken, the user's pages answered. It
-//! refuses at once what asking again cannot mend, and what stays Unknown after four attempts. Called by `test-green`.
+//! Owns what is demanded of a green server: version 1, open, empty, the epoch taken, the user's pages answered. Of a
+//! blue one, before anything is touched, only that it can be drained at all: version 1, not sealed, of no newer epoch.
+//! It refuses at once what asking again cannot mend, and what stays Unknown after four attempts. Called by `test-green`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Fence;
-use crate::report::{Admission, Answer, Reading, SessionReport, UnknownReason};
+use crate::report::{Admission, Answer, Reading, SessionReport, UnknownReason, brief};
 
 /// The attempt, counted from 0, at which what is still Unknown is rejected.
 pub const LAST_ATTEMPT: u32 = 3;
@@ -14,6 +15,26 @@ pub const LAST_ATTEMPT: u32 = 3;
 const MOST_TOLD: usize = 20;
 /// Refusals that the reason names: it becomes the execution's cause, which a person reads.
 const MOST_IN_A_SENTENCE: usize = 3;
+
+/// Which environment is tested.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// Green is when new servers are about to be given traffic.
+    #[default]
+    Green,
+    /// Blue is when nothing is touched yet: its servers hold users, and are only read.
+    Blue,
+}
+
+impl Subject {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Blue => "blue",
+        }
+    }
+}
 
 /// What a page of the user's answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,10 +92,13 @@ pub struct GreenTest {
     pub refusals: Vec<ServerRefusal>,
 }
 
-/// Judges a server's first report.
-pub fn of_reading(reading: &Reading, fence: &Fence) -> Finding {
+/// Judges a server's first report; of blue it is the only one.
+pub fn of_reading(reading: &Reading, fence: &Fence, subject: Subject) -> Finding {
     match reading {
-        Reading::Report(report) => of_report(report, fence),
+        Reading::Report(report) => match subject {
+            Subject::Green => of_report(report, fence),
+            Subject::Blue => of_blue(report, fence),
+        },
         Reading::Unknown(reason @ UnknownReason::Version(_)) => Finding::Unfit(reason.to_string()),
         Reading::Unknown(reason) => Finding::NotYet(reason.to_string()),
     }
@@ -111,12 +135,27 @@ pub fn of_pages(pages: &[(String, PageAnswer)]) -> Finding {
     not_yet.map_or(Finding::Fit, Finding::NotYet)
 }
 
-fn of_report(report: &SessionReport, fence: &Fence) -> Finding {
-    if report.epoch > fence.epoch {
-        return Finding::Unfit(format!(
+/// A blue server may hold any sessions, and may still be draining after a rollback elsewhere; but a sealed one serves
+/// nobody and never will, and one of a newer epoch would refuse us.
+fn of_blue(report: &SessionReport, fence: &Fence) -> Finding {
+    if report.admission == Admission::Sealed {
+        return Finding::Unfit("it is sealed and can take no session any more".to_owned());
+    }
+    newer_epoch(report, fence).unwrap_or(Finding::Fit)
+}
+
+fn newer_epoch(report: &SessionReport, fence: &Fence) -> Option<Finding> {
+    (report.epoch > fence.epoch).then(|| {
+        Finding::Unfit(format!(
             "it has taken epoch {}, above this deployment's {}",
             report.epoch, fence.epoch
-        ));
+        ))
+    })
+}
+
+fn of_report(report: &SessionReport, fence: &Fence) -> Finding {
+    if let Some(unfit) = newer_epoch(report, fence) {
+        return unfit;
     }
     if report.admission != Admission::Open {
         return Finding::Unfit(format!("it is {}, expected open", report.admission));
@@ -130,8 +169,8 @@ fn of_report(report: &SessionReport, fence: &Fence) -> Finding {
     Finding::Fit
 }
 
-/// The verdict over all servers. Green without a server is rejected: it could serve nobody.
-pub fn conclude(findings: &[(String, Finding)], attempt: u32) -> GreenTest {
+/// The verdict over all servers. An environment without one is rejected: it could serve nobody.
+pub fn conclude(findings: &[(String, Finding)], attempt: u32, subject: Subject) -> GreenTest {
     let unfit = told(findings, |finding| match finding {
         Finding::Unfit(reason) => Some(reason),
         Finding::Fit | Finding::NotYet(_) => None,
@@ -140,7 +179,8 @@ pub fn conclude(findings: &[(String, Finding)], attempt: u32) -> GreenTest {
         Finding::NotYet(reason) => Some(reason),
         Finding::Fit | Finding::Unfit(_) => None,
     });
-    let (verdict, mut reason) = verdict(findings.len(), unfit.len(), not_yet.len(), attempt);
+    let (verdict, mut reason) =
+        verdict(subject, findings.len(), unfit.len(), not_yet.len(), attempt);
     let mut refusals = unfit;
     refusals.extend(not_yet);
     refusals.truncate(MOST_TOLD);
@@ -155,20 +195,31 @@ pub fn conclude(findings: &[(String, Finding)], attempt: u32) -> GreenTest {
     }
 }
 
-fn verdict(servers: usize, unfit: usize, not_yet: usize, attempt: u32) -> (Verdict, String) {
+fn verdict(
+    subject: Subject,
+    servers: usize,
+    unfit: usize,
+    not_yet: usize,
+    attempt: u32,
+) -> (Verdict, String) {
+    let name = subject.name();
     if servers == 0 {
-        return (Verdict::Rejected, "green has no server".to_owned());
+        return (Verdict::Rejected, format!("{name} has no server"));
     }
     if unfit > 0 {
-        let reason = format!("green servers that are unfit: {unfit} of {servers}");
+        let reason = format!("{name} servers that are unfit: {unfit} of {servers}");
         return (Verdict::Rejected, reason);
     }
     if not_yet == 0 {
-        let reason =
-            format!("every green server is open, empty and has taken the epoch: {servers}");
+        let reason = match subject {
+            Subject::Green => {
+                format!("every green server is open, empty and has taken the epoch: {servers}")
+            }
+            Subject::Blue => format!("every blue server can be drained: {servers}"),
+        };
         return (Verdict::Accepted, reason);
     }
-    let reason = format!("green servers that are not fit yet: {not_yet} of {servers}");
+    let reason = format!("{name} servers that are not fit yet: {not_yet} of {servers}");
     if attempt < LAST_ATTEMPT {
         (Verdict::Wait, reason)
     } else {
@@ -186,7 +237,7 @@ fn told<'a>(
         .filter_map(|(instance, finding)| {
             reason(finding).map(|reason| ServerRefusal {
                 instance: instance.clone(),
-                reason: reason.clone(),
+                reason: brief(reason),
             })
         })
         .collect()
@@ -215,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_green_server_is_open_and_empty() {
-        let reading = |report| of_reading(&Reading::Report(report), &fence());
+        let reading = |report| of_reading(&Reading::Report(report), &fence(), Subject::Green);
         assert_eq!(reading(with_epoch(0)), Finding::Fit);
         assert_eq!(reading(with_epoch(5)), Finding::Fit);
         assert!(is_unfit(&reading(with_epoch(6))));
@@ -231,8 +282,50 @@ mod tests {
     }
 
     #[test]
+    fn a_blue_server_may_hold_sessions_but_not_be_sealed_nor_of_a_newer_epoch() {
+        let reading = |report| of_reading(&Reading::Report(report), &fence(), Subject::Blue);
+        for admission in [Admission::Open, Admission::Draining] {
+            assert_eq!(reading(report("i-0a", admission, 3, 7)), Finding::Fit);
+        }
+        assert_eq!(reading(with_epoch(4)), Finding::Fit);
+        assert!(is_unfit(&reading(with_epoch(6))));
+        assert!(is_unfit(&reading(report("i-0a", Admission::Sealed, 0, 0))));
+        let unknown = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Blue);
+        assert!(is_not_yet(&unknown(UnknownReason::TimedOut)));
+        assert!(is_unfit(&unknown(UnknownReason::Version(2))));
+    }
+
+    #[test]
+    fn the_verdict_names_its_subject() {
+        let judge = |findings: &[(String, Finding)], attempt| {
+            let test = conclude(findings, attempt, Subject::Blue);
+            (test.verdict, test.reason)
+        };
+        let fit = ("i-0a".to_owned(), Finding::Fit);
+        let silent = (
+            "i-0b".to_owned(),
+            Finding::NotYet("no answer in time".to_owned()),
+        );
+        let accepted = (
+            Verdict::Accepted,
+            "every blue server can be drained: 1".to_owned(),
+        );
+        assert_eq!(judge(std::slice::from_ref(&fit), 0), accepted);
+        let rejected =
+            "blue servers that are not fit yet: 1 of 2, after 4 attempts; i-0b: no answer in time";
+        assert_eq!(
+            judge(&[fit, silent], 3),
+            (Verdict::Rejected, rejected.to_owned())
+        );
+        assert_eq!(
+            judge(&[], 0),
+            (Verdict::Rejected, "blue has no server".to_owned())
+        );
+    }
+
+    #[test]
     fn what_is_unknown_is_asked_again_but_another_version_will_not_change() {
-        let reading = |reason| of_reading(&Reading::Unknown(reason), &fence());
+        let reading = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Green);
         assert!(is_not_yet(&reading(UnknownReason::Refused)));
         assert!(is_not_yet(&reading(UnknownReason::Status(503))));
         assert!(is_not_yet(&reading(UnknownReason::OtherInstance)));
@@ -294,7 +387,7 @@ mod tests {
             .enumerate()
             .map(|(number, finding)| (format!("i-{number}"), finding.clone()))
             .collect();
-        conclude(&findings, attempt)
+        conclude(&findings, attempt, Subject::Green)
     }
 
     #[test]

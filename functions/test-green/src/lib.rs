@@ -1,14 +1,14 @@
 //! The Lambda `test-green`: before green is given traffic, asks each of its servers whether it is open and empty, gives
-//! it the epoch, and asks for the user's pages.
+//! it the epoch, and asks for the user's pages. Before anything is touched it also reads blue's servers, and only reads.
 //!
 //! Observes through `ebbtide-sessions`, decides by `ebbtide_deployment::green_test`, acts only by `resume`, whose
-//! repeat changes nothing. It never fails: what is wrong with green is its verdict.
+//! repeat changes nothing. It never fails: what is wrong with the servers is its verdict.
 
 use std::convert::Infallible;
 use std::fmt;
 
 use ebbtide_deployment::green_test::{
-    Finding, GreenTest, conclude, of_pages, of_reading, of_resume,
+    Finding, GreenTest, Subject, conclude, of_pages, of_reading, of_resume,
 };
 use ebbtide_deployment::{ErrorName, Fence, Server};
 use ebbtide_runtime::Failure;
@@ -21,7 +21,10 @@ use serde::Deserialize;
 pub struct Payload {
     /// Who asks.
     pub fence: Fence,
-    /// Green's servers.
+    /// Whose servers these are: green's, unless told.
+    #[serde(default)]
+    pub subject: Subject,
+    /// Its servers.
     pub servers: Vec<Server>,
     /// The number of this attempt, from 0.
     #[serde(default)]
@@ -53,7 +56,7 @@ impl Failure for NoFailure {
     }
 }
 
-/// Tests green once.
+/// Tests an environment once.
 ///
 /// # Errors
 /// Never.
@@ -63,20 +66,23 @@ pub async fn test_green(
     payload: Payload,
 ) -> Result<GreenTest, NoFailure> {
     let mut test = Test::of(&payload.servers);
-    let fence = &payload.fence;
-    let fit = test.fit();
-    let readings = client.read(&fit).await;
-    test.note(readings.iter().map(|reading| of_reading(reading, fence)));
-    let fit = test.fit();
-    let answers = client.resume(fence, &fit).await;
-    test.note(answers.iter().map(|answer| of_resume(answer, fence)));
-    let fit = test.fit();
-    let answers = client.pages(&fit, pages.port, &pages.paths).await;
-    test.note(answers.iter().map(|answers| of_pages(answers)));
-    let verdict = conclude(&test.findings(), payload.attempt);
+    let (fence, subject) = (&payload.fence, payload.subject);
+    let readings = client.read(&test.fit()).await;
+    let found = readings.iter();
+    test.note(found.map(|reading| of_reading(reading, fence, subject)));
+    // Blue's servers hold users: to take the epoch they would have to be asked something.
+    if subject == Subject::Green {
+        let answers = client.resume(fence, &test.fit()).await;
+        test.note(answers.iter().map(|answer| of_resume(answer, fence)));
+        let fit = test.fit();
+        let answers = client.pages(&fit, pages.port, &pages.paths).await;
+        test.note(answers.iter().map(|answers| of_pages(answers)));
+    }
+    let verdict = conclude(&test.findings(), payload.attempt, subject);
     tracing::info!(
         deployment = fence.deployment,
         epoch = fence.epoch,
+        ?subject,
         attempt = payload.attempt,
         verdict = ?verdict.verdict,
         reason = verdict.reason,

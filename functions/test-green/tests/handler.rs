@@ -15,6 +15,10 @@ fn payload(fleet: &Fleet, attempt: u32) -> Value {
 }
 
 async fn run(fleet: &Fleet, attempt: u32, paths: &[&str]) -> GreenTest {
+    ask(fleet, payload(fleet, attempt), paths).await
+}
+
+async fn ask(fleet: &Fleet, payload: Value, paths: &[&str]) -> GreenTest {
     let limits = Limits {
         connect: Duration::from_millis(300),
         total: Duration::from_secs(1),
@@ -24,7 +28,7 @@ async fn run(fleet: &Fleet, attempt: u32, paths: &[&str]) -> GreenTest {
         port: fleet.endpoint().port,
         paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
     };
-    let payload: Payload = serde_json::from_value(payload(fleet, attempt)).unwrap();
+    let payload: Payload = serde_json::from_value(payload).unwrap();
     test_green(&client, &pages, payload).await.unwrap()
 }
 
@@ -139,4 +143,60 @@ async fn the_users_pages_decide_too() {
 async fn green_without_a_server_is_rejected() {
     let fleet = Fleet::start(0).await;
     assert_eq!(run(&fleet, 0, &[]).await.verdict, Verdict::Rejected);
+}
+
+/// As the preflight asks, with a page that green would have to answer.
+async fn preflight(fleet: &Fleet, attempt: u32) -> GreenTest {
+    let mut payload = payload(fleet, attempt);
+    payload["subject"] = json!("blue");
+    ask(fleet, payload, &["/health"]).await
+}
+
+#[tokio::test]
+async fn blue_is_only_read_whatever_it_holds() {
+    let fleet = Fleet::start(2).await;
+    fleet.servers[0].hold(3, 7);
+    fleet.servers[0].inside().epoch = 4;
+    fleet.servers[1].inside().admission = Admission::Draining;
+    let test = preflight(&fleet, 0).await;
+    assert_eq!(test.verdict, Verdict::Accepted, "{test:?}");
+    assert_eq!(fleet.servers[0].inside().epoch, 4);
+    for server in &fleet.servers {
+        let asked: Vec<Call> = server
+            .inside()
+            .asked
+            .iter()
+            .map(|(call, _)| *call)
+            .collect();
+        assert_eq!(asked, [Call::Read]);
+    }
+}
+
+#[tokio::test]
+async fn blue_that_is_sealed_or_newer_is_refused_at_once_and_a_silent_one_after_four_attempts() {
+    let mut fleet = Fleet::start(2).await;
+    fleet.servers[1].inside().admission = Admission::Sealed;
+    let test = preflight(&fleet, 0).await;
+    assert_eq!(test.verdict, Verdict::Rejected);
+    assert_eq!(
+        reason(&test),
+        "it is sealed and can take no session any more"
+    );
+    fleet.servers[1].inside().admission = Admission::Open;
+    fleet.servers[1].inside().epoch = 6;
+    assert_eq!(
+        reason(&preflight(&fleet, 0).await),
+        "it has taken epoch 6, above this deployment's 5"
+    );
+    fleet.servers[1].inside().epoch = 0;
+    fleet.kill(0).await;
+    assert_eq!(preflight(&fleet, 0).await.verdict, Verdict::Wait);
+    let last = preflight(&fleet, 3).await;
+    assert_eq!(last.verdict, Verdict::Rejected);
+    assert!(
+        last.reason
+            .starts_with("blue servers that are not fit yet: 1 of 2"),
+        "{}",
+        last.reason
+    );
 }
