@@ -28,6 +28,7 @@ pub mod check;
 pub mod drain;
 pub mod green_test;
 pub mod report;
+pub mod resume;
 pub mod wait;
 
 pub use error_name::ErrorName;
