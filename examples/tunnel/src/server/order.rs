@@ -1,6 +1,6 @@
 //! A standing drain order: when the next idle session may be closed.
 //!
-//! Owns the arithmetic of slots and lease, with the time as an input. `drain` asks it and closes; control gives it.
+//! Owns the arithmetic of slots and lease, with time and chance as inputs. `drain` asks it and closes; control gives it.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 const TIMER_SLACK: Duration = Duration::from_millis(10);
 
 /// Close one idle session in each slot until the lease ends.
+///
+/// Whatever orders come, no stretch of time sees more closures than the paces in force add up to over it, plus one.
+/// A retiring environment of `n` servers so closes at most `n` more than its pace in any second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Order {
     slot: Duration,
     until: Instant,
-    /// When the last slot was due that a session was closed in.
-    used: Option<Instant>,
+    /// When the next slot begins, or since when it is open.
+    due: Instant,
 }
 
 /// What an [`Order`] allows at some instant.
@@ -28,28 +31,37 @@ pub(crate) enum Allows {
 }
 
 impl Order {
-    /// The order in force after a new one arrived: pace and lease are the new one's, slots go on from the last.
+    /// The order in force after a new one arrived: pace and lease are the new one's, the slots go on.
+    ///
+    /// `phase`, from 0 to 1, is how much of a slot passes before the first one begins. It should be random: servers
+    /// are ordered at the same moment, and slots in step would close one session on each of them at once, again and
+    /// again.
     pub(crate) fn given(
         before: Option<Self>,
         per_second: f64,
         lease: Duration,
+        phase: f64,
         now: Instant,
     ) -> Self {
-        let used = before
-            .filter(|order| now < order.until)
-            .and_then(|order| order.used);
+        let slot = slot(per_second);
+        let due = match before.filter(|order| now < order.until) {
+            Some(order) => order.due_at_pace(slot, now),
+            None => now + slot.mul_f64(phase.clamp(0.0, 1.0)),
+        };
         Self {
-            slot: slot(per_second),
+            slot,
             until: now + lease,
-            used,
+            due,
         }
     }
 
     pub(crate) fn allows(&self, now: Instant) -> Allows {
-        match self.due() {
-            _ if now >= self.until => Allows::Nothing,
-            Some(due) if now < due => Allows::Wait(due.min(self.until)),
-            _ => Allows::Close,
+        if now >= self.until {
+            Allows::Nothing
+        } else if now < self.due {
+            Allows::Wait(self.due.min(self.until))
+        } else {
+            Allows::Close
         }
     }
 
@@ -57,11 +69,17 @@ impl Order {
     pub(crate) fn close(&mut self, now: Instant) {
         let earliest = now.checked_sub(TIMER_SLACK).unwrap_or(now);
         // A slot that found nobody idle is not made up for by a burst.
-        self.used = Some(self.due().map_or(now, |due| due.max(earliest)));
+        self.due = self.due.max(earliest) + self.slot;
     }
 
-    fn due(&self) -> Option<Instant> {
-        self.used.map(|used| used + self.slot)
+    /// When the next slot begins if slots have this length from now on: what is left of the current one is left of it
+    /// still. Counted anew from the last closure, a faster pace would be due at once on most servers together.
+    fn due_at_pace(&self, slot: Duration, now: Instant) -> Instant {
+        let left = self.due.saturating_duration_since(now);
+        if slot == self.slot || left.is_zero() {
+            return self.due;
+        }
+        now + left.mul_f64(slot.div_duration_f64(self.slot))
     }
 }
 
@@ -71,107 +89,9 @@ fn slot(per_second: f64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+#[path = "order_tests.rs"]
+mod tests;
 
-    const LEASE: Duration = Duration::from_secs(60);
-
-    fn closures(order: &mut Order, from: Instant, step: Duration, steps: u32) -> Vec<Duration> {
-        let mut closed = Vec::new();
-        for n in 0..steps {
-            let now = from + step * n;
-            if order.allows(now) == Allows::Close {
-                order.close(now);
-                closed.push(now - from);
-            }
-        }
-        closed
-    }
-
-    #[test]
-    fn sessions_are_closed_in_equal_slots() {
-        let now = Instant::now();
-        let mut order = Order::given(None, 20.0, LEASE, now);
-        let closed = closures(&mut order, now, Duration::from_millis(1), 1000);
-        assert_eq!(closed.len(), 20);
-        assert!(
-            closed
-                .windows(2)
-                .all(|pair| pair[1] - pair[0] == Duration::from_millis(50)),
-            "{closed:?}"
-        );
-    }
-
-    #[test]
-    fn late_timers_do_not_slow_the_pace() {
-        let now = Instant::now();
-        let mut order = Order::given(None, 20.0, LEASE, now);
-        // 7 ms apart: most slots are met some milliseconds late.
-        let closed = closures(&mut order, now, Duration::from_millis(7), 143);
-        assert_eq!(closed.len(), 20, "{closed:?}");
-    }
-
-    #[test]
-    fn a_quiet_time_is_not_followed_by_a_burst() {
-        let now = Instant::now();
-        let mut order = Order::given(None, 10.0, LEASE, now);
-        order.close(now);
-        let later = now + Duration::from_secs(10);
-        let closed = closures(&mut order, later, Duration::from_millis(1), 500);
-        assert!(closed.len() <= 6, "{closed:?}");
-    }
-
-    #[test]
-    fn a_repeat_changes_nothing_but_the_lease() {
-        let now = Instant::now();
-        let mut order = Order::given(None, 0.1, LEASE, now);
-        order.close(now);
-        let second = Duration::from_secs(1);
-        let repeated = Order::given(Some(order), 0.1, LEASE, now + second);
-        assert_eq!(
-            repeated.allows(now + second),
-            Allows::Wait(now + second * 10)
-        );
-        assert_eq!(repeated.until, now + second + LEASE);
-        assert_eq!(
-            Order {
-                until: order.until,
-                ..repeated
-            },
-            order
-        );
-    }
-
-    #[test]
-    fn a_new_pace_counts_from_the_last_closure() {
-        let now = Instant::now();
-        let mut order = Order::given(None, 0.1, LEASE, now);
-        order.close(now);
-        let faster = Order::given(Some(order), 2.0, LEASE, now);
-        assert_eq!(
-            faster.allows(now),
-            Allows::Wait(now + Duration::from_millis(500))
-        );
-    }
-
-    #[test]
-    fn nothing_is_allowed_once_the_lease_has_ended() {
-        let now = Instant::now();
-        let order = Order::given(None, 20.0, LEASE, now);
-        assert_eq!(order.allows(now + LEASE), Allows::Nothing);
-        assert_eq!(
-            order.allows(now + LEASE - Duration::from_millis(1)),
-            Allows::Close
-        );
-    }
-
-    #[test]
-    fn extreme_paces_do_not_overflow() {
-        let now = Instant::now();
-        for per_second in [f64::MIN_POSITIVE, 1e-300, 1e300] {
-            let mut order = Order::given(None, per_second, LEASE, now);
-            order.close(now);
-            assert_ne!(order.allows(now), Allows::Nothing);
-        }
-    }
-}
+#[cfg(test)]
+#[path = "pace_tests.rs"]
+mod pace_tests;

@@ -182,25 +182,25 @@ async fn an_order_lapses_with_its_lease() {
 }
 
 #[tokio::test]
-async fn a_client_comes_back_at_the_moment_that_the_reason_names() {
+async fn a_client_comes_back_at_once_because_the_slots_have_spread_the_clients() {
     let fleet = Fleet::start(1).await;
     let server = &fleet.servers[0];
     let mut tunnel = server.tunnel("a").await;
     server.drain(1000.0, 60).await;
     let frame = tunnel.closed().await;
-    let closed = Instant::now();
-    let named = tunnel::close::reconnect_after(&frame.reason).unwrap();
-    assert_eq!(tunnel.event().await, Event::Reconnecting { after: named });
+    assert_eq!(frame.reason.as_str(), "reconnect in 0 ms");
+    let at_once = Duration::ZERO;
+    assert_eq!(tunnel.event().await, Event::Reconnecting { after: at_once });
     server.order("resume", 1, json!({})).await;
     let server_name = loop {
         match tunnel.event().await {
             Event::Connected { server } => break server,
+            // It was still draining: such a loss has its own, random waits.
             Event::Lost { .. } | Event::Reconnecting { .. } => {}
             other => panic!("{other:?}"),
         }
     };
     assert_eq!(server_name, "i-1");
-    assert!(closed.elapsed() + Duration::from_millis(10) >= named);
 }
 
 /// Asks on this connection, and waits for the head of the answer.
