@@ -16,7 +16,7 @@ help: ## list the commands
 
 # ---- trying it on this machine
 
-.PHONY: demo up down deployment
+.PHONY: demo up down deployment bench-pacing
 demo: ready ## one blue/green deployment of 300 tunnels at work, on this machine
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local demo
 
@@ -30,6 +30,10 @@ deployment: build ## run a deployment on it: make deployment INPUT='{"bake":{"se
 
 down: build ## end the local cloud
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local down
+
+# About two minutes; not a part of `make test`, because it measures this machine too.
+bench-pacing: ready ## measure how evenly green gets 5,000 idle tunnels back at 100 a second
+	exec $(CARGO_OUTPUT)/debug/ebbtide-local pacing
 
 # Installing waits for the network and the disk, compiling for the processor: together they cost little more than one.
 .PHONY: ready

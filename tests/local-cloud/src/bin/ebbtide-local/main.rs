@@ -1,8 +1,10 @@
-//! `ebbtide-local`: the local cloud at the command line. `make up`, `make deployment`, `make down` and `make demo` call it.
+//! `ebbtide-local`: the local cloud at the command line. `make up`, `make deployment`, `make down`, `make demo` and
+//! `make bench-pacing` call it.
 
 mod demo;
 mod deployment;
 mod down;
+mod pacing;
 mod serve;
 mod up;
 
@@ -34,6 +36,8 @@ enum Command {
     Down,
     /// Run one deployment of 300 tunnels at work, on a local cloud of its own, and judge what was seen
     Demo(ebbtide_local_cloud::demo::Arguments),
+    /// Measure how evenly green gets thousands of idle tunnels back, on a local cloud of its own
+    Pacing(pacing::Arguments),
     /// Hold it: what `up` starts in the background
     #[command(hide = true)]
     Serve,
@@ -66,6 +70,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Deployment { input } => deployment::deployment(&input).await,
         Command::Down => down::down().await,
         Command::Demo(arguments) => demo::demo(arguments).await,
+        Command::Pacing(arguments) => pacing::pacing(arguments).await,
         Command::Serve => serve::serve().await,
     }
 }

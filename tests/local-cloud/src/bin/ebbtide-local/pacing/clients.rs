@@ -1,0 +1,155 @@
+//! Thousands of idle tunnels: the project's own client, one run per tunnel, with nothing behind it.
+//!
+//! Owns the clients, where each is held, and the record of green's accepts.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Empty;
+use hyper::service::service_fn;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+use tunnel::client::{self, Event, Options};
+
+use super::accepts::Accepts;
+
+/// Handshakes at once while the tunnels are opened: a stampede here would only measure this machine.
+const OPENING_AT_ONCE: usize = 64;
+/// Thousands of pings would be most of the work.
+const PING_EVERY: Duration = Duration::from_secs(300);
+
+/// All clients; dropping it closes them.
+#[derive(Debug)]
+pub(super) struct Clients {
+    seen: Arc<Mutex<Record>>,
+    running: TaskTracker,
+    stop: CancellationToken,
+    _stopped: DropGuard,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    blue: BTreeSet<String>,
+    on_blue: usize,
+    on_green: usize,
+    accepts: Accepts,
+}
+
+impl Clients {
+    /// Begins to open `count` tunnels through the listener at `http://host:port`, some at a time.
+    pub(super) fn open(listener: &str, count: usize, blue: &[String]) -> Self {
+        let stop = CancellationToken::new();
+        let clients = Self {
+            seen: Arc::new(Mutex::new(Record {
+                blue: blue.iter().cloned().collect(),
+                ..Record::default()
+            })),
+            running: TaskTracker::new(),
+            stop: stop.clone(),
+            _stopped: stop.clone().drop_guard(),
+        };
+        let (seen, running) = (clients.seen.clone(), clients.running.clone());
+        let tunnels = listener.replacen("http://", "ws://", 1) + "/tunnel";
+        let opening = async move {
+            let turns = Arc::new(Semaphore::new(OPENING_AT_ONCE));
+            for number in 0..count {
+                let Ok(turn) = turns.clone().acquire_owned().await else {
+                    return;
+                };
+                let (events, told) = unbounded_channel();
+                let options = Options {
+                    url: format!("{tunnels}/idle-{number}"),
+                    ping_every: PING_EVERY,
+                    ..Options::default()
+                };
+                let app = service_fn(|_| async {
+                    Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+                });
+                running.spawn(client::run(options, app, events, stop.clone()));
+                running.spawn(note(seen.clone(), told, turn));
+            }
+        };
+        let opened = clients.stop.clone().run_until_cancelled_owned(opening);
+        clients.running.spawn(async move {
+            opened.await;
+        });
+        clients
+    }
+
+    /// How many tunnels blue and green hold now.
+    pub(super) fn held(&self) -> (usize, usize) {
+        let record = lock(&self.seen);
+        (record.on_blue, record.on_green)
+    }
+
+    /// Closes all tunnels; returns what was seen of them until then.
+    pub(super) async fn close(self) -> Accepts {
+        let accepts = lock(&self.seen).accepts.clone();
+        self.stop.cancel();
+        self.running.close();
+        self.running.wait().await;
+        accepts
+    }
+}
+
+/// Writes one client's events into the record.
+async fn note(
+    seen: Arc<Mutex<Record>>,
+    mut events: UnboundedReceiver<Event>,
+    turn: OwnedSemaphorePermit,
+) {
+    let (mut turn, mut held_by_green) = (Some(turn), None);
+    while let Some(event) = events.recv().await {
+        let now = Instant::now();
+        let mut record = lock(&seen);
+        match event {
+            Event::Connected { server } => {
+                turn = None;
+                held_by_green = Some(record.opened(&server, now));
+            }
+            Event::Closed { .. } => record.ended(held_by_green.take()),
+            Event::Lost { .. } => {
+                let held = held_by_green.take();
+                if held.is_some() {
+                    record.accepts.lost_one();
+                }
+                record.ended(held);
+            }
+            Event::RequestStarted | Event::RequestEnded | Event::Reconnecting { .. } => {}
+        }
+    }
+    drop(turn);
+}
+
+impl Record {
+    /// A tunnel is open; true if green holds it.
+    fn opened(&mut self, server: &str, now: Instant) -> bool {
+        let is_green = !self.blue.contains(server);
+        if is_green {
+            self.on_green += 1;
+            self.accepts.accepted(now);
+        } else {
+            self.on_blue += 1;
+        }
+        is_green
+    }
+
+    fn ended(&mut self, held_by_green: Option<bool>) {
+        match held_by_green {
+            Some(true) => self.on_green -= 1,
+            Some(false) => self.on_blue -= 1,
+            None => {}
+        }
+    }
+}
+
+/// A panic elsewhere leaves the record itself whole.
+fn lock(seen: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
