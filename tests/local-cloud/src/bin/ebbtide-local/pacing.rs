@@ -155,6 +155,12 @@ fn conclude(accepts: &Accepts, standstills: &[Standstill], arguments: Arguments)
         );
     }
     println!("\n{judged}");
+    let (median, longest) = accepts.ways();
+    println!(
+        "a client without a tunnel     median {} ms  longest {} ms",
+        median.as_millis(),
+        longest.as_millis()
+    );
     let still: Vec<(f64, Duration)> = standstills
         .iter()
         .filter_map(|(ended, lasted)| Some((accepts.second_of(*ended)?, *lasted)))

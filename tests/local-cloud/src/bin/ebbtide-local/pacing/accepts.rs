@@ -13,6 +13,8 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Accepts {
     moments: Vec<Instant>,
+    /// From the end of each tunnel on blue to the accept by green.
+    ways: Vec<Duration>,
     lost: usize,
 }
 
@@ -31,12 +33,22 @@ pub(super) struct Judged {
 }
 
 impl Accepts {
-    pub(super) fn accepted(&mut self, at: Instant) {
+    /// A client is on green, after a tunnel on blue that had ended at `left`.
+    pub(super) fn accepted(&mut self, left: Option<Instant>, at: Instant) {
         self.moments.push(at);
+        self.ways.extend(left.map(|left| at - left));
     }
 
     pub(super) fn lost_one(&mut self) {
         self.lost += 1;
+    }
+
+    /// How long clients were without a tunnel: median and longest.
+    pub(super) fn ways(&self) -> (Duration, Duration) {
+        let mut ways = self.ways.clone();
+        ways.sort_unstable();
+        let at = |place: usize| ways.get(place).copied().unwrap_or_default();
+        (at(ways.len() / 2), at(ways.len().saturating_sub(1)))
     }
 
     /// Tunnels that broke instead of being closed.
@@ -144,7 +156,7 @@ mod tests {
         let begun = Instant::now();
         let mut accepts = Accepts::default();
         for at in millis {
-            accepts.accepted(begun + Duration::from_millis(*at));
+            accepts.accepted(None, begun + Duration::from_millis(*at));
         }
         accepts
     }

@@ -104,16 +104,19 @@ async fn note(
     mut events: UnboundedReceiver<Event>,
     turn: OwnedSemaphorePermit,
 ) {
-    let (mut turn, mut held_by_green) = (Some(turn), None);
+    let (mut turn, mut held_by_green, mut left) = (Some(turn), None, None);
     while let Some(event) = events.recv().await {
         let now = Instant::now();
         let mut record = lock(&seen);
         match event {
             Event::Connected { server } => {
                 turn = None;
-                held_by_green = Some(record.opened(&server, now));
+                held_by_green = Some(record.opened(&server, left.take(), now));
             }
-            Event::Closed { .. } => record.ended(held_by_green.take()),
+            Event::Closed { .. } => {
+                left = Some(now);
+                record.ended(held_by_green.take());
+            }
             Event::Lost { .. } => {
                 let held = held_by_green.take();
                 if held.is_some() {
@@ -129,11 +132,11 @@ async fn note(
 
 impl Record {
     /// A tunnel is open; true if green holds it.
-    fn opened(&mut self, server: &str, now: Instant) -> bool {
+    fn opened(&mut self, server: &str, left: Option<Instant>, now: Instant) -> bool {
         let is_green = !self.blue.contains(server);
         if is_green {
             self.on_green += 1;
-            self.accepts.accepted(now);
+            self.accepts.accepted(left, now);
         } else {
             self.on_blue += 1;
         }
