@@ -169,8 +169,9 @@ fn conclude(accepts: &Accepts, standstills: &[Standstill], arguments: Arguments)
         "this process stood still      {:.1} s in all, {} ms at the longest",
         still
             .iter()
-            .map(|(_, lasted)| lasted.as_secs_f64())
-            .sum::<f64>(),
+            .map(|(_, lasted)| *lasted)
+            .sum::<Duration>()
+            .as_secs_f64(),
         still
             .iter()
             .map(|(_, lasted)| lasted.as_millis())
@@ -184,7 +185,9 @@ fn conclude(accepts: &Accepts, standstills: &[Standstill], arguments: Arguments)
         println!(
             "second {second:<4} {:>5} accepts; in it and the one before, this process stood still for {:.2} s",
             judged.seconds[*second],
-            lost.map(|(_, lasted)| lasted.as_secs_f64()).sum::<f64>(),
+            lost.map(|(_, lasted)| *lasted)
+                .sum::<Duration>()
+                .as_secs_f64(),
         );
     }
     if accepts.lost() > 0 {
