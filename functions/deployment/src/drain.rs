@@ -121,8 +121,14 @@ pub fn not_settled(question: &Question, now: Timestamp) -> Option<Decision> {
 /// Splits the pace over the servers that answered, by what each has to close.
 ///
 /// A server with nothing idle has a share too (the one in `idle + 1`): its busy sessions become idle between passes.
-/// An Unknown server is not here and has none; if it lives, what it was ordered before lapses with its lease.
-pub fn decide(reports: &[&SessionReport], question: &Question, now: Timestamp) -> Decision {
+/// Each of the `unknown` servers that did not answer keeps a mean share to itself: its order of before may stand until
+/// the lease ends, and green must not get more than the pace from all of them together.
+pub fn decide(
+    reports: &[&SessionReport],
+    unknown: usize,
+    question: &Question,
+    now: Timestamp,
+) -> Decision {
     if let Some(not_settled) = not_settled(question, now) {
         return not_settled;
     }
@@ -131,7 +137,8 @@ pub fn decide(reports: &[&SessionReport], question: &Question, now: Timestamp) -
         .iter()
         .filter(|report| report.admission != Admission::Sealed)
         .collect();
-    let whole: f64 = unsealed.iter().map(|report| weight(report)).sum();
+    let answered: f64 = unsealed.iter().map(|report| weight(report)).sum();
+    let whole = answered * share_of_all(unsealed.len(), unknown);
     let orders = unsealed
         .iter()
         .map(|report| {
@@ -147,6 +154,15 @@ pub fn decide(reports: &[&SessionReport], question: &Question, now: Timestamp) -
         sealed: reports.len() - unsealed.len(),
         lease_seconds,
     }
+}
+
+/// By how much all servers outweigh those that answered, if the others hold as much on average.
+fn share_of_all(answered: usize, unknown: usize) -> f64 {
+    let count = |servers: usize| f64::from(u32::try_from(servers).unwrap_or(u32::MAX));
+    if answered == 0 {
+        return 1.0;
+    }
+    (count(answered) + count(unknown)) / count(answered)
 }
 
 /// Whether a server has taken its order.
@@ -273,16 +289,33 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_does_not_answer_keeps_its_share_of_the_pace() {
+        let servers = [
+            report("i-0a", Admission::Draining, 0, 9),
+            report("i-0b", Admission::Draining, 0, 9),
+        ];
+        let paced = |unknown| -> f64 {
+            orders(decide(&servers.each_ref(), unknown, &question(), NOW))
+                .iter()
+                .map(|(_, order)| order.per_second)
+                .sum()
+        };
+        let whole = paced(0);
+        assert!((paced(1) - whole * 2.0 / 3.0).abs() < 1e-9);
+        assert!((paced(2) - whole / 2.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn nothing_is_ordered_until_the_load_balancer_has_settled() {
         let server = report("i-0a", Admission::Open, 0, 9);
         let before = NOW - SignedDuration::from_millis(1);
         assert_eq!(
-            decide(&[&server], &question(), before),
+            decide(&[&server], 0, &question(), before),
             Decision::NotSettled {
                 settled_at: Some(NOW)
             }
         );
-        assert_eq!(orders(decide(&[&server], &question(), NOW)).len(), 1);
+        assert_eq!(orders(decide(&[&server], 0, &question(), NOW)).len(), 1);
     }
 
     #[test]
@@ -292,7 +325,7 @@ mod tests {
             settled_at: None,
             ..question()
         };
-        let decision = decide(&[&server], &in_a_step, NOW);
+        let decision = decide(&[&server], 0, &in_a_step, NOW);
         assert_eq!(decision, Decision::NotSettled { settled_at: None });
         let drained = Drained::not_settled(None, NOW);
         assert_eq!(
@@ -311,7 +344,7 @@ mod tests {
             report("i-0b", Admission::Draining, 3, 59),
             report("i-0c", Admission::Open, 3, 39),
         ];
-        let orders = orders(decide(&servers.each_ref(), &question(), NOW));
+        let orders = orders(decide(&servers.each_ref(), 0, &question(), NOW));
         let split: Vec<(&str, f64)> = orders
             .iter()
             .map(|(instance, order)| (instance.as_str(), order.per_second))
@@ -323,7 +356,7 @@ mod tests {
     fn a_sealed_server_needs_no_order_and_has_no_share() {
         let sealed = report("i-0a", Admission::Sealed, 0, 0);
         let busy = report("i-0b", Admission::Draining, 1, 0);
-        let decision = decide(&[&sealed, &busy], &question(), NOW);
+        let decision = decide(&[&sealed, &busy], 0, &question(), NOW);
         assert!(matches!(decision, Decision::Order { sealed: 1, .. }));
         assert_eq!(
             orders(decision),
@@ -335,7 +368,7 @@ mod tests {
                 }
             )]
         );
-        assert_eq!(orders(decide(&[&sealed], &question(), NOW)), []);
+        assert_eq!(orders(decide(&[&sealed], 0, &question(), NOW)), []);
     }
 
     #[test]
@@ -347,7 +380,7 @@ mod tests {
                 baking,
                 ..question()
             };
-            orders(decide(&[&server], &question, NOW))[0]
+            orders(decide(&[&server], 0, &question, NOW))[0]
                 .1
                 .lease_seconds
         };
@@ -417,7 +450,7 @@ mod tests {
             let servers: Vec<SessionReport> =
                 idle.iter().map(|idle| report("i-0a", Admission::Draining, 0, *idle)).collect();
             let question = Question { pace: Pace(pace), ..question() };
-            let orders = orders(decide(&servers.iter().collect::<Vec<_>>(), &question, NOW));
+            let orders = orders(decide(&servers.iter().collect::<Vec<_>>(), 0, &question, NOW));
             let sum: f64 = orders.iter().map(|(_, order)| order.per_second).sum();
             prop_assert!((sum - pace).abs() < 1e-6 * pace);
             prop_assert!(orders.iter().all(|(_, order)| order.per_second > 0.0));

@@ -17,7 +17,7 @@ use crate::roles::{Roles, roles};
 use crate::settings::{Defaults, MOST_INSTANCES};
 use crate::shape::{Environment, Server};
 
-use policy::{policy, refuse_length};
+use policy::{policy, refuse_deadline, refuse_length};
 
 pub use document::{
     Blue, Epoch, Green, Owner, Plan, Policy, Recorded, SubnetShare, TakenOver, hash,
@@ -148,10 +148,11 @@ pub fn decide(
     refusals.extend(refuse_blue(blue, healthy));
     refusals.extend(refuse_green(seen, green, count, policy.minimum_healthy));
     refusals.extend(refuse_length(&policy));
+    refusals.extend(refuse_deadline(&policy));
     let (Some(version), true) = (&seen.launch_template_version, refusals.is_empty()) else {
         return Err(refusals);
     };
-    let mut warnings = warnings(&policy, blue, healthy, count);
+    let mut warnings = warnings(blue, healthy, count);
     warnings.extend(hazards::warnings(seen));
     Ok(Decision {
         blue: Blue {
@@ -283,7 +284,7 @@ fn refuse_green(seen: &Observation, green: &Group, count: u32, minimum: u32) -> 
     refusals
 }
 
-fn warnings(policy: &Policy, blue: &Group, healthy: u32, count: u32) -> Vec<String> {
+fn warnings(blue: &Group, healthy: u32, count: u32) -> Vec<String> {
     let mut warnings = Vec::new();
     let registered = blue
         .targets
@@ -299,13 +300,6 @@ fn warnings(policy: &Policy, blue: &Group, healthy: u32, count: u32) -> Vec<Stri
     if count < healthy {
         warnings.push(format!(
             "green gets {count} servers, blue has {healthy} healthy ones"
-        ));
-    }
-    let first_seal = policy.bake_seconds.max(policy.settle_seconds);
-    if policy.deadline_seconds <= first_seal {
-        warnings.push(format!(
-            "the drain's deadline, {} s after the switch, is over before the first server can be sealed, {first_seal} s after it",
-            policy.deadline_seconds
         ));
     }
     warnings

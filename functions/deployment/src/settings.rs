@@ -62,10 +62,10 @@ pub const MINIMUM_HEALTHY_PERCENT: Bounds = Bounds {
 };
 
 /// How many passes an execution makes before the drain goes on in the next one. The most is what a history of 25,000
-/// events has room for: a pass costs about 33 by AWS's counting, the way to the first one and retries some more.
+/// events has room for: a pass costs 35 to 40 by AWS's counting, the way to the first one and retries some more.
 pub const PASSES_PER_EXECUTION: Bounds = Bounds {
     least: 5,
-    most: 600,
+    most: 500,
 };
 /// How often the servers ping a session; the longest idle time-out there is, an NLB's, is 6000 s.
 pub const PING_SECONDS: Bounds = Bounds {
@@ -231,7 +231,7 @@ mod tests {
             "EBBTIDE_TRAFFIC_STEPS" => "100",
             "EBBTIDE_STEP_SECONDS" => "60",
             "EBBTIDE_BAKE_SECONDS" => "900",
-            "EBBTIDE_PASSES_PER_EXECUTION" => "500",
+            "EBBTIDE_PASSES_PER_EXECUTION" => "400",
             "EBBTIDE_PING_SECONDS" => "30",
             "EBBTIDE_CLOSURES_PER_SECOND" => "20",
             "EBBTIDE_POLL_SECONDS" => "30",
@@ -296,7 +296,7 @@ mod tests {
                 "EBBTIDE_POLL_SECONDS: expected a whole number from 2 to 300, got \"soon\"",
                 "EBBTIDE_DRAIN_DETACHED: expected true or false, got \"maybe\"",
                 "EBBTIDE_MINIMUM_HEALTHY_PERCENT: expected a whole number from 1 to 100, got \"0\"",
-                "EBBTIDE_PASSES_PER_EXECUTION: expected a whole number from 5 to 600, got \"601\"",
+                "EBBTIDE_PASSES_PER_EXECUTION: expected a whole number from 5 to 500, got \"601\"",
             ]
         );
     }

@@ -3,7 +3,7 @@
 //! Owns the wait rule. Called by `check` for the state machine's next wait and by `drain` for the lease that must
 //! outlast it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// The shortest wait, in seconds: below it a pass costs more than the waiting.
 pub const SHORTEST_SECONDS: u64 = 2;
@@ -44,10 +44,6 @@ impl Phase {
     }
 }
 
-/// The most passes that one execution has room for: a pass costs about 33 events by AWS's counting, the way to the first
-/// one and retries some more, and a history ends at 25,000 events.
-pub const MOST_PASSES: u64 = 600;
-
 /// Seconds until the next pass: a tenth of the time since anything changed, from 2 to `poll_seconds` while baking and
 /// to 300 after.
 ///
@@ -87,23 +83,6 @@ pub fn floor_from(
     }
 }
 
-/// How many passes there are until `deadline_seconds` at the most: when something changes at every one of them and each
-/// takes no time. Counting ends beyond [`MOST_PASSES`].
-pub fn most_passes(bake_seconds: u32, poll_seconds: u32, deadline_seconds: u32) -> u64 {
-    let start = Timestamp::UNIX_EPOCH;
-    let (mut elapsed, mut passes) = (0_u64, 0_u64);
-    while elapsed < u64::from(deadline_seconds) && passes <= MOST_PASSES {
-        let seconds_in = i64::try_from(elapsed).unwrap_or(i64::MAX);
-        let now = start
-            .checked_add(SignedDuration::from_secs(seconds_in))
-            .unwrap_or(Timestamp::MAX);
-        let baking = elapsed < u64::from(bake_seconds);
-        elapsed += seconds(now, now, Some(start), baking, u64::from(poll_seconds));
-        passes += 1;
-    }
-    passes
-}
-
 /// `wait` shortened so that the next pass does not miss a `milestone` (the end of a step of traffic, of settling, of the
 /// bake) that is still to come, but never below the shortest wait. One that is not known yet does not count.
 pub fn until(wait: u64, now: Timestamp, milestone: Option<Timestamp>) -> u64 {
@@ -121,6 +100,7 @@ pub fn until(wait: u64, now: Timestamp, milestone: Option<Timestamp>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     use super::*;
@@ -178,17 +158,6 @@ mod tests {
         }
         assert_eq!(seconds(NOW, NOW, Some(ago(15_000)), true, 30), 30);
         assert_eq!(seconds(NOW, NOW, None, false, 30), 2, "no moment, no floor");
-    }
-
-    #[test]
-    fn the_defaults_fit_into_one_history_and_a_fortnight_does_not() {
-        assert!(most_passes(900, 30, 86_400) <= MOST_PASSES);
-        assert!(most_passes(900, 30, 1_209_600) > MOST_PASSES);
-        assert!(
-            most_passes(86_400, 30, 90_000) > MOST_PASSES,
-            "a day's bake, looked at every 30 s"
-        );
-        assert_eq!(most_passes(0, 30, 10), 5);
     }
 
     #[test]

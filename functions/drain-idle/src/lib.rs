@@ -86,7 +86,8 @@ async fn order(
     let readings = client.read(&payload.servers).await;
     let reports: Vec<&SessionReport> = readings.iter().filter_map(Reading::report).collect();
     NewerEpoch::refuse(&payload.fence, reports.iter().copied())?;
-    let (orders, sealed, lease_seconds) = match drain::decide(&reports, question, now) {
+    let unknown = readings.len() - reports.len();
+    let (orders, sealed, lease_seconds) = match drain::decide(&reports, unknown, question, now) {
         Decision::NotSettled { settled_at } => return Ok(Drained::not_settled(settled_at, now)),
         Decision::Order {
             orders,

@@ -57,3 +57,12 @@ pub(super) fn refuse_length(policy: &Policy) -> Option<Refusal> {
         most: policy.most_passes,
     })
 }
+
+/// A deadline before the first seal would fail every deployment, some of them in mid-bake.
+pub(super) fn refuse_deadline(policy: &Policy) -> Option<Refusal> {
+    let first_seal = policy.bake_seconds.max(policy.settle_seconds);
+    (policy.deadline_seconds <= first_seal).then_some(Refusal::DeadlineBeforeSeal {
+        deadline_seconds: policy.deadline_seconds,
+        first_seal,
+    })
+}

@@ -34,6 +34,17 @@ pub enum Refusal {
         /// How many an execution makes.
         most: u32,
     },
+    /// DeadlineBeforeSeal is when the drain's deadline is over before the first server can be sealed.
+    #[error(
+        "the drain's deadline, {deadline_seconds} s after the switch, is over before the first server can be sealed, \
+         {first_seal} s after it: raise drain.deadlineSeconds, or lower bake.seconds"
+    )]
+    DeadlineBeforeSeal {
+        /// When the drain fails, from the switch.
+        deadline_seconds: u32,
+        /// When the first server can be sealed, from the switch.
+        first_seal: u32,
+    },
     /// IdleTimeout is when the load balancer cuts a silent session before its server pings it.
     #[error(
         "the load balancer closes a connection after {idle_seconds} s without data ({attribute}), and the servers ping \

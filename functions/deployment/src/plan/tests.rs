@@ -105,7 +105,7 @@ fn defaults() -> Defaults {
         deadline_seconds: 86_400,
         detached: false,
         minimum_healthy_percent: 100,
-        passes_per_execution: 500,
+        passes_per_execution: 400,
         ping_seconds: 30,
     }
 }
@@ -208,16 +208,32 @@ fn input_beats_the_stack_and_the_stack_beats_the_load_balancer() {
 }
 
 #[test]
-fn a_deadline_that_cannot_be_met_and_sick_targets_are_warned_of() {
+fn a_deadline_that_is_over_before_the_first_seal_is_refused() {
+    let refused = |deadline| {
+        let input = Input {
+            deadline_seconds: Some(deadline),
+            ..Input::default()
+        };
+        plan(&ready(), &input).err()
+    };
+    let expected = Refusal::DeadlineBeforeSeal {
+        deadline_seconds: 900,
+        first_seal: 900,
+    };
+    assert_eq!(refused(900), Some(vec![expected]));
+    assert_eq!(refused(901), None);
+}
+
+#[test]
+fn sick_targets_are_warned_of() {
     let mut seen = ready();
     seen.groups[0].targets.push(target("i-4", false));
     let input = Input {
-        deadline_seconds: Some(900),
         count: Some(4),
         ..Input::default()
     };
     let warnings = plan(&seen, &input).unwrap().warnings;
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("3 of 4 targets"), "{warnings:?}");
 }
 
@@ -360,7 +376,7 @@ fn steps_alarms_and_detaching_reach_the_policy() {
     assert_eq!((default.steps, default.step_seconds), (vec![100], 60));
     assert_eq!(default.alarms, ["errors"]);
     assert!(default.detached);
-    assert_eq!(default.most_passes, 500);
+    assert_eq!(default.most_passes, 400);
     let asked = policy(&Input {
         steps: Some(vec![10, 100]),
         step_seconds: Some(5),
@@ -382,6 +398,7 @@ fn a_bake_that_no_history_has_room_for_is_refused_and_a_long_drain_is_not() {
     assert!(plan(&ready(), &fortnight).is_ok());
     let day = Input {
         bake_seconds: Some(86_400),
+        deadline_seconds: Some(200_000),
         ..Input::default()
     };
     let refused = plan(&ready(), &day).unwrap_err();
@@ -390,7 +407,7 @@ fn a_bake_that_no_history_has_room_for_is_refused_and_a_long_drain_is_not() {
             refused[..],
             [Refusal::TooLong {
                 steps: 0,
-                most: 500,
+                most: 400,
                 bake_seconds: 86_400,
                 ..
             }]

@@ -87,9 +87,9 @@ mod tests {
             let (mut elapsed, mut made) = (0, 1);
             while elapsed < u64::from(bake) {
                 let now = at(elapsed);
-                let wait = crate::wait::seconds(now, now, at(u64::from(settle)), true, u64::from(poll));
-                let wait = crate::wait::until(wait, now, at(u64::from(settle)));
-                elapsed += crate::wait::until(wait, now, at(u64::from(bake))) + late;
+                let wait = crate::wait::seconds(now, now, Some(at(u64::from(settle))), true, u64::from(poll));
+                let wait = crate::wait::until(wait, now, Some(at(u64::from(settle))));
+                elapsed += crate::wait::until(wait, now, Some(at(u64::from(bake)))) + late;
                 made += 1;
             }
             proptest::prop_assert!(made <= passes(&policy));

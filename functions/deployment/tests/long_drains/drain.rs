@@ -15,7 +15,7 @@ use super::blue::Blue;
 /// 2026-11-18T10:40:00Z, the switch.
 const SWITCH: Timestamp = Timestamp::constant(1_794_998_400, 0);
 /// Passes of one execution.
-const MOST_PASSES: u64 = 500;
+const MOST_PASSES: u64 = 400;
 /// An operator looks after so long.
 const OPERATOR: i64 = HOUR;
 
@@ -153,7 +153,7 @@ impl Drain {
             poll_seconds: self.plan.poll_seconds,
         };
         let reports: Vec<&SessionReport> = reports.iter().collect();
-        match drain::decide(&reports, &question, at(self.now)) {
+        match drain::decide(&reports, 0, &question, at(self.now)) {
             Decision::Order { orders, .. } => {
                 for (instance, order) in orders {
                     let server = self.blue.server(&instance);

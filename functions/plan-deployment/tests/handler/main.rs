@@ -31,7 +31,7 @@ fn settings() -> Settings {
         deadline_seconds: 86_400,
         detached: false,
         minimum_healthy_percent: 100,
-        passes_per_execution: 500,
+        passes_per_execution: 400,
         ping_seconds: 30,
     };
     Settings {
@@ -141,7 +141,7 @@ async fn a_dry_run_and_every_setting_reach_the_plan() {
         json!({
             "healthySeconds": 600, "minimumHealthy": 3, "steps": [10, 100], "stepSeconds": 5, "bakeSeconds": 9,
             "alarms": ["errors"], "settleSeconds": 2, "closuresPerSecond": 20, "pollSeconds": 30,
-            "deadlineSeconds": 86_400, "detached": true, "mostPasses": 500,
+            "deadlineSeconds": 86_400, "detached": true, "mostPasses": 400,
         })
     );
 }

@@ -16,6 +16,7 @@ fn scaled(fake: &Fake) {
         suspended: Vec::new(),
         min_size: 0,
         desired: 3,
+        tags: std::collections::BTreeMap::default(),
         members: vec![ScalingMember {
             instance: "i-2".to_owned(),
             protected: false,
