@@ -81,7 +81,7 @@ scenarios: $(VENV)/installed build ## whole deployments on the local cloud
 	cargo test --locked --workspace --test scenarios
 
 .PHONY: workflow
-workflow: $(VENV)/installed ## draw the state machine into README.md
+workflow: $(VENV)/installed ## draw the state machine into docs/operating.md
 	cd tests/definition && ../../$(VENV)/bin/python draw.py
 
 # ---- what `sam build` calls, once per function. EBBTIDE_PROFILE=dev takes what `make build` made (the local cloud);
@@ -109,3 +109,4 @@ build-SwitchTargetGroupFunction: ; $(call PACKAGE,switch-target-group)
 build-DrainIdleFunction: ; $(call PACKAGE,drain-idle)
 build-CheckDrainedFunction: ; $(call PACKAGE,check-drained)
 build-TerminateBlueFunction: ; $(call PACKAGE,terminate-blue)
+build-ResumeBlueFunction: ; $(call PACKAGE,resume-blue)

@@ -15,16 +15,24 @@ use ebbtide_deployment::ErrorName;
 use serde_json::Value;
 
 /// Names that Step Functions, Lambda and the SDK integrations raise themselves.
-const AWS_PREFIXES: [&str; 6] = [
+const AWS_PREFIXES: [&str; 7] = [
     "States.",
     "Lambda.",
     "Sandbox.",
     "Runtime.",
+    "CloudWatch.",
     "DynamoDb.",
     "Sfn.",
 ];
 /// Fail states of the definition, final verdicts that no function raises.
-const VERDICTS: [&str; 3] = ["DeploymentInProgress", "GreenRejected", "Superseded"];
+const VERDICTS: [&str; 6] = [
+    "DeploymentInProgress",
+    "GreenRejected",
+    "PreflightRefused",
+    "RollBackRefused",
+    "RolledBack",
+    "Superseded",
+];
 
 fn machine() -> Value {
     serde_json::from_str(include_str!("../statemachine.asl.json")).expect("the definition is JSON")
@@ -89,8 +97,8 @@ fn what_an_operator_can_mend_is_retried_or_fails_in_its_task() {
         .collect();
     assert_eq!(
         caught,
-        Vec::<&str>::new(),
-        "a caught error ends in a Fail state, which no redrive mends"
+        ["GreenUnhealthy", "GreenUnhealthy"],
+        "a caught error ends in a Fail state, which no redrive mends: only lasting ill health of green is, by rolling back"
     );
 }
 
@@ -101,7 +109,7 @@ fn throttling_is_retried_by_every_function_that_calls_aws() {
         let function = state["Arguments"]["FunctionName"]
             .as_str()
             .unwrap_or_default();
-        let session_side = ["TestGreen", "DrainIdle", "CheckDrained"]
+        let session_side = ["TestGreen", "DrainIdle", "CheckDrained", "ResumeBlue"]
             .iter()
             .any(|side| function.contains(side));
         if !function.is_empty() && !session_side {

@@ -5,6 +5,7 @@ import pathlib
 import re
 from functools import cache
 
+import jsonata
 from samcli.yamlhelper import yaml_parse
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
@@ -73,6 +74,28 @@ def expressions(node):
         found = EXPRESSION.match(text)
         if found:
             yield path, found.group(1)
+
+
+def evaluate(text, document, context=None, result=None):
+    engine = jsonata.Jsonata.jsonata(EXPRESSION.match(text).group(1).strip())
+    frame = engine.create_frame()
+    frame.bind("states", {"input": document, "context": context or {}, "result": result or {}})
+    return engine.evaluate(None, frame)
+
+
+def rule_of(name, document):
+    """The rule of a Choice that holds; a condition must be a boolean, as Step Functions demands."""
+    for choice in states()[name]["Choices"]:
+        answer = evaluate(choice["Condition"], document)
+        assert isinstance(answer, bool), (name, answer)
+        if answer:
+            return choice
+    return {"Next": states()[name]["Default"]}
+
+
+def next_of(name, document):
+    """Where a Choice goes."""
+    return rule_of(name, document)["Next"]
 
 
 @cache

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from definition import ROOT, kebab, resources
 
-SESSION_SIDE = {"test-green", "drain-idle", "check-drained"}
+SESSION_SIDE = {"test-green", "drain-idle", "check-drained", "resume-blue"}
 WITHOUT_EC2 = SESSION_SIDE | {"switch-target-group"}
 
 

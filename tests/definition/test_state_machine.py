@@ -4,7 +4,7 @@ import re
 
 import jsonata
 import pytest
-from definition import ROOT, expressions, functions_called, kebab, machine, reachable, resources, states, successors, tasks, template
+from definition import ROOT, expressions, functions_called, kebab, machine, next_of, reachable, resources, states, successors, tasks, template
 
 FUNCTION_MARGIN_SECONDS = 15
 NEVER_RETRIED = {"States.ALL", "States.TaskFailed"}
@@ -47,7 +47,8 @@ def test_every_task_times_out_after_its_function():
 def test_a_superseding_waits_out_the_longest_function():
     default = template()["Globals"]["Function"]["Timeout"]
     longest = max(f.get("Timeout", default) for f in resources("AWS::Serverless::Function").values())
-    assert states()["WaitOutOwner"]["Seconds"] >= longest
+    for wait in ("WaitOutOwner", "WaitOutExecution"):
+        assert states()[wait]["Seconds"] >= longest
 
 
 def test_retries_name_their_errors_and_are_bounded():
@@ -76,36 +77,104 @@ def test_a_conditional_write_expects_both_spellings_of_its_refusal():
             assert state["Arguments"]["ConditionExpression"], name
 
 
+def test_every_name_in_an_expression_of_dynamodb_is_aliased():
+    """Its reserved words are many and change; an alias is never one."""
+    for name, state in tasks().items():
+        if state["Resource"].endswith("updateItem"):
+            arguments = state["Arguments"]
+            text = arguments["UpdateExpression"] + " " + arguments["ConditionExpression"]
+            words = set(re.findall(r"[#:]?\w+", text)) - {"SET", "REMOVE", "AND", "OR", "IN", "attribute_not_exists", "if_not_exists"}
+            assert {word for word in words if word[0] not in "#:"} == set(), name
+            assert {word for word in words if word[0] == "#"} == set(arguments["ExpressionAttributeNames"]), name
+            assert {word for word in words if word[0] == ":"} == set(arguments["ExpressionAttributeValues"]), name
+
+
 def test_every_function_but_the_plan_is_fenced():
     for name, called in functions_called().items():
         if called != "PlanDeploymentFunction":
             assert set(states()[name]["Arguments"]["Payload"]["fence"]) == {"deployment", "epoch"}, name
 
 
+BEFORE_THE_SWITCH = {"RejectGreen", "ClearGreen", "ClaimService", "SupersedeOwner", "AttachGreen", "LaunchGreen"}
+
+
 def test_nothing_leads_to_a_rejection_once_weight_may_have_moved():
-    assert not reachable("SwitchTargetGroup") & {"RejectGreen", "ReleaseRejected", "GreenRejected", "ClearGreen"}
+    assert not reachable("RecordSwitch") & BEFORE_THE_SWITCH
+    assert not reachable("AdoptDrain") & BEFORE_THE_SWITCH
+    assert not reachable("ResumeBlue") & BEFORE_THE_SWITCH
 
 
 def test_the_intent_to_switch_is_written_before_the_first_weight():
-    assert [name for name, state in states().items() if "SwitchTargetGroup" in successors(state)] == ["RecordSwitch"]
-    assert "SwitchTargetGroup" not in reachable(machine()["StartAt"], without={"RecordSwitch"})
+    # A rollback before the first step goes through the same pass, where no step is left to be taken.
+    assert "SwitchTargetGroup" not in reachable("PlanDeployment", without={"RecordSwitch", "ListBlue"})
 
 
-@pytest.mark.parametrize("gate", ["ClaimService", "TestGreen", "HoldBlue", "RecordSwitch", "SwitchTargetGroup", "CheckDrained", "IsBakeOver"])
+@pytest.mark.parametrize("gate", ["TestBlue", "ClaimService", "TestGreen", "HoldBlue", "RecordSwitch", "SwitchTargetGroup", "CheckDrained", "RecordProgress", "IsPassDone"])
 def test_blue_is_never_terminated_without(gate):
-    assert "TerminateBlue" not in reachable(machine()["StartAt"], without={gate})
+    without = {gate, "TakeOver", "RollBack", "ConfirmSwitch"} if gate in ("RecordSwitch", "SwitchTargetGroup") else {gate, "TakeOver"}
+    assert "TerminateBlue" not in reachable("PlanDeployment", without=without)
 
 
-def test_every_pass_lists_blue_again_and_checks_before_it_terminates():
+def test_every_pass_lists_the_retiring_again_and_checks_before_it_terminates():
     assert successors(states()["WaitBeforeNextPass"]) == ["HoldBlueAgain"]
     assert "TerminateBlue" not in reachable("WaitBeforeNextPass", without={"CheckDrained"})
 
 
-def test_only_blue_at_weight_0_is_terminated_by_seal():
+def test_only_sealed_servers_are_terminated_once_weight_may_have_moved():
     for name, called in functions_called().items():
         if called == "TerminateBlueFunction":
             payload = states()[name]["Arguments"]["Payload"]
             assert payload["licence"] == ("sealed" if name == "TerminateBlue" else "neverServed")
+
+
+def test_blue_serves_again_three_transitions_after_the_decision():
+    assert states()["RollBack"]["Next"] == "ResumeBlue"
+    assert successors(states()["ResumeBlue"]) == ["SwitchBack"]
+    assert states()["SwitchBack"]["Arguments"]["Payload"]["weights"] == {"blue": 100, "green": 0}
+
+
+def test_blue_opens_and_the_epoch_rises_before_weight_goes_back():
+    assert "SwitchBack" not in reachable("PlanDeployment", without={"ResumeBlue"})
+    assert "ResumeBlue" not in reachable("PlanDeployment", without={"RollBack", "TakeOver"})
+
+
+def test_green_is_held_and_listed_before_it_is_drained():
+    assert successors(states()["SwitchBack"]) == ["HoldGreen"]
+    assert states()["HoldGreen"]["Arguments"]["Payload"]["environment"] == "{% $states.input.plan.green %}"
+
+
+def test_a_take_over_expects_the_stage_that_its_plan_saw():
+    condition = states()["TakeOver"]["Arguments"]["ConditionExpression"]
+    assert "#epoch = :epoch AND #execution = :theirs AND #stage = :seen" in condition
+
+
+def test_a_take_over_waits_before_it_touches_anything():
+    assert set(successors(states()["TakeOver"])) == {"WaitOutExecution", "PlanAgain"}
+    assert set(successors(states()["SupersedeOwner"])) == {"WaitOutOwner", "PlanAgain"}
+
+
+def test_there_is_no_way_back_once_a_server_may_have_sealed():
+    """Whoever leads to RollBack does so only while the document does not say that the bake has ended."""
+    leads = {name for name, state in states().items() if "RollBack" in successors(state)}
+    assert leads == {"WasRollBackAsked", "SwitchTargetGroup", "IsReleaseGood", "ConfirmWeights", "IsPassDone", "IsRollBackInTime"}
+    baked = {"baked": {"at": "2020-01-01T00:00:00Z"}, "progress": {"rollBack": "an operator"}, "check": {"baking": False, "settled": True}, "switch": {}}
+    for name in ("WasRollBackAsked", "IsBaking", "IsPassDone"):
+        assert next_of(name, baked) in {"ConfirmSwitch", "IsSettled", "TerminateBlue"}, name
+    assert "RollBack" not in successors(states()["ConfirmSwitch"])
+
+
+def test_alarms_are_only_read_when_there_are_any():
+    readers = [name for name, state in tasks().items() if state["Resource"].endswith("describeAlarms")]
+    assert readers == ["ReadAlarms", "ReadAlarmsBeforeSwitch", "CheckAlarms"]
+    for name, state in states().items():
+        for choice in state.get("Choices", []):
+            if choice["Next"] in readers:
+                assert "$count($states.input.plan.policy.alarms) > 0" in choice["Condition"], name
+        assert not set(readers) & {state.get("Next"), state.get("Default")}, name
+
+
+def test_every_end_that_frees_the_service_leaves_an_item_of_its_own():
+    assert "ReleaseService" not in reachable(machine()["StartAt"], without={"RecordOutcome"})
 
 
 def test_every_lambda_is_called_and_has_one_name():

@@ -7,8 +7,8 @@ import pytest
 from cfnlint import lint
 from definition import ROOT, functions_called, machine, resources, strings, template, transformed
 
-DESCRIBE_ONLY = re.compile(r"(ec2|elasticloadbalancing|autoscaling):Describe\w+")
-SESSION_SIDE = {"TestGreenFunction", "DrainIdleFunction", "CheckDrainedFunction"}
+DESCRIBE_ONLY = re.compile(r"(ec2|elasticloadbalancing|autoscaling|cloudwatch):Describe\w+")
+SESSION_SIDE = {"TestGreenFunction", "DrainIdleFunction", "CheckDrainedFunction", "ResumeBlueFunction"}
 
 
 def statements():
@@ -87,6 +87,8 @@ def test_who_counts_sessions_can_call_nothing_of_aws(function):
     ("elasticloadbalancing:ModifyRule", {"SwitchTargetGroupRole"}),
     ("ec2:RunInstances", {"LaunchGreenRole"}),
     ("dynamodb:UpdateItem", {"DeploymentRole"}),
+    ("states:StartExecution", {"DeploymentRole"}),
+    ("cloudwatch:DescribeAlarms", {"DeploymentRole"}),
 ])
 def test_who_may(action, allowed):
     assert {role for role, statement in statements() if action in actions(statement)} == allowed

@@ -12,8 +12,12 @@
 mod blockers;
 mod claims;
 mod harness;
+mod long_drains;
 mod promotion;
 mod redrive;
 mod rejection;
+mod rollback;
 mod scene;
 mod sessions;
+mod take_over;
+mod traffic;

@@ -16,7 +16,7 @@ pub(super) struct Stage {
 }
 
 /// States that open a stage, in the workflow's order. Waits, questions and bookkeeping belong to the stage they are in.
-const STAGES: [(&str, &str); 15] = [
+const STAGES: [(&str, &str); 18] = [
     ("PlanDeployment", "PlanDeployment"),
     ("ClaimService", "ClaimService"),
     ("AttachGreen", "AttachGreen"),
@@ -25,13 +25,16 @@ const STAGES: [(&str, &str); 15] = [
     ("HoldBlue", "HoldBlue"),
     ("SwitchTargetGroup", "SwitchTargetGroup"),
     ("HoldBlueAgain", "Drain"),
-    ("RecordProgress", "Drain"),
     ("ConfirmWeights", "Drain"),
     ("DrainIdle", "Drain"),
     ("CheckDrained", "Drain"),
+    ("RecordProgress", "Drain"),
     ("TerminateBlue", "Drain"),
-    ("ReleaseService", "ReleaseService"),
+    ("RollBack", "RollBack"),
+    ("HoldGreen", "DrainGreen"),
     ("RejectGreen", "RejectGreen"),
+    ("RecordOutcome", "ReleaseService"),
+    ("ReleaseService", "ReleaseService"),
 ];
 
 fn rank(state: &str) -> Option<usize> {

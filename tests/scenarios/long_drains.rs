@@ -1,0 +1,168 @@
+//! Drains that outlast a deadline, an execution, or a pipeline's patience.
+
+use std::time::Duration;
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_local_cloud::Execution;
+use ebbtide_local_cloud::options::Options;
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, hasty};
+use crate::sessions::Seen;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A deadline that passes while a session is busy.
+fn short_deadline() -> Value {
+    let mut input = hasty();
+    input["drain"]["deadlineSeconds"] = json!(10);
+    input
+}
+
+/// The executions that go on with a deployment's drain, once there are some that run or ran beside `known`.
+async fn continuation(scene: &Scene, known: &[&str]) -> Execution {
+    scene
+        .then("the drain to go on in a new execution", || async {
+            let executions = scene.cloud.executions().await?;
+            let new = executions
+                .iter()
+                .find(|(name, _)| !known.contains(&name.as_str()));
+            Ok(new.map(|_| ()).ok_or_else(|| format!("{executions:?}")))
+        })
+        .await;
+    let executions = scene.cloud.executions().await.expect("executions");
+    let (name, _) = executions
+        .into_iter()
+        .find(|(name, _)| !known.contains(&name.as_str()))
+        .expect("a new one");
+    scene.cloud.execution(&name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_past_its_deadline_fails_cuts_nobody_and_goes_on_when_redriven() {
+    let scene = Scene::of_three_blue_servers().await;
+    let mut busy = scene.busy("busy").await;
+    // Given a session that outlasts the deadline
+    let execution = scene.deploy(&short_deadline()).await;
+    let cause = scene.fails_with(&execution, "DrainDeadlineExceeded").await;
+    assert!(
+        cause.contains(&busy.server) && cause.contains("redrive"),
+        "{cause}"
+    );
+    assert_eq!(
+        execution.last_state().await.expect("a history").as_deref(),
+        Some("CheckDrained")
+    );
+    assert_eq!(busy.seen(), Seen::Asked);
+    assert_eq!(
+        scene.cloud.record().await.expect("a record")["owner"],
+        execution.name(),
+        "the lock is held"
+    );
+    // When the user has left and an operator redrives
+    busy.leave();
+    let again = scene.cloud.redrive(&execution).await.expect("a redrive");
+    // Then it ends well
+    scene.promoted(&again).await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hung_server_that_the_operator_terminates_lets_a_redrive_end() {
+    let scene = Scene::of_three_blue_servers().await;
+    let execution = scene.deploy(&short_deadline()).await;
+    scene.passes(&execution, "HoldBlueAgain", 1).await;
+    // Given a blue server that hangs until the deadline is over
+    let hung = scene.blue()[0].clone();
+    scene.cloud.host().stop(&hung).expect("it hangs");
+    let cause = scene.fails_with(&execution, "DrainDeadlineExceeded").await;
+    assert!(
+        cause.contains(&hung) && cause.contains("unknown"),
+        "{cause}"
+    );
+    assert_eq!(scene.running("tunnel-a").await, std::slice::from_ref(&hung));
+    // When an operator terminates it and redrives
+    scene
+        .cloud
+        .terminate(&hung)
+        .await
+        .expect("it is terminated");
+    let again = scene.cloud.redrive(&execution).await.expect("a redrive");
+    scene.promoted(&again).await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detached_drain_lets_the_pipeline_go_and_keeps_the_lock() {
+    let scene = Scene::of_three_blue_servers().await;
+    let mut busy = scene.busy("busy").await;
+    let mut input = hasty();
+    input["drain"]["detached"] = json!(true);
+    // When the bake is over the first execution ends well
+    let first = scene.deploy(&input).await;
+    let standing = first.ended(LIMIT).await.expect("it ends");
+    assert_eq!(
+        standing.status,
+        ExecutionStatus::Succeeded,
+        "{}",
+        standing.describe(None)
+    );
+    let last = first.last_state().await.expect("a history");
+    assert_eq!(last.as_deref(), Some("Continued"));
+    // Then the drain goes on elsewhere, under the same name, and a new deployment has to wait for it
+    let second = continuation(&scene, &[first.name()]).await;
+    scene.passes(&second, "TerminateBlue", 2).await;
+    assert_eq!(busy.seen(), Seen::Asked);
+    let record = scene.cloud.record().await.expect("a record");
+    assert_eq!(
+        (record["owner"].as_str(), record["execution"].as_str()),
+        (first.name(), second.arn())
+    );
+    let next = scene.deploy(&hasty()).await;
+    let cause = scene.fails_with(&next, "DeploymentInProgress").await;
+    assert!(
+        cause.contains(first.name()) && cause.contains("busy"),
+        "{cause}"
+    );
+    busy.leave();
+    scene.promoted(&second).await;
+    let item = scene
+        .cloud
+        .deployment_item(first.name())
+        .await
+        .expect("an item");
+    assert_eq!(
+        (item["outcome"].as_str(), item["parts"].as_str()),
+        ("Promoted", "2")
+    );
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_longer_than_a_history_goes_on_in_a_new_execution() {
+    // Given a limit of five passes an execution
+    let options = Options {
+        parameters: vec![("PassesPerExecution".to_owned(), "5".to_owned())],
+        ..Options::default()
+    };
+    let scene = Scene::with(options).await;
+    let mut busy = scene.busy("busy").await;
+    let first = scene.deploy(&hasty()).await;
+    // When the drain takes more than ten
+    let second = continuation(&scene, &[first.name()]).await;
+    let third = continuation(&scene, &[first.name(), second.name()]).await;
+    assert_eq!(busy.seen(), Seen::Asked);
+    busy.leave();
+    // Then the last execution ends the deployment, and all of them ended well
+    scene.promoted(&third).await;
+    for part in [&first, &second] {
+        let standing = part.standing().await.expect("a standing");
+        assert_eq!(
+            standing.status,
+            ExecutionStatus::Succeeded,
+            "{}",
+            standing.describe(None)
+        );
+    }
+    scene.ends().await;
+}

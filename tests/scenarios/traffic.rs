@@ -1,0 +1,72 @@
+//! Traffic that moves step by step, behind a load balancer that is slow to follow.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_tungstenite::connect_async;
+
+use crate::scene::Scene;
+use crate::sessions::Seen;
+
+/// Users that come one after another, each opening a session and leaving at once; the refusals that they saw.
+async fn users(listener: String, over: Arc<AtomicBool>) -> (usize, Vec<String>) {
+    let (mut opened, mut refused) = (0, Vec::new());
+    while !over.load(Ordering::Relaxed) {
+        let url = format!(
+            "{}/tunnel/user-{opened}",
+            listener.replacen("http", "ws", 1)
+        );
+        match connect_async(&url).await {
+            Ok(_) => {}
+            Err(error) => refused.push(error.to_string()),
+        }
+        opened += 1;
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    (opened, refused)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weight_moves_in_steps_and_no_new_session_is_refused_behind_a_slow_load_balancer() {
+    // Given a load balancer of which a part follows new weights three seconds late, and users who come all the time
+    let scene = Scene::of_three_blue_servers().await;
+    scene.cloud.balancer().lag(Duration::from_secs(3));
+    let mut busy = scene.busy("busy").await;
+    let over = Arc::new(AtomicBool::new(false));
+    let coming = tokio::spawn(users(scene.cloud.listener().to_owned(), Arc::clone(&over)));
+    let witness = scene.cloud.witness();
+    // When a deployment moves them in three steps
+    let execution = scene
+        .deploy(&json!({
+            "traffic": {"steps": [20, 60, 100], "stepSeconds": 3},
+            "bake": {"seconds": 4},
+            "drain": {"settleSeconds": 4, "pollSeconds": 2},
+        }))
+        .await;
+    scene.passes(&execution, "TerminateBlue", 2).await;
+    over.store(true, Ordering::Relaxed);
+    // Then nobody was refused, the steps were taken in order, and nothing was drained before the last of them
+    let (opened, refused) = coming.await.expect("the users");
+    assert_eq!(refused, Vec::<String>::new(), "of {opened}");
+    assert_eq!(busy.seen(), Seen::Asked);
+    let seen = witness.testimony().await.expect("a testimony");
+    let of_green: Vec<u32> = seen
+        .weights
+        .iter()
+        .map(|weights| weights.get("tunnel-b").copied().unwrap_or_default())
+        .collect();
+    let steps: Vec<u32> = of_green.into_iter().filter(|weight| *weight > 0).collect();
+    assert_eq!(steps, [20, 60, 100]);
+    assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
+    let states = execution.states().await.expect("a history");
+    let last_step = states
+        .iter()
+        .rposition(|state| state == "SwitchTargetGroup");
+    let first_order = states.iter().position(|state| state == "DrainIdle");
+    assert!(first_order > last_step, "{states:?}");
+    busy.leave();
+    scene.promoted(&execution).await;
+    scene.ends().await;
+}
