@@ -37,10 +37,17 @@ pub(crate) struct Session {
 impl Session {
     /// Opens a tunnel through the listener; it is idle.
     pub(crate) async fn open(listener: &str, name: &str) -> Self {
+        Self::try_open(listener, name)
+            .await
+            .expect("the listener takes a tunnel")
+    }
+
+    /// Opens a tunnel through the listener, if that takes one; it is idle.
+    pub(crate) async fn try_open(listener: &str, name: &str) -> Result<Self, String> {
         let url = format!("{}/tunnel/{name}", listener.replacen("http", "ws", 1));
         let (socket, response) = connect_async(&url)
             .await
-            .expect("the listener takes a tunnel");
+            .map_err(|error| error.to_string())?;
         let server = response.headers()["tunnel-server"]
             .to_str()
             .expect("an instance id")
@@ -72,13 +79,13 @@ impl Session {
                 }
             }
         });
-        Self {
+        Ok(Self {
             name: name.to_owned(),
             server,
             seen,
             client,
             request: None,
-        }
+        })
     }
 
     /// Sends it a request through the listener, which it receives and never answers: it is busy from now on.

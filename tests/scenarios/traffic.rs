@@ -52,10 +52,11 @@ async fn weight_moves_in_steps_and_no_new_session_is_refused_behind_a_slow_load_
     assert_eq!(refused, Vec::<String>::new(), "of {opened}");
     assert_eq!(busy.seen(), Seen::Asked);
     let seen = witness.testimony().await.expect("a testimony");
+    let green = &scene.cloud.world().b.arn;
     let of_green: Vec<u32> = seen
         .weights
         .iter()
-        .map(|weights| weights.get("tunnel-b").copied().unwrap_or_default())
+        .map(|weights| weights.get(green.as_str()).copied().unwrap_or_default())
         .collect();
     let steps: Vec<u32> = of_green.into_iter().filter(|weight| *weight > 0).collect();
     assert_eq!(steps, [20, 60, 100]);

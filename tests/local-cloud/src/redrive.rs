@@ -6,8 +6,8 @@
 //! AWS:
 //! - its ARN is another one, its history begins anew, and the execution that was redriven stays as it ended, so whoever
 //!   asks for the latter's status (a deployment that finds the service owned) is not told that it runs again;
-//! - `$states.context.Execution.Input`, `StartTime` and `StateMachine.Name` are the staged one's, `RedriveCount` is
-//!   missing; retries are counted anew, as on AWS;
+//! - `$states.context.Execution.Input`, `StartTime` and `StateMachine.Name` are the staged one's; `RedriveCount`, which
+//!   the emulator lacks, is put in as a literal; retries are counted anew, as on AWS;
 //! - the definition is the one that the execution ran with. So is AWS's.
 //!
 //! On this stand the Tasks that fail on purpose: [`fail_every_task`] breaks each in turn and redrives.
@@ -98,6 +98,7 @@ impl LocalCloud {
         let definition = self.definition_of(&execution.state_machine()).await?;
         let variant = Variant::of(definition)
             .known_as(execution.arn())
+            .redriven_once_more()
             .start_at(state);
         self.start_variant(&variant, Some(execution.name()), input)
             .await

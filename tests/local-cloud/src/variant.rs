@@ -79,6 +79,18 @@ impl Variant {
         self.with_in_place_of("$states.context.StateMachine.Id", state_machine)
     }
 
+    /// Its expressions see one redrive more than those of the definition, which may be a redrive's already.
+    #[must_use]
+    pub fn redriven_once_more(mut self) -> Self {
+        // A sum that each redrive adds to, because the definition's text is all that one redrive leaves to the next.
+        each_text(&mut self.definition, &|text| {
+            *text = text
+                .replace("$sum([1", "$sum([1, 1")
+                .replace("$states.context.Execution.RedriveCount", "$sum([1])");
+        });
+        self
+    }
+
     fn with_in_place_of(mut self, expression: &str, arn: &str) -> Self {
         each_text(&mut self.definition, &|text| {
             if text.starts_with("{%") && text.contains(expression) {
