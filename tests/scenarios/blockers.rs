@@ -58,13 +58,13 @@ async fn a_server_process_that_dies_blocks_until_its_instance_is_terminated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_session_endpoint_answers_garbage_is_left_alive() {
-    // Given three blue servers, of which the one in the third subnet answers garbage
+    // Given three blue servers, of which the one in the third subnet answers well once, and garbage ever after
     let options = Options {
         choice: Choice::new(|server| {
             let odd = server.instance.environment() == Some("tunnel-a")
                 && server.instance.ip.octets()[2] == 30;
             if odd {
-                ServerProgram::garbage()
+                ServerProgram::garbage_after(&report(&server.instance.id))
             } else {
                 ServerProgram::of_user_data(&server.user_data)
             }
@@ -86,5 +86,33 @@ async fn a_server_whose_session_endpoint_answers_garbage_is_left_alive() {
     assert_eq!(scene.running("tunnel-a").await, std::slice::from_ref(&odd));
     assert!(scene.lives(&odd));
     scene.named_as_unknown(&execution, &odd).await;
+    scene.ends().await;
+}
+
+/// What an open, empty server of this instance reports.
+fn report(instance: &str) -> String {
+    serde_json::json!({
+        "version": 1, "instance": instance, "admission": "open", "epoch": 0,
+        "busy": 0, "idle": 0, "closed": 0, "oldestBusySeconds": 0,
+    })
+    .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_never_answered_as_version_1_refuses_the_deployment() {
+    // Given a blue server that answers garbage from the start
+    let options = Options {
+        choice: Choice::new(|server| match server.instance.ip.octets()[2] {
+            30 => ServerProgram::garbage(),
+            _ => ServerProgram::of_user_data(&server.user_data),
+        }),
+        ..Options::default()
+    };
+    let scene = Scene::with(options).await;
+    // Then a deployment, which could never end it, is refused before anything is touched
+    let execution = scene.deploy(&hasty()).await;
+    let cause = scene.fails_with(&execution, "PreflightRefused").await;
+    assert!(cause.contains("no") && cause.contains("report"), "{cause}");
+    scene.untouched().await;
     scene.ends().await;
 }

@@ -45,6 +45,11 @@ impl ServerProgram {
         Self::StandIn(Vec::new())
     }
 
+    /// A stand-in that answers its first request with this report and everything after it with garbage.
+    pub fn garbage_after(report: &str) -> Self {
+        Self::StandIn(vec!["--once".to_owned(), report.to_owned()])
+    }
+
     /// A stand-in that fails every health check.
     pub fn never_healthy() -> Self {
         Self::StandIn(vec!["--health".to_owned(), "503".to_owned()])
