@@ -148,6 +148,17 @@ def test_a_take_over_expects_the_stage_that_its_plan_saw():
     assert "#epoch = :epoch AND #execution = :theirs AND #stage = :seen" in condition
 
 
+def test_a_write_of_before_the_end_of_the_bake_that_comes_late_is_refused():
+    for name in ("RecordProgress", "RecordSwitch"):
+        assert "(attribute_not_exists(#bakedAt) OR #bakedAt = :bakedAt)" in states()[name]["Arguments"]["ConditionExpression"], name
+    assert "attribute_not_exists(#bakedAt)" in states()["AskToRollBack"]["Arguments"]["ConditionExpression"]
+    assert "if_not_exists(#bakedAt, :now)" in states()["EndBake"]["Arguments"]["UpdateExpression"]
+
+
+def test_only_its_own_former_execution_hands_a_drain_on():
+    assert "#execution IN (:former, :execution)" in states()["AdoptDrain"]["Arguments"]["ConditionExpression"]
+
+
 def test_a_take_over_waits_before_it_touches_anything():
     assert set(successors(states()["TakeOver"])) == {"WaitOutExecution", "PlanAgain"}
     assert set(successors(states()["SupersedeOwner"])) == {"WaitOutOwner", "PlanAgain"}

@@ -98,6 +98,9 @@ def test_instances_can_be_terminated_only_with_the_service_tag():
     for _, statement in statements():
         if {"ec2:TerminateInstances", "autoscaling:TerminateInstanceInAutoScalingGroup"} & set(actions(statement)):
             assert statement["Condition"]["StringEquals"] == {"aws:ResourceTag/ebbtide:service": {"Ref": "ServiceName"}}
+            if "ec2:TerminateInstances" in actions(statement):
+                tag, = statement["Condition"]["Null"].items()
+                assert tag in {("aws:ResourceTag/ebbtide:retiring", "false"), ("aws:ResourceTag/ebbtide:deployment", "false")}
 
 
 def test_only_the_session_side_can_be_put_into_the_vpc():

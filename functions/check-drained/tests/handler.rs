@@ -366,12 +366,12 @@ async fn past_the_deadline_an_operator_is_called_and_nothing_is_cut() {
     assert_eq!(granted.redrives, 1);
 
     // The Arguments of before, as if AWS did not evaluate them anew; the standstill shows that somebody redrove it.
-    let later = run(&fleet, payload(&fleet), "2026-11-23T12:15:02Z")
+    let later = run(&fleet, payload(&fleet), "2026-11-23T13:30:02Z")
         .await
         .unwrap();
     assert_eq!(
         later.deadline_at.unwrap().to_string(),
-        "2026-11-24T12:15:02Z"
+        "2026-11-24T13:30:02Z"
     );
 
     fleet.servers[0].hold(0, 0);

@@ -24,6 +24,8 @@ use crate::report::{Admission, NewerEpoch, SessionReport};
 use crate::wait::{self, Phase};
 use crate::{Fence, Retiring};
 
+/// How long after the deadline servers that have sealed, or are shutting down, may take to end.
+const TIME_TO_END: SignedDuration = SignedDuration::from_hours(2);
 /// Servers told in `worst` and in `unknown`; the execution's document has no room for five hundred.
 const MOST_TOLD: usize = 20;
 
@@ -205,6 +207,10 @@ pub fn conclude(
         .any(|(_, standing)| !matches!(standing, Standing::Sealed(_)));
     if blocked || question.held_back().next().is_some() {
         granted.refuse(now, &check.waiting_for)?;
+    } else if check.servers > 0 || !question.retiring.waiting_to_end.is_empty() {
+        // Nothing holds a session any more; an end that does not come needs a person all the same.
+        let patient = now.checked_sub(TIME_TO_END).unwrap_or(now);
+        granted.refuse(patient, &check.waiting_for)?;
     }
     Ok(check)
 }

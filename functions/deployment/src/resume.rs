@@ -57,8 +57,9 @@ pub struct Resumed {
 /// Too few servers are open for the weights to move back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{open} of {servers} blue servers are open, and {minimum} have to be before the weights move back: {}. Nothing was \
-     moved, green serves. Mend them or terminate those that are lost in EC2, then redrive this execution",
+    "{open} of {servers} blue servers are open, and {minimum} have to be before the weights move back: {}. No weight was \
+     moved: the green that is to be rolled back still serves. Redrive this execution if they come back; otherwise \
+     register healthy servers with blue's target group and take the deployment over with \"then\": \"rollBack\"",
     named(.worst, .others)
 )]
 pub struct BlueNotOpen {
@@ -277,8 +278,9 @@ mod tests {
         assert_eq!(
             cause,
             "1 of 5 blue servers are open, and 2 have to be before the weights move back: i-1: connection refused; \
-             i-2: connection refused; i-3: connection refused; and 1 more. Nothing was moved, green serves. Mend them \
-             or terminate those that are lost in EC2, then redrive this execution"
+             i-2: connection refused; i-3: connection refused; and 1 more. No weight was moved: \
+             the green that is to be rolled back still serves. Redrive this execution if they come back; otherwise \
+             register healthy servers with blue's target group and take the deployment over with \"then\": \"rollBack\""
         );
         assert!(of(&answers, 1).is_ok());
         let none = of(&[], 1).unwrap_err().to_string();

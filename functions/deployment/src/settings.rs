@@ -292,7 +292,7 @@ mod tests {
             errors,
             [
                 "EBBTIDE_TRAFFIC_STEPS: expected a list of rising whole numbers from 1 to 100, the last of them 100, got \"50,10,100\"",
-                "EBBTIDE_BAKE_ALARMS: expected a list of at most 100 alarms' names, each of 1 to 255 characters and named once, got \"errors,errors\"",
+                "EBBTIDE_BAKE_ALARMS: expected a list of at most 30 alarms' names, each of 1 to 255 characters and named once, got \"errors,errors\"",
                 "EBBTIDE_POLL_SECONDS: expected a whole number from 2 to 300, got \"soon\"",
                 "EBBTIDE_DRAIN_DETACHED: expected true or false, got \"maybe\"",
                 "EBBTIDE_MINIMUM_HEALTHY_PERCENT: expected a whole number from 1 to 100, got \"0\"",

@@ -146,7 +146,8 @@ async fn too_few_open_servers_call_an_operator_by_name_and_a_redrive_finds_them_
     );
     assert!(cause.contains("i-0a1: connection refused"), "{cause}");
     assert!(
-        cause.contains("terminate those that are lost in EC2, then redrive"),
+        cause.contains("Redrive this execution if they come back")
+            && cause.contains("register healthy"),
         "{cause}"
     );
     assert_eq!(fleet.servers[0].inside().admission, Admission::Open);

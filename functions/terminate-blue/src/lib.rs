@@ -9,7 +9,7 @@ mod end;
 mod observe;
 
 use ebbtide_cloud::{Cloud, CloudError};
-use ebbtide_deployment::terminate::{Decision, Licence, Order, decide, rest};
+use ebbtide_deployment::terminate::{Decision, Licence, Observation, Order, decide, rest};
 use ebbtide_deployment::{Environment, ErrorName, Fence, Server};
 use ebbtide_runtime::Failure;
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,17 @@ pub enum Failed {
         "the instances of deployment {0} cannot be ended as sealed, only as never having served; nothing was changed"
     )]
     OfAnother(String),
+    /// HasWeight is when an environment of which servers have sealed gets new sessions, which it refuses.
+    #[error(
+        "{environment} is being emptied and has weight {weight} in the forward action: its servers are refusing new \
+         sessions now. Give all weight to the other target group at once, see who changed it, then redrive this execution"
+    )]
+    HasWeight {
+        /// The environment to empty.
+        environment: String,
+        /// The weight.
+        weight: u32,
+    },
     /// Foreign is when an environment that never served has instances that may not be ended, and nothing is ending:
     /// asking again for ever would tell nobody.
     #[error(
@@ -132,7 +143,7 @@ impl Failure for Failed {
             Self::Stranger { .. } | Self::Misnamed { .. } | Self::OfAnother(_) => {
                 ErrorName::InvalidInput
             }
-            Self::Foreign { .. } => ErrorName::NotConfirmed,
+            Self::HasWeight { .. } | Self::Foreign { .. } => ErrorName::NotConfirmed,
         }
     }
 }
@@ -147,6 +158,7 @@ pub async fn handle(cloud: &Cloud, payload: Payload) -> Result<Terminated, Faile
     // Last, so that as little time as possible lies between this and the first change.
     let switched = cloud.records.admit(&payload.fence).await?.switched;
     seen.switched = switched;
+    refuse_weight(&seen, &order)?;
     let decision = decide(&seen, &order);
     log(&payload, &decision);
     if !decision.terminate.is_empty() {
@@ -187,6 +199,22 @@ pub async fn handle(cloud: &Cloud, payload: Payload) -> Result<Terminated, Faile
         remaining: rest.remaining,
         empty: rest.empty,
     })
+}
+
+/// After the bake nobody else looks at the weights, and users would be refused until somebody noticed.
+fn refuse_weight(seen: &Observation, order: &Order) -> Result<(), Failed> {
+    let own = &order.environment;
+    let weighted = seen
+        .weighted
+        .iter()
+        .find(|group| group.target_group_arn == own.target_group_arn);
+    match (order.licence, weighted) {
+        (Licence::Sealed, Some(group)) => Err(Failed::HasWeight {
+            environment: own.name.clone(),
+            weight: group.weight,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn order(payload: &Payload) -> Result<Order, Failed> {

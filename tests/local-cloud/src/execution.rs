@@ -95,17 +95,22 @@ impl Execution {
         })
     }
 
-    /// All its events so far, in order.
+    /// All its events so far, in order, with the documents that went in and out.
     ///
     /// # Errors
     /// If Step Functions does not answer.
     pub async fn history(&self) -> Result<Vec<HistoryEvent>> {
+        self.events(true).await
+    }
+
+    async fn events(&self, with_data: bool) -> Result<Vec<HistoryEvent>> {
         let mut events = Vec::new();
         let mut pages = self
             .sfn
             .get_execution_history()
             .execution_arn(&self.arn)
             .max_results(1000)
+            .include_execution_data(with_data)
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
@@ -138,12 +143,18 @@ impl Execution {
         Ok(page.events().iter().find_map(entered))
     }
 
-    /// The states that it has entered, in order; a state in a loop comes again and again.
+    /// The states that it has entered, in order; a state in a loop comes again and again. Asked for ten times a second,
+    /// so without the documents: they would be most of the emulator's work.
     ///
     /// # Errors
     /// If Step Functions does not answer.
     pub async fn states(&self) -> Result<Vec<String>> {
-        Ok(self.history().await?.iter().filter_map(entered).collect())
+        Ok(self
+            .events(false)
+            .await?
+            .iter()
+            .filter_map(entered)
+            .collect())
     }
 
     /// Waits until it has entered `state`.

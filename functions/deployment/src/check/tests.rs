@@ -456,8 +456,8 @@ fn a_redrive_moves_the_deadline_on_whether_it_is_told_or_only_seen() {
     assert!(conclude(&standings, &with(0), after(86_401)).is_err());
     let told = conclude(&standings, &with(1), after(86_500)).unwrap();
     assert_eq!((told.deadline_at, told.redrives), (Some(after(172_900)), 1));
-    // The last pass waits 300 s, and the standstill is told from retries after 15 minutes more.
-    let stood_still = after(86_300 + 300 + 900);
+    // The last pass waits 300 s, and the standstill is told from retries after 90 minutes more.
+    let stood_still = after(86_300 + 300 + 5400);
     assert!(conclude(&standings, &with(0), stood_still).is_err());
     let seen = conclude(
         &standings,
@@ -467,7 +467,7 @@ fn a_redrive_moves_the_deadline_on_whether_it_is_told_or_only_seen() {
     .unwrap();
     assert_eq!(
         (seen.deadline_at, seen.redrives),
-        (Some(after(87_501 + 86_400)), 0)
+        (Some(after(92_001 + 86_400)), 0)
     );
 }
 
@@ -545,7 +545,31 @@ fn a_sealed_server_that_may_not_be_ended_is_named_and_calls_an_operator_at_the_d
     assert!(conclude(&sealed, &asked, after(100_000)).is_err());
     let unrefused = question(&retiring, Some(&first));
     assert!(
-        conclude(&sealed, &unrefused, after(100_000)).is_ok(),
+        conclude(&sealed, &unrefused, after(100_000 - 10_000)).is_ok(),
         "its termination follows in this very pass"
     );
+}
+
+#[test]
+fn an_end_that_does_not_come_calls_an_operator_two_hours_after_the_deadline() {
+    let sealed = [sealed_one("i-0a")];
+    let ending = Retiring {
+        waiting_to_end: vec!["i-0b".to_owned()],
+        ..retiring(&[])
+    };
+    for (standings, retiring) in [(&sealed[..], retiring(&sealed)), (&[][..], ending)] {
+        let last = Check {
+            deadline_at: Some(after(1000)),
+            ..check(standings, None, after(8000))
+        };
+        let asked = Question {
+            deadline: Deadline {
+                at: Some(after(1000)),
+                ..question(&retiring, None).deadline
+            },
+            ..question(&retiring, Some(&last))
+        };
+        assert!(conclude(standings, &asked, after(1000 + 7200)).is_ok());
+        assert!(conclude(standings, &asked, after(1000 + 7201)).is_err());
+    }
 }

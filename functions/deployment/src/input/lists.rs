@@ -8,10 +8,11 @@ use serde_json::Value;
 pub(crate) const STEPS: &str = "a list of rising whole numbers from 1 to 100, the last of them 100";
 /// What alarms must be, in words.
 pub(crate) const ALARMS: &str =
-    "a list of at most 100 alarms' names, each of 1 to 255 characters and named once";
+    "a list of at most 30 alarms' names, each of 1 to 255 characters and named once";
 
-/// DescribeAlarms takes at most 100 names (its reference, `AlarmNames`).
-const MOST_ALARMS: usize = 100;
+/// DescribeAlarms takes at most 100 names (its reference, `AlarmNames`), but the state machine gets its whole answer, and
+/// one over 256 KiB fails the execution beyond any catch: an alarm's reasons, description and rule can be 8 KiB.
+const MOST_ALARMS: usize = 30;
 /// The longest name that an alarm may have (PutMetricAlarm's reference, `AlarmName`).
 const LONGEST_NAME: usize = 255;
 

@@ -77,10 +77,12 @@ pub fn is_repeat(record: &Record, deployment: &str, execution: &str) -> bool {
 /// [`Unready`] when `deployment` does not own the service, or is past or already in its rollback.
 pub fn roll_back(record: &Record, deployment: &str) -> Result<Owner, Unready> {
     let owner = owned_by(record, deployment)?;
-    match owner.stage.as_str() {
-        "draining" => Err(Unready::RollbackIsOver(owner.deployment)),
-        "rollingBack" => Err(Unready::RollingBack(owner.deployment)),
-        _ => Ok(owner),
+    if owner.stage == "rollingBack" {
+        Err(Unready::RollingBack(owner.deployment))
+    } else if has_baked(&owner) {
+        Err(Unready::RollbackIsOver(owner.deployment))
+    } else {
+        Ok(owner)
     }
 }
 
@@ -90,7 +92,7 @@ pub fn roll_back(record: &Record, deployment: &str) -> Result<Owner, Unready> {
 /// [`Unready`] when the named deployment does not own the service, cannot roll back any more, or left no plan.
 pub fn take_over(record: &Record, asked: &TakeOver) -> Result<(Owner, Recorded), Unready> {
     let owner = owned_by(record, &asked.deployment)?;
-    if asked.then == Then::RollBack && owner.stage == "draining" {
+    if asked.then == Then::RollBack && has_baked(&owner) {
         return Err(Unready::NoTakeOverToRollBack(owner.deployment));
     }
     let plan = recorded(record).map_err(|reason| Unready::NoPlan {
@@ -107,6 +109,11 @@ pub fn green_percent(forward: &Forward, blue: &Environment, green: &Environment)
     let (blue, green) = (weight(blue), weight(green));
     let percent = (green * 100).checked_div(blue + green).unwrap_or_default();
     u32::try_from(percent).unwrap_or(100)
+}
+
+/// Whether servers may have sealed. The time alone says so as well: a late write may have turned back the stage.
+fn has_baked(owner: &Owner) -> bool {
+    owner.stage == "draining" || (owner.baked_at.is_some() && owner.stage != "rollingBack")
 }
 
 fn owned_by(record: &Record, deployment: &str) -> Result<Owner, Unready> {

@@ -98,14 +98,15 @@ fn a_third_of_all_tasks_may_be_retried_in_every_pass_of_a_bake_of_a_week() {
 /// A drain of three days with a deadline of one needs a redrive a day, whether or not AWS tells us of it.
 #[test]
 fn redrives_carry_a_drain_past_its_deadline_told_or_not() {
-    for is_redrive_told in [true, false] {
+    // An operator looks after an hour; untold, a redrive is granted from 90 minutes on, so the second one works.
+    for (is_redrive_told, failures) in [(true, 2), (false, 4)] {
         let plan = Plan {
             deadline_seconds: 86_400,
             is_redrive_told,
             ..Plan::default()
         };
         let bill = Drain::new(Blue::steady(10, 10_000, 3 * DAY), plan).run();
-        assert_eq!(bill.failures, 2, "told: {is_redrive_told}");
+        assert_eq!(bill.failures, failures, "told: {is_redrive_told}");
         assert!(bill.longest_execution() < MOST_EVENTS);
     }
 }

@@ -199,7 +199,7 @@ async fn a_sealed_server_that_lost_its_tag_or_has_anothers_lives() {
 async fn nothing_ends_while_the_group_has_weight_or_the_instance_is_in_one_that_has() {
     let fake = drained();
     fake.world().weigh(&[("a", 1), ("b", 99)]);
-    all_refused(&fake, &sealed(&ALL), "has weight 1").await;
+    foreign(&fake, &sealed(&ALL), "refusing new sessions").await;
 
     let fake = drained();
     let green = environment("b").target_group_arn;

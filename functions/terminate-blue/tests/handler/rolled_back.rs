@@ -56,7 +56,7 @@ async fn green_lives_while_it_has_any_weight() {
     ] {
         let fake = rolled_back();
         fake.world().weigh(weights);
-        all_refused(&fake, &of_green(&GREEN), "has weight").await;
+        foreign(&fake, &of_green(&GREEN), "has weight").await;
     }
 }
 
@@ -91,7 +91,7 @@ async fn an_order_for_green_never_touches_blue_whatever_it_names() {
 
 #[tokio::test]
 async fn an_order_for_blue_ends_nobody_once_blue_has_the_weight_back() {
-    all_refused(&rolled_back(), &sealed(&ALL), "has weight 100").await;
+    foreign(&rolled_back(), &sealed(&ALL), "has weight 100").await;
 }
 
 #[tokio::test]
