@@ -1,28 +1,19 @@
 //! Redrive is the retry: at every Task, before its effect and after it, and by a deployment that owns nothing any more.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ebbtide_local_cloud::redrive::{Broken, fail_every_task, fail_every_task_of};
-use ebbtide_local_cloud::variant::Variant;
 use serde_json::json;
 
 use crate::scene::{Scene, hasty};
 use crate::sessions::Seen;
+use roads::{breaking_all, spared_none, walked};
+
+mod drain;
+mod roads;
+mod rollback;
+mod take_over;
 
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// Then every Task that was entered had failed before its effect and after it, these among them.
-async fn spared_none(broken: &Broken, among: &[&str]) {
-    let tasks: BTreeSet<String> = broken.tasks.iter().cloned().collect();
-    assert_eq!(broken.entered().await.expect("the histories"), tasks);
-    assert_eq!(broken.executions.len(), 1 + 2 * tasks.len());
-    let missing: Vec<_> = among
-        .iter()
-        .filter(|task| !tasks.contains(**task))
-        .collect();
-    assert!(missing.is_empty(), "{missing:?} not in {tasks:?}");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promotion_survives_the_failure_of_each_task_before_its_effect_and_after_it() {
@@ -32,9 +23,8 @@ async fn a_promotion_survives_the_failure_of_each_task_before_its_effect_and_aft
     let witness = scene.cloud.witness();
     // When every Task of a deployment fails once before its effect and once after it, and is redriven each time
     let input = json!({"bake": {"seconds": 10}, "drain": {"settleSeconds": 1}});
-    let broken = fail_every_task(&scene.cloud, Some("fragile"), &input, LIMIT)
-        .await
-        .expect("redriven to the end");
+    let breaking = breaking_all(&scene, Some("fragile"), &input).await;
+    let broken = walked(breaking, roads::PROMOTION).await;
     // Then it is promoted as if nothing had happened, under one claim
     scene.all_handed_over(&idle).await;
     scene.promoted(&broken.last).await;
@@ -44,7 +34,7 @@ async fn a_promotion_survives_the_failure_of_each_task_before_its_effect_and_aft
     assert_eq!(seen.most_running.get("fragile"), Some(&3), "{seen:?}");
     let strays = scene.cloud.strays(&["fragile"]).await.expect("instances");
     assert_eq!(strays, []);
-    spared_none(&broken, &["RecordProgress", "TerminateBlue"]).await;
+    spared_none(&broken).await;
     scene.ends().await;
 }
 
@@ -59,9 +49,8 @@ async fn a_rejection_survives_the_failure_of_each_task_before_its_effect_and_aft
     let bad = bad.expect("a version").to_string();
     // When every Task of its deployment fails before its effect and after it
     let input = json!({"green": {"launchTemplateVersion": bad, "healthySeconds": 10}});
-    let broken = fail_every_task(&scene.cloud, Some("fragile"), &input, LIMIT)
-        .await
-        .expect("redriven to the end");
+    let breaking = breaking_all(&scene, Some("fragile"), &input).await;
+    let broken = walked(breaking, roads::REJECTION).await;
     // Then green is rejected and gone all the same, and nobody has noticed
     scene.fails_with(&broken.last, "GreenRejected").await;
     scene.released("GreenRejected").await;
@@ -71,7 +60,7 @@ async fn a_rejection_survives_the_failure_of_each_task_before_its_effect_and_aft
     assert!(idle.iter().all(|session| session.seen() == Seen::Open));
     let seen = witness.testimony().await.expect("a testimony");
     assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
-    spared_none(&broken, &["LaunchGreen"]).await;
+    spared_none(&broken).await;
     scene.ends().await;
 }
 
@@ -87,18 +76,15 @@ async fn a_superseding_survives_the_failure_of_each_task_and_its_former_owner_is
     scene.passes(&former, "LaunchGreen", 2).await;
     former.stop().await.expect("it is stopped");
     // When every Task of the next one fails before its effect and after it (its wait for the former one cut short)
-    let definition = scene.cloud.definition().await.expect("the definition");
-    let whole = Variant::of(definition).wait_seconds("WaitOutOwner", 3);
     let mut input = hasty();
     input["green"] = json!({"launchTemplateVersion": "1"});
-    let broken = fail_every_task_of(&scene.cloud, whole, Some("fragile"), &input, LIMIT)
-        .await
-        .expect("redriven to the end");
+    let breaking = breaking_all(&scene, Some("fragile"), &input).await;
+    let broken = walked(breaking, roads::SUPERSEDING).await;
     // Then it is promoted, and nothing is left of the former one
     scene.promoted(&broken.last).await;
     let strays = scene.cloud.strays(&["fragile"]).await.expect("instances");
     assert_eq!(strays, []);
-    spared_none(&broken, &["SupersedeOwner", "ClearGreen"]).await;
+    spared_none(&broken).await;
     // And a redrive of the former one gets nowhere while another deployment owns the service
     let mut busy = scene.busy("busy").await;
     let owner = scene.deploy(&input).await;
@@ -175,14 +161,10 @@ async fn a_redrive_of_a_deployment_that_owns_nothing_any_more_changes_nothing() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_fails_at_each_task_and_still_touches_nothing() {
     let scene = Scene::of_three_blue_servers().await;
-    let broken = fail_every_task(&scene.cloud, None, &json!({"dryRun": true}), LIMIT)
-        .await
-        .expect("redriven to the end");
+    let breaking = breaking_all(&scene, None, &json!({"dryRun": true})).await;
+    let broken = walked(breaking, roads::DRY_RUN).await;
     assert_eq!(broken.standing.error, None);
-    assert_eq!(
-        broken.tasks.first().map(String::as_str),
-        Some("PlanDeployment")
-    );
+    spared_none(&broken).await;
     scene.untouched().await;
     scene.ends().await;
 }

@@ -169,6 +169,21 @@ impl Scene {
         );
     }
 
+    /// Then the deployment has changed nothing after all: the servers that were blue at the start have all weight and take
+    /// sessions, green is gone, the service is free.
+    pub(crate) async fn serves_as_before(&self, outcome: &str) {
+        let weights = self.cloud.weights().await.expect("weights");
+        assert_eq!(weights, (Some(100), Some(0)));
+        let mut blue = self.blue.clone();
+        blue.sort();
+        assert_eq!(self.running("tunnel-a").await, blue);
+        assert_eq!(self.running("tunnel-b").await, Vec::<String>::new());
+        for (instance, report) in self.cloud.reports().await {
+            assert_eq!(report.expect("a report").admission, "open", "{instance}");
+        }
+        self.released(outcome).await;
+    }
+
     /// When deployments run one after another, each one's green the next one's blue: all are promoted.
     pub(crate) async fn deployed_in_turn(&self, inputs: &[Value]) -> Vec<Execution> {
         let mut executions = Vec::new();

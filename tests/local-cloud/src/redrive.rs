@@ -10,7 +10,7 @@
 //!   the emulator lacks, is put in as a literal; retries are counted anew, as on AWS;
 //! - the definition is the one that the execution ran with. So is AWS's.
 //!
-//! On this stand the Tasks that fail on purpose: [`fail_every_task`] breaks each in turn and redrives.
+//! On this stand the Tasks that fail on purpose: [`Breaking`] breaks each in turn and redrives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,7 +44,16 @@ pub struct TaskEntries {
     pub last: Value,
 }
 
-/// How a deployment ended of which every Task failed twice.
+/// A Task that has just failed on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its name.
+    pub task: String,
+    /// Whether its effect is there, and only its reply was lost.
+    pub took_effect: bool,
+}
+
+/// How a deployment ended whose Tasks failed twice.
 #[derive(Clone, Debug)]
 pub struct Broken {
     /// How the last redrive ended.
@@ -188,71 +197,101 @@ pub async fn tasks_entered(execution: &Execution) -> Result<Vec<TaskEntries>> {
     Ok(tasks_entered_in(&execution.history().await?))
 }
 
-/// Runs one deployment in which each Task fails twice when it is first reached: once before its effect and once after
-/// it, the reply lost. Each time the execution is redriven, until it ends otherwise.
+/// One deployment in which Tasks fail twice when they are first reached: once before their effect and once after it, the
+/// reply lost. Each time the execution is redriven, until it ends otherwise.
 ///
-/// Executions that it starts itself (continuations) run unbroken. `limit` is for each stretch between two failures.
-///
-/// # Errors
-/// If Step Functions refuses, or a stretch takes longer than `limit`.
-pub async fn fail_every_task(
-    cloud: &LocalCloud,
-    name: Option<&str>,
-    input: &Value,
+/// Executions that it starts itself (continuations) run unbroken.
+#[derive(Debug)]
+pub struct Breaking<'a> {
+    cloud: &'a LocalCloud,
+    whole: Variant,
     limit: Duration,
-) -> Result<Broken> {
-    let whole = Variant::of(cloud.definition().await?);
-    fail_every_task_of(cloud, whole, name, input, limit).await
+    failures: BTreeMap<String, u8>,
+    pending: Option<Entry>,
+    tasks: Vec<String>,
+    executions: Vec<Execution>,
+    last: Execution,
 }
 
-/// As [`fail_every_task`], of a variant, such as one whose long Waits are short.
-///
-/// # Errors
-/// If Step Functions refuses, or a stretch takes longer than `limit`.
-pub async fn fail_every_task_of(
-    cloud: &LocalCloud,
-    whole: Variant,
-    name: Option<&str>,
-    input: &Value,
-    limit: Duration,
-) -> Result<Broken> {
-    let mut failures: BTreeMap<String, u8> =
-        whole.tasks().into_iter().map(|task| (task, 0)).collect();
-    let first = cloud
-        .start_variant(&broken(whole.clone(), &failures), name, input)
-        .await?;
-    let whole = whole.known_as(first.arn());
-    let (mut tasks, mut executions) = (Vec::new(), vec![first.clone()]);
-    let mut last = first;
-    loop {
-        let standing = last.ended(limit).await?;
-        let on_purpose = standing
-            .cause
-            .as_ref()
-            .is_some_and(|cause| cause.contains(ON_PURPOSE));
-        if standing.status != ExecutionStatus::Failed || !on_purpose {
-            return Ok(Broken {
-                standing,
-                last,
-                tasks,
-                executions,
-            });
-        }
-        let Entry { state, input } = interrupted(&last).await?;
-        let failed = failures.entry(state.clone()).or_default();
-        *failed += 1;
-        if *failed == 2 {
-            tasks.push(state.clone());
-        }
-        let variant = broken(whole.clone(), &failures).start_at(&state);
-        last = cloud
-            .start_variant(&variant, Some(last.name()), &input)
+impl<'a> Breaking<'a> {
+    /// Starts it; `tasks` fail, of a definition that may be a variant, such as one whose long Waits are short. `limit` is
+    /// for each stretch between two failures.
+    ///
+    /// # Errors
+    /// If Step Functions refuses, or one of `tasks` is none.
+    pub async fn start(
+        cloud: &'a LocalCloud,
+        whole: Variant,
+        tasks: &[impl AsRef<str>],
+        name: Option<&str>,
+        input: &Value,
+        limit: Duration,
+    ) -> Result<Self> {
+        let tasks = tasks.iter().map(|task| (task.as_ref().to_owned(), 0));
+        let failures: BTreeMap<String, u8> = tasks.collect();
+        let last = cloud
+            .start_variant(&broken(whole.clone(), &failures), name, input)
             .await?;
-        executions.push(last.clone());
+        Ok(Self {
+            cloud,
+            whole: whole.known_as(last.arn()),
+            limit,
+            failures,
+            pending: None,
+            tasks: Vec::new(),
+            executions: vec![last.clone()],
+            last,
+        })
+    }
+
+    /// Redrives it if it has failed on purpose, and waits until it does so again: the moment to change the world. `None`
+    /// once it has ended otherwise.
+    ///
+    /// # Errors
+    /// If Step Functions refuses, or the stretch takes longer than the limit.
+    pub async fn next_failure(&mut self) -> Result<Option<Failure>> {
+        if let Some(Entry { state, input }) = self.pending.take() {
+            self.whole = self.whole.clone().redriven_once_more();
+            let variant = broken(self.whole.clone(), &self.failures).start_at(&state);
+            let name = Some(self.last.name());
+            self.last = self.cloud.start_variant(&variant, name, &input).await?;
+            self.executions.push(self.last.clone());
+        }
+        let standing = self.last.ended(self.limit).await?;
+        let cause = standing.cause.unwrap_or_default();
+        if standing.status != ExecutionStatus::Failed || !cause.contains(ON_PURPOSE) {
+            return Ok(None);
+        }
+        let entry = interrupted(&self.last).await?;
+        let failed = self.failures.entry(entry.state.clone()).or_default();
+        *failed += 1;
+        let failure = Failure {
+            task: entry.state.clone(),
+            took_effect: *failed == 2,
+        };
+        if failure.took_effect {
+            self.tasks.push(entry.state.clone());
+        }
+        self.pending = Some(entry);
+        Ok(Some(failure))
+    }
+
+    /// Redrives it as often as it fails on purpose, and says how it ended.
+    ///
+    /// # Errors
+    /// As [`Breaking::next_failure`].
+    pub async fn ended(mut self) -> Result<Broken> {
+        while self.next_failure().await?.is_some() {}
+        Ok(Broken {
+            standing: self.last.standing().await?,
+            last: self.last,
+            tasks: self.tasks,
+            executions: self.executions,
+        })
     }
 }
 
-/// Breaks every Task as its count of failures so far has it: before the effect, after it, not at all.
+/// Breaks the Tasks as their counts of failures so far have it: before the effect, after it, not at all.
 fn broken(whole: Variant, failures: &BTreeMap<String, u8>) -> Variant {
     failures
         .iter()
