@@ -204,11 +204,14 @@ impl Scene {
     }
 
     /// When a former deployment's definition is entered again at each Task that it ever entered, with the first and the
-    /// last input that its history shows: how each of those ends. Whoever owns the service now must not notice.
+    /// last input that its history shows: how each of those ends. Whoever owns the service now must not notice. Waits are
+    /// short meanwhile, the owner's too.
     pub(crate) async fn redriven_at_every_task(
         &self,
         execution: &Execution,
     ) -> Vec<(String, Standing)> {
+        let emulators = self.cloud.emulators().expect("emulators");
+        emulators.set_wait_scale(0.1).await.expect("scaled");
         let mut standings = Vec::new();
         for task in tasks_entered(execution).await.expect("its history") {
             let again = task.last != task.first;
@@ -223,6 +226,7 @@ impl Scene {
                 standings.push((task.state.clone(), standing));
             }
         }
+        emulators.set_wait_scale(1.0).await.expect("scaled");
         standings
     }
 
