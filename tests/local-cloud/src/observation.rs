@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clients::Clients;
 use crate::error::{Error, Result};
 
-/// How often EC2 and ELB are asked.
-pub const EVERY: Duration = Duration::from_millis(200);
+/// How often EC2 and ELB are asked: answering costs moto, and reading costs us, more than anything else that runs here.
+pub const EVERY: Duration = Duration::from_millis(500);
 
 /// An instance as EC2 describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

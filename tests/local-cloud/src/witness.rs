@@ -1,6 +1,6 @@
 //! A witness: looks at EC2 and ELB while a deployment runs, and remembers the worst that it saw.
 //!
-//! Judges nothing; a scenario asserts on what it says. It sees what [`crate::observation`] publishes, five times a second.
+//! Judges nothing; a scenario asserts on what it says. It sees what [`crate::observation`] publishes, twice a second.
 
 use std::collections::{BTreeMap, BTreeSet};
 

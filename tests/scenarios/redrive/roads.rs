@@ -48,6 +48,7 @@ pub(super) const SUPERSEDING: Road = &[
     "DescribeOwner",
     "SupersedeOwner",
     "ClearGreen",
+    "LetClearedBlueGo",
 ];
 
 /// Nothing but reading.

@@ -80,7 +80,7 @@ impl LocalCloud {
         &self.service.balancer
     }
 
-    /// What EC2 and ELB say, kept up to date five times a second.
+    /// What EC2 and ELB say, kept up to date twice a second.
     pub fn observed(&self) -> watch::Receiver<Observation> {
         self.service.observed.clone()
     }
