@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::scene::{Scene, hasty};
 use crate::sessions::Seen;
-use roads::{breaking_all, spared_none, walked};
+use roads::{breaking_all, loses_the_reply_of, spared_none, walked};
 
 mod drain;
 mod roads;
@@ -28,14 +28,18 @@ fn is_told_that_it_is_late(task: &str, standing: &Standing) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promotion_survives_the_failure_of_each_task_before_its_effect_and_after_it() {
-    // Given idle sessions and a witness
+    // Given idle sessions, a busy one and a witness
     let scene = Scene::of_three_blue_servers().await;
     let idle = scene.idle(6).await;
+    let mut busy = scene.busy("busy").await;
     let witness = scene.cloud.witness();
     // When every Task of a deployment fails once before its effect and once after it, and is redriven each time
     let input = json!({"bake": {"seconds": 10}, "drain": {"settleSeconds": 1}});
-    let breaking = breaking_all(&scene, Some("fragile"), &input).await;
-    let broken = walked(breaking, roads::PROMOTION).await;
+    let mut fragile = breaking_all(&scene, Some("fragile"), &input).await;
+    loses_the_reply_of(&mut fragile, "TerminateBlue").await;
+    scene.all_still_busy([&busy]);
+    busy.leave();
+    let broken = walked(fragile, roads::PROMOTION).await;
     // Then it is promoted as if nothing had happened, under one claim
     scene.all_handed_over(&idle).await;
     scene.promoted(&broken.last).await;
@@ -60,8 +64,8 @@ async fn a_rejection_survives_the_failure_of_each_task_before_its_effect_and_aft
     let bad = bad.expect("a version").to_string();
     // When every Task of its deployment fails before its effect and after it
     let input = json!({"green": {"launchTemplateVersion": bad, "healthySeconds": 10}});
-    let breaking = breaking_all(&scene, Some("fragile"), &input).await;
-    let broken = walked(breaking, roads::REJECTION).await;
+    let fragile = breaking_all(&scene, Some("fragile"), &input).await;
+    let broken = walked(fragile, roads::REJECTION).await;
     // Then green is rejected and gone all the same, and nobody has noticed
     scene.fails_with(&broken.last, "GreenRejected").await;
     scene.released("GreenRejected").await;
@@ -89,8 +93,8 @@ async fn a_superseding_survives_the_failure_of_each_task_and_its_former_owner_is
     // When every Task of the next one fails before its effect and after it (its wait for the former one cut short)
     let mut input = hasty();
     input["green"] = json!({"launchTemplateVersion": "1"});
-    let breaking = breaking_all(&scene, Some("fragile"), &input).await;
-    let broken = walked(breaking, roads::SUPERSEDING).await;
+    let fragile = breaking_all(&scene, Some("fragile"), &input).await;
+    let broken = walked(fragile, roads::SUPERSEDING).await;
     // Then it is promoted, and nothing is left of the former one
     scene.promoted(&broken.last).await;
     let strays = scene.cloud.strays(&["fragile"]).await.expect("instances");
@@ -170,8 +174,8 @@ async fn a_redrive_of_a_deployment_that_owns_nothing_any_more_changes_nothing() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_fails_at_each_task_and_still_touches_nothing() {
     let scene = Scene::of_three_blue_servers().await;
-    let breaking = breaking_all(&scene, None, &json!({"dryRun": true})).await;
-    let broken = walked(breaking, roads::DRY_RUN).await;
+    let fragile = breaking_all(&scene, None, &json!({"dryRun": true})).await;
+    let broken = walked(fragile, roads::DRY_RUN).await;
     assert_eq!(broken.standing.error, None);
     spared_none(&broken).await;
     scene.untouched().await;

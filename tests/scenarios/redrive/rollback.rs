@@ -8,17 +8,19 @@ use crate::scene::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_survives_the_failure_of_each_task_and_a_blue_server_that_hangs_meanwhile() {
-    // Given a quiet alarm, a busy session, and a blue server that neither that session nor its request needs
+    // Given a quiet alarm, a busy session on blue, and a blue server that neither that session nor its request needs
     let scene = Scene::of_three_blue_servers().await;
     let (cloud, host) = (&scene.cloud, scene.cloud.host());
     cloud.put_alarm("errors").await.expect("an alarm");
     cloud.set_alarm("errors", State::Ok).await.expect("quiet");
-    let busy = scene.busy("busy").await;
+    let on_blue = scene.busy("on-blue").await;
     let witness = cloud.witness();
     let in_use = scene.in_use().await;
     let unused = |instance: &&String| !in_use.contains(*instance);
     let hanging = scene.blue().iter().find(unused).expect("one of three");
-    // When every Task on the road fails, and in the bake that server hangs and the alarm fires
+    let emulators = cloud.emulators().expect("emulators");
+    emulators.set_wait_scale(0.3).await.expect("scaled");
+    // When every Task on the road fails; in the bake somebody gets busy on green, that server hangs and the alarm fires
     let input = json!({
         "bake": {"seconds": 600, "alarms": ["errors"]},
         "drain": {"settleSeconds": 1, "pollSeconds": 2},
@@ -27,6 +29,7 @@ async fn a_rollback_survives_the_failure_of_each_task_and_a_blue_server_that_han
     let mut fragile = breaking(&scene, ROLLBACK, "fragile", &input).await;
     loses_the_reply_of(&mut fragile, "RecordProgress").await;
     assert_eq!(cloud.record().await.expect("a record")["stage"], "baking");
+    let mut on_green = scene.busy("on-green").await;
     host.stop(hanging).expect("it hangs");
     cloud
         .set_alarm("errors", State::Alarm)
@@ -37,11 +40,15 @@ async fn a_rollback_survives_the_failure_of_each_task_and_a_blue_server_that_han
     let weights = cloud.weights().await.expect("weights");
     assert_eq!(weights, (Some(100), Some(0)));
     host.resume(hanging).expect("it goes on");
+    loses_the_reply_of(&mut fragile, "TerminateBlue").await;
+    scene.all_still_busy([&on_blue, &on_green]);
+    assert!(scene.lives(&on_green.server));
+    on_green.leave();
     let broken = walked(fragile, ROLLBACK).await;
-    // Then blue serves as before, all of it, green is gone, and nobody busy has noticed
+    // Then blue serves as before, all of it, green is gone, and nobody busy has noticed on either side
     scene.fails_with(&broken.last, "RolledBack").await;
     scene.serves_as_before("RolledBack").await;
-    scene.all_still_busy([&busy]);
+    scene.all_still_busy([&on_blue]);
     let record = cloud.record().await.expect("a record");
     assert_eq!(record["epoch"], "2", "one claim, one rollback: {record:?}");
     let seen = witness.testimony().await.expect("a testimony");
