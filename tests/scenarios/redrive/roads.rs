@@ -1,4 +1,5 @@
-//! The roads through the state machine, and the Tasks that fail on each: together they are all that there are.
+//! The roads through the state machine: the Tasks that fail on each, together all that there are, and the steps that
+//! walk one.
 
 use std::collections::BTreeSet;
 
