@@ -178,8 +178,11 @@ impl Scene {
         blue.sort();
         assert_eq!(self.running("tunnel-a").await, blue);
         assert_eq!(self.running("tunnel-b").await, Vec::<String>::new());
+        // Of blue's alone: the list of who runs is half a second old, and green has just ended.
         for (instance, report) in self.cloud.reports().await {
-            assert_eq!(report.expect("a report").admission, "open", "{instance}");
+            if blue.contains(&instance) {
+                assert_eq!(report.expect("a report").admission, "open", "{instance}");
+            }
         }
         self.released(outcome).await;
     }

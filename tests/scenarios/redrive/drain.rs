@@ -5,7 +5,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_local_cloud::Execution;
 use serde_json::Value;
 
-use super::roads::{ADOPTED, DETACHED, breaking, loses_the_reply_of, walked};
+use super::roads::{ADOPTED, DETACHED, breaking, breaking_again, loses_the_reply_of, walked};
 use crate::scene::{Scene, hasty};
 
 /// The input that an execution was started with.
@@ -45,7 +45,7 @@ async fn a_detached_drain_and_a_late_release_survive_the_failure_of_each_task() 
     // When that one stops, and is started again with every Task failing
     part.stop().await.expect("it is stopped");
     let input = input_of(&part).await;
-    let mut adopted = breaking(&scene, ADOPTED, name, &input).await;
+    let mut adopted = breaking_again(&scene, ADOPTED, &part, &input).await;
     loses_the_reply_of(&mut adopted, "TerminateBlue").await;
     scene.all_still_busy([&on_blue]);
     on_blue.leave();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use ebbtide_local_cloud::Execution;
 use ebbtide_local_cloud::redrive::{Breaking, Broken, Failure};
 use ebbtide_local_cloud::variant::Variant;
 use serde_json::Value;
@@ -150,6 +151,20 @@ pub(super) async fn breaking<'a>(
 ) -> Breaking<'a> {
     let whole = without_long_waits(scene).await;
     let started = Breaking::start(&scene.cloud, whole, road, Some(name), input, LIMIT);
+    started.await.expect("it starts")
+}
+
+/// When an execution that was stopped is started again from its recorded input, as the very same one, with the Tasks of a
+/// road failing before their effect and after it.
+pub(super) async fn breaking_again<'a>(
+    scene: &'a Scene,
+    road: Road,
+    execution: &Execution,
+    input: &Value,
+) -> Breaking<'a> {
+    let whole = without_long_waits(scene).await.known_as(execution.arn());
+    let name = Some(execution.name());
+    let started = Breaking::start(&scene.cloud, whole, road, name, input, LIMIT);
     started.await.expect("it starts")
 }
 
