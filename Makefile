@@ -78,7 +78,8 @@ unit: ## unit, handler and protocol tests
 scenarios: $(VENV)/installed build ## whole deployments on the local cloud
 	cargo test --locked --quiet --workspace --test error_names
 	cargo test --locked --quiet --workspace --test local_cloud -- --ignored
-	cargo test --locked --workspace --test scenarios
+	# Most of a scenario is waiting: three at once for every core.
+	cargo test --locked --workspace --test scenarios -- --test-threads $$((3 * $$(nproc)))
 
 .PHONY: workflow
 workflow: $(VENV)/installed ## draw the state machine into docs/operating.md
