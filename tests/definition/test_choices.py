@@ -258,7 +258,7 @@ def test_the_first_pass_has_no_earlier_output_and_still_evaluates(state, switch,
     defined(states()[state]["Arguments"], {**FIRST_PASS, "switch": switch, **earlier}, {"Execution": {}})
 
 
-CHECK = {"busy": 1, "idle": 0, "servers": 1, "sealed": [], "gone": 0, "unknownCount": 0, "oldestBusySeconds": 3, "waitingFor": "w", "forecast": {"text": "f"}, "deadlineAt": None, "closed": 0}
+CHECK = {"busy": 1, "idle": 0, "servers": 1, "sealed": [], "gone": 0, "unknownCount": 0, "oldestBusySeconds": 3, "worst": [], "unknown": [], "waitingFor": "w", "forecast": {"text": "f"}, "deadlineAt": None, "closed": 0}
 
 
 @pytest.mark.parametrize("state", ["RecordProgress", "TerminateBlue", "RecordOutcome", "ReleaseService", "RollBack", "ContinueDrain", "LetBlueGo", "ConfirmSwitch"])

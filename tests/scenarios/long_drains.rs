@@ -41,6 +41,7 @@ async fn continuation(scene: &Scene, known: &[&str]) -> Execution {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_past_its_deadline_fails_cuts_nobody_and_goes_on_when_redriven() {
     let scene = Scene::of_three_blue_servers().await;
+    let witness = scene.cloud.witness();
     let mut busy = scene.busy("busy").await;
     let in_use = scene.in_use().await;
     // Given a session that outlasts the deadline
@@ -65,12 +66,14 @@ async fn a_drain_past_its_deadline_fails_cuts_nobody_and_goes_on_when_redriven()
     let again = scene.cloud.redrive(&execution).await.expect("a redrive");
     // Then it ends well
     scene.promoted(&again).await;
+    scene.minimum_held(witness, &[execution.name()]).await;
     scene.ends().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hung_server_that_the_operator_terminates_lets_a_redrive_end() {
     let scene = Scene::of_three_blue_servers().await;
+    let witness = scene.cloud.witness();
     let execution = scene.deploy(&deadline(30)).await;
     scene.passes(&execution, "HoldBlueAgain", 1).await;
     // Given a blue server that hangs until the deadline is over
@@ -90,12 +93,14 @@ async fn a_hung_server_that_the_operator_terminates_lets_a_redrive_end() {
         .expect("it is terminated");
     let again = scene.cloud.redrive(&execution).await.expect("a redrive");
     scene.promoted(&again).await;
+    scene.minimum_held(witness, &[execution.name()]).await;
     scene.ends().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_detached_drain_lets_the_pipeline_go_and_keeps_the_lock() {
     let scene = Scene::of_three_blue_servers().await;
+    let witness = scene.cloud.witness();
     let mut busy = scene.busy("busy").await;
     let mut input = hasty();
     input["drain"]["detached"] = json!(true);
@@ -136,6 +141,7 @@ async fn a_detached_drain_lets_the_pipeline_go_and_keeps_the_lock() {
         (item["outcome"].as_str(), item["parts"].as_str()),
         ("Promoted", "2")
     );
+    scene.minimum_held(witness, &[first.name()]).await;
     scene.ends().await;
 }
 
@@ -147,6 +153,7 @@ async fn a_drain_longer_than_a_history_goes_on_in_a_new_execution() {
         ..Options::default()
     };
     let scene = Scene::with(options).await;
+    let witness = scene.cloud.witness();
     let mut busy = scene.busy("busy").await;
     let first = scene.deploy(&hasty()).await;
     // When the drain takes more than ten
@@ -165,5 +172,6 @@ async fn a_drain_longer_than_a_history_goes_on_in_a_new_execution() {
             standing.describe(None)
         );
     }
+    scene.minimum_held(witness, &[first.name()]).await;
     scene.ends().await;
 }

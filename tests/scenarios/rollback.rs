@@ -105,6 +105,7 @@ async fn an_alarm_in_mid_bake_rolls_back_and_cuts_nobody_on_either_side() {
         .set_alarm("errors", State::Ok)
         .await
         .expect("it is quiet");
+    let witness = scene.cloud.witness();
     let _idle = scene.idle(3).await;
     let mut on_blue = scene.busy("on-blue").await;
     // Given a deployment in its bake, with a busy session on both sides
@@ -130,6 +131,7 @@ async fn an_alarm_in_mid_bake_rolls_back_and_cuts_nobody_on_either_side() {
     assert!(scene.lives(&on_green.server));
     on_green.leave();
     rolled_back(&scene, &execution, "in state ALARM: errors").await;
+    scene.minimum_held(witness, &[]).await;
     assert_eq!(on_blue.seen(), Seen::Asked);
     on_blue.leave();
     scene.ends().await;
@@ -166,6 +168,7 @@ async fn late_drain_order_is_refused(scene: &Scene) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_rolls_back_a_deployment_that_bakes() {
     let scene = Scene::of_three_blue_servers().await;
+    let witness = scene.cloud.witness();
     let mut busy = scene.busy("busy").await;
     let execution = scene.deploy(&long_bake()).await;
     scene.passes(&execution, "CheckDrained", 1).await;
@@ -175,6 +178,7 @@ async fn an_operator_rolls_back_a_deployment_that_bakes() {
     assert_eq!(standing.error, None, "{}", standing.describe(None));
     // Then it is rolled back, the busy session lives, and asking once more is refused
     rolled_back(&scene, &execution, "an operator asked for it").await;
+    scene.minimum_held(witness, &[]).await;
     assert_eq!(busy.seen(), Seen::Asked);
     let late = scene.deploy(&json!({"rollBack": execution.name()})).await;
     let cause = scene.fails_with(&late, "PreflightRefused").await;
@@ -235,6 +239,7 @@ async fn an_alarm_after_the_first_seal_changes_nothing() {
         .set_alarm("errors", State::Ok)
         .await
         .expect("it is quiet");
+    let witness = scene.cloud.witness();
     let mut busy = scene.busy("busy").await;
     let execution = scene.deploy(&watched(crate::scene::hasty())).await;
     // Given servers that have sealed and are gone
@@ -252,6 +257,7 @@ async fn an_alarm_after_the_first_seal_changes_nothing() {
     assert_eq!(busy.seen(), Seen::Asked);
     busy.leave();
     scene.promoted(&execution).await;
+    scene.minimum_held(witness, &[execution.name()]).await;
     let states = execution.states().await.expect("a history");
     assert!(!states.iter().any(|state| state == "RollBack"));
     scene.ends().await;

@@ -11,6 +11,7 @@ use ebbtide_local_cloud::host::ProcessState;
 use ebbtide_local_cloud::options::Options;
 use ebbtide_local_cloud::redrive::tasks_entered;
 use ebbtide_local_cloud::wait::{Seen as Look, until};
+use ebbtide_local_cloud::witness::Witness;
 use ebbtide_local_cloud::{LocalCloud, Result};
 use serde_json::{Value, json};
 
@@ -231,6 +232,15 @@ impl Scene {
         }
         emulators.set_wait_scale(1.0).await.expect("scaled");
         standings
+    }
+
+    /// Then groups with weight never had fewer than three healthy targets, and nothing runs that nobody owns: what is
+    /// tagged with a deployment is one of `serving`'s.
+    pub(crate) async fn minimum_held(&self, witness: Witness, serving: &[&str]) {
+        let seen = witness.testimony().await.expect("a testimony");
+        assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
+        let strays = self.cloud.strays(serving).await.expect("instances");
+        assert_eq!(strays, []);
     }
 
     /// Then every one of these sessions is open, its request still in flight.
