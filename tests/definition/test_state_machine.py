@@ -133,6 +133,11 @@ def test_blue_serves_again_three_transitions_after_the_decision():
     assert states()["SwitchBack"]["Arguments"]["Payload"]["weights"] == {"blue": 100, "green": 0}
 
 
+def test_only_a_rollback_may_give_blue_a_larger_share():
+    switches = {name: states()[name]["Arguments"]["Payload"] for name, called in functions_called().items() if called == "SwitchTargetGroupFunction"}
+    assert {name for name, payload in switches.items() if payload["back"]} == {"SwitchBack"}
+
+
 def test_blue_opens_and_the_epoch_rises_before_weight_goes_back():
     assert "SwitchBack" not in reachable("PlanDeployment", without={"ResumeBlue"})
     assert "ResumeBlue" not in reachable("PlanDeployment", without={"RollBack", "TakeOver"})

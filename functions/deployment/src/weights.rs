@@ -48,6 +48,8 @@ pub struct Wanted {
     pub weights: Weights,
     /// How many healthy targets a group needs to be given weight.
     pub minimum_healthy: u32,
+    /// Whether this is the way back of a rollback, which alone gives blue a larger share than it has.
+    pub back: bool,
 }
 
 /// What the listener and the two groups show.
@@ -89,6 +91,18 @@ pub enum Refusal {
     /// TooFewHealthy is when blue has too few healthy targets to be given weight back (rule 5).
     #[error("blue {0}; mend its servers, then redrive")]
     TooFewHealthy(Shortage),
+    /// NotBack is when blue would get a larger share, and this is no rollback: a call that comes late by a step, with the
+    /// epoch of its own deployment, would send users back to servers that drain.
+    #[error(
+        "blue has weight {live_blue} beside green's {live_green}, and a deployment gives it no larger share but by rolling \
+         back; if somebody moved the weights, move them back, then redrive"
+    )]
+    NotBack {
+        /// Blue's weight now.
+        live_blue: u32,
+        /// Green's weight now.
+        live_green: u32,
+    },
     /// ForeignGroup is when somebody added a third target group to the action.
     #[error(
         "the forward action now names {0}, which is neither blue nor green; remove it, then redrive"
@@ -158,6 +172,12 @@ fn refuse_weights(seen: &Observation, wanted: &Wanted, live: Weights) -> Result<
         if !seen.switched {
             return Err(Refusal::NotMarked);
         }
+    }
+    if seen.switched && !wanted.back && weights.raises_blue(live) {
+        return Err(Refusal::NotBack {
+            live_blue: live.blue,
+            live_green: live.green,
+        });
     }
     // A blue that lost a server keeps the share it has, and can lose it: refusing either would be worse.
     if weights.raises_blue(live) {

@@ -31,6 +31,9 @@ pub struct Payload {
     /// How long a step lasts, in which both environments have weight.
     #[serde(default = "default_step_seconds")]
     pub step_seconds: u32,
+    /// Whether this is the way back of a rollback.
+    #[serde(default)]
+    pub back: bool,
     /// How long after the switch nothing is drained.
     pub settle_seconds: u32,
     /// How long both environments run after the switch.
@@ -115,6 +118,7 @@ pub async fn handle(cloud: &Cloud, payload: Payload, now: Timestamp) -> Result<S
         green: payload.green,
         weights: payload.weights,
         minimum_healthy: payload.minimum_healthy,
+        back: payload.back,
     };
     let blue_healthy = healthy(&cloud.groups.targets(&wanted.blue.target_group_arn).await?);
     let green_healthy = healthy(&cloud.groups.targets(&wanted.green.target_group_arn).await?);

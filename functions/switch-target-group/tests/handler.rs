@@ -26,6 +26,7 @@ fn payload(blue: u32, green: u32) -> Payload {
         green: environment("b"),
         weights: Weights { blue, green },
         minimum_healthy: 3,
+        back: false,
         step_seconds: 60,
         settle_seconds: 30,
         bake_seconds: 900,
@@ -243,6 +244,7 @@ async fn a_step_ends_counts_from_its_own_weights_and_is_kept_by_a_repeat() {
 fn back() -> Payload {
     Payload {
         bake_seconds: 0,
+        back: true,
         ..payload(100, 0)
     }
 }
@@ -258,6 +260,18 @@ async fn a_rollback_gives_blue_everything_whatever_has_become_of_green() {
         assert_eq!(switched.moments.settled_at, Some(at(30)));
         assert_eq!(switched.moments.baked_at, Some(at(0)));
         assert_eq!(switched.green_healthy, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_comes_late_by_a_step_sends_nobody_back_to_a_blue_that_drains() {
+    for (blue, green) in [(100, 0), (90, 10), (50, 50)] {
+        let fake = ready();
+        fake.world().weigh(&[("a", 0), ("b", 100)]);
+        let error = refused(&fake, payload(blue, green)).await;
+        assert_eq!(error, ErrorName::NotConfirmed);
+        assert_eq!(fake.world().weights(), (0, 100));
+        assert_eq!(fake.changes(), [""; 0]);
     }
 }
 

@@ -17,7 +17,50 @@ fn wanted(blue: u32, green: u32) -> Wanted {
         green: environment("green"),
         weights: Weights { blue, green },
         minimum_healthy: 3,
+        back: true,
     }
+}
+
+/// The same on the way forward.
+fn forward(blue: u32, green: u32) -> Wanted {
+    Wanted {
+        back: false,
+        ..wanted(blue, green)
+    }
+}
+
+#[test]
+fn a_call_that_is_late_by_a_step_gives_blue_nothing_back() {
+    for (live, late) in [
+        ((0, 100), (50, 50)),
+        ((0, 100), (100, 0)),
+        ((50, 50), (90, 10)),
+        ((50, 50), (100, 0)),
+    ] {
+        let refusal = Refusal::NotBack {
+            live_blue: live.0,
+            live_green: live.1,
+        };
+        let decision = decide(&at_weights(live), &forward(late.0, late.1));
+        assert_eq!(decision, Err(refusal), "{live:?} to {late:?}");
+        assert!(changes(&decide(&at_weights(live), &wanted(late.0, late.1))));
+    }
+    for (live, step) in [
+        ((100, 0), (90, 10)),
+        ((90, 10), (50, 50)),
+        ((50, 50), (0, 100)),
+    ] {
+        assert!(changes(&decide(
+            &at_weights(live),
+            &forward(step.0, step.1)
+        )));
+        assert!(keeps(&decide(&at_weights(step), &forward(step.0, step.1))));
+    }
+    let attaching = Observation {
+        switched: false,
+        ..seen(&[("blue", 1)])
+    };
+    assert!(changes(&decide(&attaching, &forward(100, 0))));
 }
 
 /// A service that has switched, with these weights and three healthy targets on either side.
@@ -289,6 +332,17 @@ proptest! {
         }
         if share(&after) > share(&seen.forward) {
             prop_assert!(seen.blue_healthy >= minimum);
+        }
+    }
+
+    #[test]
+    fn without_a_rollback_blue_never_gets_a_larger_share_once_weights_may_have_moved(
+        seen in any_observation(), blue in weight(), green in weight()
+    ) {
+        let seen = Observation { switched: true, ..seen };
+        if let Ok(Decision::Change { groups, .. }) = decide(&seen, &forward(blue, green)) {
+            let after = Forward { groups, sticky: false };
+            prop_assert!(share(&after) <= share(&seen.forward));
         }
     }
 
