@@ -1,0 +1,255 @@
+//! A server of the world: its sessions, the state that `tunnel` decides admission with, and what its disk remembers.
+//!
+//! Admission is the reference server's own [`State`]. What `tunnel`'s control does around it (the epoch, what is kept
+//! before it is acknowledged, a restart) is async there and repeated here in its order.
+
+use ebbtide_deployment::report::{
+    Admission, Answer, Reading, Refusal, SessionReport, UnknownReason,
+};
+use tunnel::admission::{self, Event, Mode, State};
+
+use crate::variants::Variant;
+
+/// What has become of an instance and the server process on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Life {
+    /// Absent is when it has not been launched yet.
+    Absent,
+    /// Up is when the server answers.
+    Up,
+    /// Down is when the process is dead and the instance runs: nothing answers, and nothing is gone.
+    Down,
+    /// Gone is when EC2 calls the instance terminated.
+    Gone,
+}
+
+/// What a deployment may order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Order {
+    /// Take no new sessions, close idle ones.
+    Drain,
+    /// Take sessions again.
+    Resume,
+    /// Promise never to take one again.
+    Seal,
+}
+
+/// An order with its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sent {
+    /// What is ordered.
+    pub order: Order,
+    /// The sender's deployment.
+    pub deployment: u8,
+    /// The sender's epoch.
+    pub epoch: u8,
+}
+
+/// One instance and its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Server {
+    /// Its target group, 0 or 1.
+    pub group: u8,
+    /// What has become of it.
+    pub life: Life,
+    /// The reference server's admission state.
+    pub admission: State,
+    /// Sessions in use.
+    pub busy: u8,
+    /// Sessions open and unused.
+    pub idle: u8,
+    /// Requests carried for another server, which no session here counts.
+    pub carried: u8,
+    /// The highest epoch that the disk knows.
+    pub epoch: u8,
+    /// Whether the disk says sealed.
+    pub kept_seal: bool,
+    /// The order to seal that is being written.
+    pub sealing: Option<Sent>,
+    /// For which deployment it ever promised never to take a session again. The world's memory, not the server's.
+    pub promised: Option<u8>,
+    /// Whether its group had weight since it was launched. The world's memory.
+    pub served: bool,
+    /// Whether it is a target of its group.
+    pub registered: bool,
+    /// Which deployment's `ebbtide:deployment` tag it carries.
+    pub launched_by: Option<u8>,
+    /// Which deployment's `ebbtide:retiring` tag it carries.
+    pub retiring: Option<u8>,
+    /// An order that has been sent and is still under way.
+    pub late: Option<Sent>,
+}
+
+impl Server {
+    /// A server of `group` with no sessions.
+    pub fn new(group: u8, life: Life) -> Self {
+        Self {
+            group,
+            life,
+            admission: State::start(false),
+            busy: 0,
+            idle: 0,
+            carried: 0,
+            epoch: 0,
+            kept_seal: false,
+            sealing: None,
+            promised: None,
+            served: false,
+            registered: life == Life::Up,
+            launched_by: None,
+            retiring: None,
+            late: None,
+        }
+    }
+
+    /// Whether the instance exists and EC2 does not call it terminated.
+    pub fn is_live(&self) -> bool {
+        matches!(self.life, Life::Up | Life::Down)
+    }
+
+    /// Whether ending it would cut anything.
+    pub fn holds(&self) -> bool {
+        self.busy + self.idle + self.carried > 0
+    }
+
+    /// Whether it takes new sessions.
+    pub fn is_open(&self) -> bool {
+        self.life == Life::Up && self.registered && self.admission.mode == Mode::Open
+    }
+
+    /// Its report, as `tunnel` makes it: what is carried counts as busy, a seal is told once it is written.
+    pub fn report(&self, name: &str, variant: Variant) -> SessionReport {
+        let carried = if variant == Variant::CarriedNotCounted {
+            0
+        } else {
+            self.carried
+        };
+        SessionReport {
+            instance: name.to_owned(),
+            admission: match self.admission.mode {
+                Mode::Open => Admission::Open,
+                Mode::Draining | Mode::Sealing => Admission::Draining,
+                Mode::Sealed => Admission::Sealed,
+            },
+            epoch: u64::from(self.epoch),
+            busy: u64::from(self.busy + carried),
+            idle: u64::from(self.idle),
+            closed: 0,
+            oldest_busy_seconds: 0,
+        }
+    }
+
+    /// What reading it gives; a time-out is the caller's affair.
+    pub fn read(&self, name: &str, variant: Variant) -> Reading {
+        match self.life {
+            Life::Up => Reading::Report(self.report(name, variant)),
+            Life::Absent | Life::Down | Life::Gone => Reading::Unknown(UnknownReason::Refused),
+        }
+    }
+
+    /// Whether an order would have to wait for the one before, which is being written.
+    pub fn is_writing(&self) -> bool {
+        self.life == Life::Up && self.sealing.is_some()
+    }
+
+    /// Carries out an order. A seal has only begun then: [`Server::write`] ends it.
+    pub fn take(&mut self, sent: Sent, name: &str, variant: Variant) -> Answer {
+        if self.life != Life::Up {
+            return Answer::Unknown(UnknownReason::Refused);
+        }
+        if sent.epoch < self.epoch {
+            return Answer::Refused(Refusal::StaleEpoch, self.report(name, variant));
+        }
+        match self.obey(sent, variant) {
+            Ok(()) => Answer::Report(self.report(name, variant)),
+            Err(refusal) => {
+                let refusal = match refusal {
+                    admission::Refusal::InUse(_) => Refusal::InUse,
+                    _ => Refusal::Sealed,
+                };
+                Answer::Refused(refusal, self.report(name, variant))
+            }
+        }
+    }
+
+    fn obey(&mut self, sent: Sent, variant: Variant) -> Result<(), admission::Refusal> {
+        match sent.order {
+            Order::Drain => {
+                self.epoch = sent.epoch;
+                self.admission = self.admission.apply(Event::Drain)?;
+            }
+            Order::Resume if variant == Variant::SealedResumes => {
+                self.epoch = sent.epoch;
+                self.kept_seal = false;
+                self.admission.mode = Mode::Open;
+            }
+            Order::Resume => {
+                self.admission = self.admission.apply(Event::Resume)?;
+                self.epoch = sent.epoch;
+            }
+            Order::Seal => {
+                let begun = self.admission.apply(Event::BeginSeal)?;
+                if variant != Variant::SealNotAtomic {
+                    self.admission = begun;
+                }
+                self.sealing = Some(sent);
+            }
+        }
+        Ok(())
+    }
+
+    /// The seal is on the disk, and only now acknowledged and reported.
+    pub fn write(&mut self, variant: Variant) {
+        let Some(sent) = self.sealing.take() else {
+            return;
+        };
+        if variant == Variant::SealNotAtomic {
+            self.admission.mode = Mode::Sealed;
+        } else if let Ok(sealed) = self.admission.apply(Event::ConfirmSeal) {
+            self.admission = sealed;
+        }
+        self.epoch = sent.epoch;
+        self.kept_seal = true;
+        self.promised = Some(sent.deployment);
+    }
+
+    /// A session or a request comes; false if it was refused.
+    pub fn enter(&mut self, event: Event) -> bool {
+        match self.admission.apply(event) {
+            Ok(entered) => {
+                self.admission = entered;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// A session or a request ends.
+    pub fn leave(&mut self) {
+        if let Ok(left) = self.admission.apply(Event::Leave) {
+            self.admission = left;
+        }
+    }
+
+    /// The process dies, and with it what it carried.
+    pub fn crash(&mut self) {
+        self.life = Life::Down;
+        (self.busy, self.idle, self.carried) = (0, 0, 0);
+        self.sealing = None;
+        self.late = None;
+        self.admission = State::start(false);
+    }
+
+    /// The process starts again and reads its disk.
+    pub fn start(&mut self, variant: Variant) {
+        self.life = Life::Up;
+        self.admission = State::start(self.kept_seal && variant != Variant::SealForgotten);
+    }
+
+    /// The instance ends.
+    pub fn end(&mut self) {
+        self.crash();
+        self.life = Life::Gone;
+        self.registered = false;
+    }
+}
