@@ -1,16 +1,52 @@
-//! x
-use ebbtide_model::model::*;
-use ebbtide_model::variants::Variant;
-use stateright::*;
-fn main() {
-    let a: Vec<u8> = std::env::args().skip(1).map(|x| x.parse().unwrap_or(0)).collect();
-    let m = Deployments { name: "t", blue: a[0], green: a[1], launches: a[2], sessions: a[3], carried: a[4], faults: a[5], strays: a[6], minimum: 1, alarms: a[7] > 0, wishes: a[8] > 0, steps: &[100], second: [Second::Nobody, Second::TakesOver, Second::Deploys][a[9] as usize], variant: Variant::Shipped };
-    let t = std::time::Instant::now();
-    let c = m.checker().threads(1).target_state_count(30_000_000).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    println!("{:?} unique {} gen {} depth {} {:?} done {}", a, c.unique_state_count(), c.state_count(), c.max_depth(), t.elapsed(), c.is_done());
-    for (n, p) in c.discoveries() {
-        println!("{n}: {}", p.clone().into_actions().len());
-        if std::env::var("V").is_ok() { for (s, a) in p.into_vec() { println!("  {:?}\n     {:?}", s, a); } }
-        else { println!("   {:?}", p.into_actions()) }
+//! `make prove`: explores every configuration, and catches every broken variant. Fails unless all is as it should be.
+
+use std::process::ExitCode;
+
+use ebbtide_model::configurations::FULL;
+use ebbtide_model::proof;
+use ebbtide_model::properties::Rule;
+use ebbtide_model::variants::BROKEN;
+
+fn main() -> ExitCode {
+    let only: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
+    let mut good = true;
+    println!("The shipped rules, {} properties in every state:", Rule::ALWAYS.len() + 1);
+    for model in FULL.iter().filter(|model| wanted(model.name)) {
+        good &= explored(model);
     }
+    println!("The protocol without one of its mechanisms:");
+    for broken in BROKEN.iter().filter(|broken| wanted(broken.name)) {
+        match proof::catch(broken) {
+            Some((steps, story)) => {
+                println!("{}: caught in {steps} steps\n{story}", broken.name);
+            }
+            None => {
+                println!("{}: NOT CAUGHT", broken.name);
+                good = false;
+            }
+        }
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn explored(model: &ebbtide_model::model::Deployments) -> bool {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let explored = proof::explore(model, threads);
+    println!(
+        "  {:<32} {:>10} states, {:>11} steps, {:>3} deep, {:>6.1} s: {}",
+        model.name,
+        explored.states,
+        explored.steps,
+        explored.depth,
+        explored.took.as_secs_f64(),
+        if explored.violated.is_empty() { "all hold" } else { "VIOLATED" }
+    );
+    for (name, story) in &explored.violated {
+        println!("{name}:\n{story}");
+    }
+    for name in &explored.never {
+        println!("    never happens, so the rest may hold emptily: {name}");
+    }
+    explored.violated.is_empty() && explored.never.is_empty()
 }

@@ -1,9 +1,19 @@
-//! Model checking of the shipped rules.
+//! Model checking of the shipped rules: a world in which anything may happen at any moment, and what must hold in it.
+//!
+//! The Lambdas of this world call the decision functions of `functions/deployment`, its servers run the admission state
+//! of the reference server; the rest (the order of the workflow, AWS, users, faults) is modelled here. `docs/proof.md`
+//! says what that proves and what not.
+
 pub mod calls;
+mod canonical;
+pub mod configurations;
+pub mod ending;
 pub mod model;
 pub mod properties;
+pub mod proof;
 pub mod server;
 mod shipped;
+pub mod story;
 pub mod variants;
 mod workflow;
 pub mod world;

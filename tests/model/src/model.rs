@@ -11,7 +11,7 @@ use crate::server::{Life, Order, Sent, Server};
 use crate::shipped;
 use crate::variants::Variant;
 use crate::workflow;
-use crate::world::{At, Execution, Listed, Mark, Outcome, Recorded, Stage, Status, Task, World};
+use crate::world::{At, Execution, Listed, Mark, Recorded, Stage, Status, Task, World};
 
 /// Who may come beside the first execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -342,7 +342,10 @@ impl Deployments {
     /// Whether the owner is draining a group now, so that an operator may give up a server of it.
     fn is_drained(&self, world: &World, group: u8) -> bool {
         let execution = &world.executions[usize::from(world.record.execution)];
-        execution.retiring.group == group && execution.baked && execution.switched.is_some()
+// A rollback still needs blue: one that has lost too many waits for an operator to add servers and take it over.
+        let back = execution.rolling || execution.at == At::RollBack;
+        let needed = back && group == execution.blue;
+        execution.retiring.group == group && execution.baked && execution.switched.is_some() && !needed
     }
 
     fn mishaps(&self, world: &World, number: usize, actions: &mut Vec<Action>) {
@@ -669,11 +672,6 @@ impl Deployments {
     pub fn has_ended(world: &World) -> bool {
         world.record.owner.is_none()
     }
-
-    /// Whether every execution has ended as told.
-    pub fn outcome(world: &World) -> Option<Outcome> {
-        world.record.last.map(|(_, outcome)| outcome)
-    }
 }
 
 impl Model for Deployments {
@@ -708,7 +706,11 @@ impl Model for Deployments {
 
     fn next_state(&self, last: &World, action: Action) -> Option<World> {
         let mut world = last.clone();
-        (self.take(&mut world, action) && world != *last).then_some(world)
+        if !self.take(&mut world, action) {
+            return None;
+        }
+        world.forget_the_unread(self);
+        (world != *last).then_some(world)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
