@@ -75,6 +75,11 @@ definitions: $(VENV)/installed
 unit: ## unit, handler and protocol tests
 	cargo test --locked --quiet --workspace --exclude ebbtide-tests
 
+# One package and a profile of its own: it links no AWS SDK, so nothing of the other builds is compiled again.
+.PHONY: prove
+prove: ## try every order of events on a model of the shipped rules, and catch what is known to be wrong (minutes)
+	cargo run --locked --quiet --profile prove --package ebbtide-model --example prove
+
 scenarios: $(VENV)/installed build ## whole deployments on the local cloud
 	cargo test --locked --quiet --workspace --test error_names
 	cargo test --locked --quiet --workspace --test local_cloud -- --ignored

@@ -9,9 +9,13 @@ use ebbtide_model::variants::BROKEN;
 
 fn main() -> ExitCode {
     let only: Vec<String> = std::env::args().skip(1).collect();
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
+    let wanted =
+        |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
     let mut good = true;
-    println!("The shipped rules, {} properties in every state:", Rule::ALWAYS.len() + 1);
+    println!(
+        "The shipped rules, {} properties in every state:",
+        Rule::ALWAYS.len() + 1
+    );
     for model in FULL.iter().filter(|model| wanted(model.name)) {
         good &= explored(model);
     }
@@ -27,7 +31,11 @@ fn main() -> ExitCode {
             }
         }
     }
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn explored(model: &ebbtide_model::model::Deployments) -> bool {
@@ -40,7 +48,11 @@ fn explored(model: &ebbtide_model::model::Deployments) -> bool {
         explored.steps,
         explored.depth,
         explored.took.as_secs_f64(),
-        if explored.violated.is_empty() { "all hold" } else { "VIOLATED" }
+        if explored.violated.is_empty() {
+            "all hold"
+        } else {
+            "VIOLATED"
+        }
     );
     for (name, story) in &explored.violated {
         println!("{name}:\n{story}");

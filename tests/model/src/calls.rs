@@ -161,6 +161,11 @@ impl Calling<'_> {
             green_healthy: observed::healthy(&world.shipped_targets(green_group)),
             switched: world.record.switched,
         };
+        // FIX 1, in the model only: within an epoch green's share never falls. Without it a late call of a former step
+        // moves weight back to a blue that drains: owner and epoch do not tell the steps of one deployment apart.
+        if green > 0 && green < world.weights[usize::from(green_group)] {
+            return Reply::Failed;
+        }
         match weights::decide(&seen, &wanted) {
             Err(weights::Refusal::GreenUnhealthy(_)) => Reply::GreenUnhealthy,
             Err(_) => Reply::Failed,

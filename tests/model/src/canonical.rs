@@ -28,7 +28,8 @@ impl World {
         if model.variant != Variant::RecordNotRead {
             let record = self.record;
             self.strays.retain(|stray| {
-                let admitted = record.owner == Some(stray.deployment) && record.epoch == stray.epoch;
+                let admitted =
+                    record.owner == Some(stray.deployment) && record.epoch == stray.epoch;
                 let to_come = record.epoch < stray.epoch;
                 admitted || to_come || stray.ending.is_some() || !reads_record(stray)
             });
@@ -52,7 +53,10 @@ fn forget_document(execution: &mut Execution) {
             seen: None,
             epoch: 0,
             then_roll_back: false,
-            retiring: Listed { group: 0, servers: 0 },
+            retiring: Listed {
+                group: 0,
+                servers: 0,
+            },
             switched: None,
             age: 0,
             bakeless: false,
@@ -82,7 +86,11 @@ fn forget_payload(call: &mut Call) {
 /// Whether a call's first act is to read the record; the others speak to servers only.
 fn reads_record(call: &Call) -> bool {
     match call.task {
-        Task::Hold(_) | Task::LetGo(_) | Task::Switch(_) | Task::Launch | Task::Terminate { .. } => true,
+        Task::Hold(_)
+        | Task::LetGo(_)
+        | Task::Switch(_)
+        | Task::Launch
+        | Task::Terminate { .. } => true,
         Task::Test(_) | Task::Drain(_) | Task::Check(..) | Task::Resume(..) => false,
     }
 }

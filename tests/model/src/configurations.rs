@@ -24,7 +24,10 @@ const ONE: Deployments = Deployments {
 
 /// What `make test` explores, in seconds.
 pub const QUICK: [Deployments; 3] = [
-    Deployments { name: "quick: 1 + 1, a fault", ..ONE },
+    Deployments {
+        name: "quick: 1 + 1, a fault",
+        ..ONE
+    },
     Deployments {
         name: "quick: 1 + 1, a take-over",
         sessions: 0,
@@ -43,13 +46,57 @@ pub const QUICK: [Deployments; 3] = [
 
 /// What `make prove` explores.
 pub const FULL: [Deployments; 7] = [
-    Deployments { name: "1 + 1, 2 sessions, 3 faults", sessions: 2, faults: 3, strays: 2, ..ONE },
-    Deployments { name: "2 + 1, 2 faults", blue: 2, faults: 2, carried: 0, ..ONE },
-    Deployments { name: "2 + 2, 1 fault", blue: 2, green: 2, carried: 0, faults: 1, ..ONE },
-    Deployments { name: "1 + 1, steps and wishes", wishes: true, steps: &[50, 100], faults: 2, ..ONE },
-    Deployments { name: "1 + 1, Auto Scaling launches", launches: 1, carried: 0, faults: 2, ..ONE },
-    Deployments { name: "1 + 1, a take-over", second: Second::TakesOver, carried: 0, faults: 2, wishes: true, ..ONE },
-    Deployments { name: "1 + 1, two deployments", second: Second::Deploys, faults: 2, carried: 0, ..ONE },
+    Deployments {
+        name: "1 + 1, 2 sessions, 3 faults",
+        sessions: 2,
+        faults: 3,
+        strays: 2,
+        ..ONE
+    },
+    Deployments {
+        name: "2 + 1, 2 faults",
+        blue: 2,
+        faults: 2,
+        carried: 0,
+        ..ONE
+    },
+    Deployments {
+        name: "2 + 2, 1 fault",
+        blue: 2,
+        green: 2,
+        carried: 0,
+        faults: 1,
+        ..ONE
+    },
+    Deployments {
+        name: "1 + 1, steps and wishes",
+        wishes: true,
+        steps: &[50, 100],
+        faults: 2,
+        ..ONE
+    },
+    Deployments {
+        name: "1 + 1, Auto Scaling launches",
+        launches: 1,
+        carried: 0,
+        faults: 2,
+        ..ONE
+    },
+    Deployments {
+        name: "1 + 1, a take-over",
+        second: Second::TakesOver,
+        carried: 0,
+        faults: 2,
+        wishes: true,
+        ..ONE
+    },
+    Deployments {
+        name: "1 + 1, two deployments",
+        second: Second::Deploys,
+        faults: 2,
+        carried: 0,
+        ..ONE
+    },
 ];
 
 /// Where a broken variant is looked for: as little as shows it.

@@ -87,7 +87,9 @@ impl Graph {
                         continue;
                     };
                     let print = fingerprint(&reached);
-                    let to = *known.entry(print).or_insert_with(|| short(graph.parents.len()));
+                    let to = *known
+                        .entry(print)
+                        .or_insert_with(|| short(graph.parents.len()));
                     if !action.is_fault() {
                         graph.edges.push((from, to));
                     }

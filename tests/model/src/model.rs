@@ -342,10 +342,13 @@ impl Deployments {
     /// Whether the owner is draining a group now, so that an operator may give up a server of it.
     fn is_drained(&self, world: &World, group: u8) -> bool {
         let execution = &world.executions[usize::from(world.record.execution)];
-// A rollback still needs blue: one that has lost too many waits for an operator to add servers and take it over.
+        // A rollback still needs blue: one that has lost too many waits for an operator to add servers and take it over.
         let back = execution.rolling || execution.at == At::RollBack;
         let needed = back && group == execution.blue;
-        execution.retiring.group == group && execution.baked && execution.switched.is_some() && !needed
+        execution.retiring.group == group
+            && execution.baked
+            && execution.switched.is_some()
+            && !needed
     }
 
     fn mishaps(&self, world: &World, number: usize, actions: &mut Vec<Action>) {

@@ -33,33 +33,56 @@ pub struct Explored {
 pub fn explore(model: &Deployments, threads: usize) -> Explored {
     let began = Instant::now();
     let checker = model.clone().checker().threads(threads);
-    let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let checker = checker
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
     let mut violated: Vec<(String, String)> = Vec::new();
     let mut never = Vec::new();
     for property in model.properties() {
         let found = checker.discovery(property.name);
         match (property.expectation.discovery_is_failure(), found) {
             (true, Some(path)) => {
-                violated.push((property.name.to_owned(), story::tell(&path.into_vec(), property.name)));
+                violated.push((
+                    property.name.to_owned(),
+                    story::tell(&path.into_vec(), property.name),
+                ));
             }
             (false, None) => never.push(property.name),
             _ => {}
         }
     }
-    let (states, steps, depth) = (checker.unique_state_count(), checker.state_count(), checker.max_depth());
+    let (states, steps, depth) = (
+        checker.unique_state_count(),
+        checker.state_count(),
+        checker.max_depth(),
+    );
     // What the first check keeps is not needed by the second.
     drop(checker);
     if violated.is_empty() {
         let ending = ending::can_end(model);
         if let Some(way) = ending.stuck {
-            violated.push((Rule::CanEnd.name().to_owned(), story::tell(&way, Rule::CanEnd.name())));
+            violated.push((
+                Rule::CanEnd.name().to_owned(),
+                story::tell(&way, Rule::CanEnd.name()),
+            ));
         }
         if ending.states != states {
-            let counts = format!("{states} states by stateright, {} by the second count", ending.states);
+            let counts = format!(
+                "{states} states by stateright, {} by the second count",
+                ending.states
+            );
             violated.push(("both counts agree".to_owned(), counts));
         }
     }
-    Explored { states, steps, depth, took: began.elapsed(), violated, never }
+    Explored {
+        states,
+        steps,
+        depth,
+        took: began.elapsed(),
+        violated,
+        never,
+    }
 }
 
 /// The shortest counterexample of a broken variant: its length and its story; none if the variant was not caught.
@@ -70,7 +93,12 @@ pub fn catch(broken: &Broken) -> Option<(usize, String)> {
     } else {
         // One thread: only then is the first path found a shortest one.
         let wanted = HasDiscoveries::AnyOf(BTreeSet::from([broken.violates.name()]));
-        let checker = model.checker().threads(1).finish_when(wanted).spawn_bfs().join();
+        let checker = model
+            .checker()
+            .threads(1)
+            .finish_when(wanted)
+            .spawn_bfs()
+            .join();
         checker.discovery(broken.violates.name())?.into_vec()
     };
     Some((path.len() - 1, story::tell(&path, broken.violates.name())))

@@ -16,14 +16,23 @@ pub fn tell(path: &[(World, Option<Action>)], wrong: &str) -> String {
             continue;
         };
         let after = path.get(number + 1).map_or(world, |(after, _)| after);
-        let _ = writeln!(story, "  {:>3}. {}", number + 1, sentence(world, *action, after));
+        let _ = writeln!(
+            story,
+            "  {:>3}. {}",
+            number + 1,
+            sentence(world, *action, after)
+        );
     }
     let _ = writeln!(story, "       => broken: {wrong}");
     story
 }
 
 fn name(world: &World, number: usize) -> String {
-    let colour = if world.servers[number].group == world.record.blue { "blue" } else { "green" };
+    let colour = if world.servers[number].group == world.record.blue {
+        "blue"
+    } else {
+        "green"
+    };
     format!("{colour} {}", instance(number))
 }
 
@@ -43,15 +52,23 @@ fn sentence(world: &World, action: Action, after: &World) -> String {
     let has = |number| holds(after, number);
     match action {
         Action::Arrive(number) if has(number) == holds(world, number) => {
-            format!("{} refuses a new session, which the load balancer may still send", of(number))
+            format!(
+                "{} refuses a new session, which the load balancer may still send",
+                of(number)
+            )
         }
         Action::Arrive(number) => format!("a session comes: {}", has(number)),
-        Action::Straggle(number) => format!("a session comes although all had settled: {}", has(number)),
+        Action::Straggle(number) => {
+            format!("a session comes although all had settled: {}", has(number))
+        }
         Action::Rest(number) => format!("a session goes idle: {}", has(number)),
         Action::Use(number) => format!("an idle session is used: {}", has(number)),
         Action::Leave(number) => format!("a busy session ends: {}", has(number)),
         Action::Close(number) => format!("an idle session ends: {}", has(number)),
-        Action::Carry(number) => format!("a request comes to be carried for another server: {}", has(number)),
+        Action::Carry(number) => format!(
+            "a request comes to be carried for another server: {}",
+            has(number)
+        ),
         Action::Carried(number) => format!("a carried request ends: {}", has(number)),
         Action::Settle => "the load balancer has settled".to_owned(),
         Action::Tick => "time passes (settling, then half of the bake each)".to_owned(),
@@ -62,7 +79,9 @@ fn sentence(world: &World, action: Action, after: &World) -> String {
             format!("the process on {} starts again, {mode:?}", of(number))
         }
         Action::Deliver(number) => {
-            let late = world.servers[number].late.map(|sent| (sent.order, sent.epoch));
+            let late = world.servers[number]
+                .late
+                .map(|sent| (sent.order, sent.epoch));
             let mode = after.servers[number].admission.mode;
             match late {
                 Some((order, epoch)) => format!(
@@ -95,7 +114,11 @@ fn sentence(world: &World, action: Action, after: &World) -> String {
         Action::Begin(number, roll_back) => format!(
             "{} is started{}",
             execution(number),
-            if roll_back { " to take over and roll back" } else { "" }
+            if roll_back {
+                " to take over and roll back"
+            } else {
+                ""
+            }
         ),
         Action::Go(number, mishap) => went(world, number, mishap, after),
         Action::Stray(number) => {
@@ -126,7 +149,9 @@ fn went(world: &World, number: usize, mishap: Mishap, after: &World) -> String {
     let mishap = match mishap {
         Mishap::None => String::new(),
         Mishap::Unread(server) => format!("; {} does not answer in time", name(world, server)),
-        Mishap::Late(server) => format!("; the order to {} is on its way still", name(world, server)),
+        Mishap::Late(server) => {
+            format!("; the order to {} is on its way still", name(world, server))
+        }
         Mishap::Unheard(server) => format!("; the answer of {} is lost", name(world, server)),
         Mishap::Unanswered => "; its answer is lost, it will be done again".to_owned(),
     };
@@ -137,12 +162,22 @@ fn began(world: &World, number: usize, after: &World) -> String {
     let (before, now) = (&world.executions[number], &after.executions[number]);
     match before.at {
         At::SwitchTargetGroup | At::SwitchBack | At::ConfirmSwitch | At::ConfirmWeights => {
-            format!(": weights are {}/{}", after.weights[usize::from(before.blue)], after.weights[usize::from(1 - before.blue)])
+            format!(
+                ": weights are {}/{}",
+                after.weights[usize::from(before.blue)],
+                after.weights[usize::from(1 - before.blue)]
+            )
         }
         At::DrainIdle => {
             let modes: Vec<String> = after
                 .of(before.retiring.servers)
-                .map(|server| format!("{} is {:?}", name(after, server), after.servers[server].admission.mode))
+                .map(|server| {
+                    format!(
+                        "{} is {:?}",
+                        name(after, server),
+                        after.servers[server].admission.mode
+                    )
+                })
                 .collect();
             format!(": {}", modes.join(", "))
         }
@@ -156,15 +191,26 @@ fn began(world: &World, number: usize, after: &World) -> String {
                     .filter(|(_, mark)| **mark == Mark::ToAsk)
                     .map(|(server, _)| name(world, server))
                     .collect();
-                format!(" reads; {} counts nothing and will be asked to seal", asked.join(", "))
+                format!(
+                    " reads; {} counts nothing and will be asked to seal",
+                    asked.join(", ")
+                )
             }
             None => checked(world, now.sealed),
         },
-        At::TerminateBlue | At::RejectGreen | At::ClearGreen => match now.call.and_then(|call| call.ending) {
-            Some((chosen, _)) => format!(" reads the record and decides to end {}", names(world, chosen)),
-            None => " ends nobody".to_owned(),
-        },
-        At::RollBack => format!(" raises the epoch from {} to {}", world.record.epoch, after.record.epoch),
+        At::TerminateBlue | At::RejectGreen | At::ClearGreen => {
+            match now.call.and_then(|call| call.ending) {
+                Some((chosen, _)) => format!(
+                    " reads the record and decides to end {}",
+                    names(world, chosen)
+                ),
+                None => " ends nobody".to_owned(),
+            }
+        }
+        At::RollBack => format!(
+            " raises the epoch from {} to {}",
+            world.record.epoch, after.record.epoch
+        ),
         At::HoldBlue | At::HoldBlueAgain | At::HoldGreen | At::ListBlue => {
             format!(" lists {}", names(world, now.retiring.servers))
         }
@@ -181,13 +227,24 @@ fn checked(world: &World, sealed: u8) -> String {
 }
 
 fn names(world: &World, servers: u8) -> String {
-    let names: Vec<String> = world.of(servers).map(|server| name(world, server)).collect();
-    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+    let names: Vec<String> = world
+        .of(servers)
+        .map(|server| name(world, server))
+        .collect();
+    if names.is_empty() {
+        "nobody".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn done(world: &World, call: &Call, after: &World) -> String {
     match (call.ending, call.marks) {
-        (Some((chosen, Turn::Deregister)), _) => format!(" deregisters {}{}", names(world, chosen), cut(world, chosen)),
+        (Some((chosen, Turn::Deregister)), _) => format!(
+            " deregisters {}{}",
+            names(world, chosen),
+            cut(world, chosen)
+        ),
         (Some((_, Turn::Read)), _) => " reads the record once more".to_owned(),
         (Some((chosen, Turn::End)), _) => {
             let first = chosen & chosen.wrapping_neg();
@@ -220,5 +277,7 @@ fn cut(world: &World, servers: u8) -> String {
     let holding = world
         .of(servers)
         .filter(|server| world.servers[*server].holds() && world.servers[*server].life == Life::Up);
-    holding.map(|server| format!(", and cuts it: {}", holds(world, server))).collect()
+    holding
+        .map(|server| format!(", and cuts it: {}", holds(world, server)))
+        .collect()
 }
