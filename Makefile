@@ -58,7 +58,7 @@ $(VENV)/installed: tests/local-cloud/requirements.txt
 # ---- checks
 
 .PHONY: test lint definitions unit scenarios
-test: lint unit scenarios ## everything: lint, unit, definition and whole-workflow tests
+test: lint unit scenarios ## everything: lint, unit, model, definition and whole-workflow tests
 
 lint: $(VENV)/installed ## fmt, clippy with warnings denied, cfn-lint, sam validate, ASL and policy checks
 	cargo fmt --all --check

@@ -17,7 +17,7 @@ use crate::properties::Rule;
 use crate::server::{Life, Order, Sent, Server};
 use crate::shipped::{self, CONFIRMED, SERVICE, TICK, environment, instance, moment};
 use crate::variants::Variant;
-use crate::world::{Call, Listed, Mark, Task, Turn, World};
+use crate::world::{Call, Listed, Mark, Stage, Task, Turn, World};
 
 /// What goes wrong with one step, if anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -161,9 +161,7 @@ impl Calling<'_> {
             green_healthy: observed::healthy(&world.shipped_targets(green_group)),
             switched: world.record.switched,
         };
-        // FIX 1, in the model only: within an epoch green's share never falls. Without it a late call of a former step
-        // moves weight back to a blue that drains: owner and epoch do not tell the steps of one deployment apart.
-        if green > 0 && green < world.weights[usize::from(green_group)] {
+        if self.variant() != Variant::SharesFall && falls(world, green_group, green) {
             return Reply::Failed;
         }
         match weights::decide(&seen, &wanted) {
@@ -628,6 +626,14 @@ impl Calling<'_> {
         };
         Moments::count(CONFIRMED, weights, &spans)
     }
+}
+
+/// FIX 1, in the model only: within an epoch green's share never falls. Without it a late call of a former step, or of
+/// AttachGreen, moves weight back to a blue that drains: owner and epoch do not tell the steps of a deployment apart.
+fn falls(world: &World, green_group: u8, green: u8) -> bool {
+    let live = world.weights[usize::from(green_group)];
+    let back = world.record.switched && world.record.stage != Stage::RollingBack;
+    if green == 0 { back } else { green < live }
 }
 
 /// The two weights, by green's.

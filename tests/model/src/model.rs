@@ -217,7 +217,7 @@ impl Deployments {
         }
         let first = Execution {
             status: Status::Running,
-            at: At::TestGreen,
+            at: At::AttachGreen,
             deployment: 0,
             blue: 0,
             seen: None,

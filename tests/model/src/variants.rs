@@ -29,6 +29,8 @@ pub enum Variant {
     DrainUnsettled,
     /// RecordNotRead is when functions act without reading the service's record.
     RecordNotRead,
+    /// SharesFall is when a late call within an epoch may move weight back to blue: what is shipped today.
+    SharesFall,
     /// NotListedAgain is when the instances are listed once, and not again in every pass.
     NotListedAgain,
 }
@@ -45,7 +47,7 @@ pub struct Broken {
 }
 
 /// Every broken variant.
-pub const BROKEN: [Broken; 11] = [
+pub const BROKEN: [Broken; 12] = [
     broken(
         Variant::TimeoutIsZero,
         "a time-out is read as zero",
@@ -94,6 +96,11 @@ pub const BROKEN: [Broken; 11] = [
     broken(
         Variant::RecordNotRead,
         "the record is not read before acting",
+        Rule::MinimumServes,
+    ),
+    broken(
+        Variant::SharesFall,
+        "green's share may fall within an epoch",
         Rule::MinimumServes,
     ),
     broken(

@@ -31,6 +31,7 @@ pub(crate) fn call(model: &Deployments, world: &World, number: usize) -> Option<
             let (_, _, _, _, clearing) = execution.seen?;
             never_served(clearing?)
         }
+        At::AttachGreen => Task::Switch(0),
         At::LaunchGreen => Task::Launch,
         At::TestGreen => Task::Test(green_servers(world, green)),
         At::RejectGreen => never_served(execution.deployment),
@@ -132,6 +133,7 @@ fn answered(model: &Deployments, world: &World, execution: &mut Execution, reply
                 execution.seen = None;
             }
         }
+        (At::AttachGreen, Reply::Switched(_)) => execution.at = At::LaunchGreen,
         (At::LaunchGreen, Reply::Done) => execution.at = At::TestGreen,
         (At::TestGreen, Reply::Tested(accepted)) => {
             if accepted {
@@ -352,7 +354,7 @@ fn claim(world: &mut World, execution: &mut Execution, me: u8) {
     (record.switched, record.wish, record.clearing) = (false, false, None);
     record.blue = execution.blue;
     execution.seen = None;
-    execution.at = At::LaunchGreen;
+    execution.at = At::AttachGreen;
 }
 
 fn supersede(world: &mut World, execution: &mut Execution, me: u8) {
@@ -417,7 +419,7 @@ fn taken_over(execution: &mut Execution) -> At {
             execution.rejected = true;
             At::RejectGreen
         }
-        (false, false, _) => At::LaunchGreen,
+        (false, false, _) => At::AttachGreen,
         (true, _, true) => At::ListBlue,
         (true, _, false) => At::HoldBlue,
     }

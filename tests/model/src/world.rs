@@ -104,7 +104,9 @@ pub enum At {
     WaitOutExecution,
     /// ListBlue.
     ListBlue,
-    /// AttachGreen and LaunchGreen.
+    /// AttachGreen.
+    AttachGreen,
+    /// LaunchGreen.
     LaunchGreen,
     /// TestGreen.
     TestGreen,
