@@ -49,7 +49,11 @@ fn explored(model: &ebbtide_model::model::Deployments) -> bool {
         explored.depth,
         explored.took.as_secs_f64(),
         if explored.violated.is_empty() {
-            "all hold"
+            if model.window {
+                "nothing is cut"
+            } else {
+                "all hold"
+            }
         } else {
             "VIOLATED"
         }

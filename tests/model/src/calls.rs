@@ -146,6 +146,9 @@ impl Calling<'_> {
 
     fn switch(&self, world: &mut World, green: u8) -> Reply {
         let (blue_group, green_group) = (self.call.blue, 1 - self.call.blue);
+        if self.call.ending.is_some() {
+            return self.set(world, green);
+        }
         let wanted = Wanted {
             blue: environment(blue_group),
             green: environment(green_group),
@@ -168,17 +171,17 @@ impl Calling<'_> {
             Err(weights::Refusal::GreenUnhealthy(_)) => Reply::GreenUnhealthy,
             Err(_) => Reply::Failed,
             Ok(weights::Decision::Keep { .. }) => Reply::Switched(false),
-            Ok(weights::Decision::Change { groups, .. }) => {
-                self.changes(world);
-                for group in [0, 1] {
-                    let arn = environment(group).target_group_arn;
-                    let set = groups.iter().find(|set| set.target_group_arn == arn);
-                    let weight = set.map_or(0, |set| u8::try_from(set.weight).unwrap_or(100));
-                    world.set_weight(group, weight);
-                }
-                Reply::Switched(true)
-            }
+            Ok(weights::Decision::Change { .. }) if self.model.window => self.to_end(0, Turn::End),
+            Ok(weights::Decision::Change { .. }) => self.set(world, green),
         }
+    }
+
+    /// What `weights::decide` wants set is the two weights that were asked for.
+    fn set(&self, world: &mut World, green: u8) -> Reply {
+        self.changes(world);
+        world.set_weight(self.call.blue, 100 - green);
+        world.set_weight(1 - self.call.blue, green);
+        Reply::Switched(true)
     }
 
     fn launch(&self, world: &mut World) -> Reply {

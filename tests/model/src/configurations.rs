@@ -18,6 +18,7 @@ const ONE: Deployments = Deployments {
     alarms: true,
     wishes: false,
     steps: &[100],
+    window: false,
     second: Second::Nobody,
     variant: Variant::Shipped,
 };
@@ -45,7 +46,7 @@ pub const QUICK: [Deployments; 3] = [
 ];
 
 /// What `make prove` explores.
-pub const FULL: [Deployments; 6] = [
+pub const FULL: [Deployments; 7] = [
     Deployments {
         name: "1 + 1, 2 sessions, 3 faults",
         sessions: 2,
@@ -87,6 +88,12 @@ pub const FULL: [Deployments; 6] = [
         name: "1 + 1, two deployments",
         second: Second::Deploys,
         carried: 0,
+        faults: 2,
+        ..ONE
+    },
+    Deployments {
+        name: "1 + 1, the window of rule 8",
+        window: true,
         faults: 2,
         ..ONE
     },

@@ -51,6 +51,9 @@ pub struct Deployments {
     pub wishes: bool,
     /// Green's share, step by step.
     pub steps: &'static [u8],
+    /// Whether anything may happen between the reading of the record and the setting of weights too. Then only those
+    /// rules are checked that the window of rule 8 must not break.
+    pub window: bool,
     /// The second execution.
     pub second: Second,
     /// The protocol.
@@ -717,6 +720,6 @@ impl Model for Deployments {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        properties::properties()
+        properties::properties(self)
     }
 }

@@ -61,7 +61,8 @@ pub fn explore(model: &Deployments, threads: usize) -> Explored {
     drop(checker);
     if violated.is_empty() {
         let ending = ending::can_end(model);
-        if let Some(way) = ending.stuck {
+        let stuck = ending.stuck.filter(|_| !model.window);
+        if let Some(way) = stuck {
             violated.push((
                 Rule::CanEnd.name().to_owned(),
                 story::tell(&way, Rule::CanEnd.name()),

@@ -2,9 +2,9 @@
 
 use stateright::Property;
 
-use crate::model::Deployments;
+use crate::model::{Deployments, Second};
 use crate::server::Life;
-use crate::world::{Stage, World};
+use crate::world::{Outcome, Stage, Status, World};
 
 /// A rule, by what it promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,6 +57,17 @@ impl Rule {
         }
     }
 
+    /// Whether it must hold although a function may act on a record that has changed since.
+    fn holds_in_the_window(self) -> bool {
+        matches!(
+            self,
+            Self::NothingCut
+                | Self::SealedHoldsNothing
+                | Self::EndedSealed
+                | Self::RollbackBeforeSeal
+        )
+    }
+
     const fn bit(self) -> u16 {
         1 << self as u16
     }
@@ -105,8 +116,13 @@ impl World {
     }
 }
 
+fn second_ended(world: &World, outcome: Outcome) -> bool {
+    let second = world.executions.get(1);
+    second.is_some_and(|execution| execution.status == Status::Ended(outcome))
+}
+
 /// The properties that stateright checks in every state, and what must happen in some state lest they hold emptily.
-pub(crate) fn properties() -> Vec<Property<Deployments>> {
+pub(crate) fn properties(model: &Deployments) -> Vec<Property<Deployments>> {
     type Condition = fn(&Deployments, &World) -> bool;
     let always: [(Rule, Condition); 8] = [
         (Rule::NothingCut, |_, world| {
@@ -134,14 +150,33 @@ pub(crate) fn properties() -> Vec<Property<Deployments>> {
     ];
     always
         .into_iter()
+        .filter(|(rule, _)| !model.window || rule.holds_in_the_window())
         .map(|(rule, condition)| Property::always(rule.name(), condition))
         .chain([
             Property::<Deployments>::sometimes("a deployment is promoted", |_, world| {
-                world.has_ended(crate::world::Outcome::Promoted)
+                world.has_ended(Outcome::Promoted)
             }),
             Property::<Deployments>::sometimes("a deployment is rolled back", |model, world| {
-                !model.alarms || world.has_ended(crate::world::Outcome::RolledBack)
+                !model.alarms || world.has_ended(Outcome::RolledBack)
             }),
+            Property::<Deployments>::sometimes("green is rejected", |_, world| {
+                world.has_ended(Outcome::Rejected)
+            }),
+            Property::<Deployments>::sometimes("the second execution promotes", |model, world| {
+                model.second == Second::Nobody || second_ended(world, Outcome::Promoted)
+            }),
+            Property::<Deployments>::sometimes(
+                "the second execution rolls back",
+                |model, world| {
+                    model.second == Second::Nobody || second_ended(world, Outcome::RolledBack)
+                },
+            ),
+            Property::<Deployments>::sometimes(
+                "an execution finds itself superseded",
+                |model, world| {
+                    model.second == Second::Nobody || world.has_ended(Outcome::Superseded)
+                },
+            ),
         ])
         .collect()
 }
