@@ -51,7 +51,7 @@ pub const FULL: [Deployments; 7] = [
         name: "1 + 1, 2 sessions, 3 faults",
         sessions: 2,
         faults: 3,
-        strays: 2,
+
         ..ONE
     },
     Deployments {
