@@ -406,7 +406,7 @@ impl Deployments {
                 if execution.at == At::TestGreen && execution.call.is_none() {
                     actions.push(Action::Reject(number));
                 }
-                if self.alarms && execution.at == At::ConfirmWeights {
+                if self.alarms && execution.at == At::ConfirmWeights && execution.call.is_none() {
                     actions.push(Action::Alarm(number));
                 }
                 if world.faults > 0 && world.strays.len() < usize::from(self.strays) {
