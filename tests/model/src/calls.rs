@@ -154,6 +154,8 @@ impl Calling<'_> {
             green: environment(green_group),
             weights: weights_of(green),
             minimum_healthy: u32::from(self.model.minimum),
+            // Only SwitchBack says so, and while the record says that it rolls back no other call's epoch is admitted.
+            back: self.variant() == Variant::SharesFall || world.record.stage == Stage::RollingBack,
         };
         if !self.admits(world) {
             return Reply::Failed;
@@ -164,9 +166,6 @@ impl Calling<'_> {
             green_healthy: observed::healthy(&world.shipped_targets(green_group)),
             switched: world.record.switched,
         };
-        if self.variant() != Variant::SharesFall && falls(world, green_group, green) {
-            return Reply::Failed;
-        }
         match weights::decide(&seen, &wanted) {
             Err(weights::Refusal::GreenUnhealthy(_)) => Reply::GreenUnhealthy,
             Err(_) => Reply::Failed,
@@ -629,14 +628,6 @@ impl Calling<'_> {
         };
         Moments::count(CONFIRMED, weights, &spans)
     }
-}
-
-/// FIX 1, in the model only: within an epoch green's share never falls. Without it a late call of a former step, or of
-/// AttachGreen, moves weight back to a blue that drains: owner and epoch do not tell the steps of a deployment apart.
-fn falls(world: &World, green_group: u8, green: u8) -> bool {
-    let live = world.weights[usize::from(green_group)];
-    let back = world.record.switched && world.record.stage != Stage::RollingBack;
-    if green == 0 { back } else { green < live }
 }
 
 /// The two weights, by green's.

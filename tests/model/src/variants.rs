@@ -29,7 +29,7 @@ pub enum Variant {
     DrainUnsettled,
     /// RecordNotRead is when functions act without reading the service's record.
     RecordNotRead,
-    /// SharesFall is when a late call within an epoch may move weight back to blue: what is shipped today.
+    /// SharesFall is when a late call within an epoch may move weight back to blue.
     SharesFall,
     /// NotListedAgain is when the instances are listed once, and not again in every pass.
     NotListedAgain,
