@@ -99,12 +99,7 @@ async fn terminated(scene: &Scene, instances: &[String]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_in_mid_bake_rolls_back_and_cuts_nobody_on_either_side() {
     let scene = Scene::of_three_blue_servers().await;
-    scene.cloud.put_alarm("errors").await.expect("an alarm");
-    scene
-        .cloud
-        .set_alarm("errors", State::Ok)
-        .await
-        .expect("it is quiet");
+    scene.quiet_alarm("errors").await;
     let witness = scene.cloud.witness();
     let _idle = scene.idle(3).await;
     let mut on_blue = scene.busy("on-blue").await;
@@ -233,12 +228,7 @@ async fn a_green_that_dies_after_all_traffic_moved_is_rolled_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_after_the_first_seal_changes_nothing() {
     let scene = Scene::of_three_blue_servers().await;
-    scene.cloud.put_alarm("errors").await.expect("an alarm");
-    scene
-        .cloud
-        .set_alarm("errors", State::Ok)
-        .await
-        .expect("it is quiet");
+    scene.quiet_alarm("errors").await;
     let witness = scene.cloud.witness();
     let mut busy = scene.busy("busy").await;
     let execution = scene.deploy(&watched(crate::scene::hasty())).await;

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_local_cloud::alarms::State;
 use ebbtide_local_cloud::execution::{Execution, Standing};
 use ebbtide_local_cloud::host::ProcessState;
 use ebbtide_local_cloud::options::Options;
@@ -70,6 +71,13 @@ impl Scene {
         let mut session = Session::open(self.cloud.listener(), name).await;
         session.become_busy(self.cloud.listener()).await;
         session
+    }
+
+    /// Given an alarm that does not fire.
+    pub(crate) async fn quiet_alarm(&self, name: &str) {
+        self.cloud.put_alarm(name).await.expect("an alarm");
+        let quiet = self.cloud.set_alarm(name, State::Ok).await;
+        quiet.expect("it is quiet");
     }
 
     /// When a deployment starts with this input.

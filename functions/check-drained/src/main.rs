@@ -2,21 +2,15 @@
 
 use check_drained::{Payload, check_drained};
 use ebbtide_runtime::{Error, Variables, serve, start_logging};
-use ebbtide_sessions::{Endpoint, SessionClient, UrlPath};
+use ebbtide_sessions::{Endpoint, SessionClient};
 use jiff::Timestamp;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     start_logging();
     let mut variables = Variables::of_process();
-    let endpoint = Endpoint {
-        port: variables.parsed("EBBTIDE_SESSION_PORT", "a port number"),
-        path: variables.parsed_or(
-            "EBBTIDE_SESSION_PATH",
-            "a path such as /sessions",
-            UrlPath::default(),
-        ),
-    };
+    let (endpoint, errors) = Endpoint::of_variables(|name| variables.optional(name));
+    variables.refuse(errors);
     variables.finish()?;
     let client = SessionClient::new(endpoint)?;
     serve(move |payload: Payload| {

@@ -55,16 +55,6 @@ impl Variables {
         }
     }
 
-    /// A variable that must parse when it is set and not empty, `default` otherwise.
-    pub fn parsed_or<T: FromStr>(&mut self, name: &str, expected: &str, default: T) -> T {
-        let text = self.optional(name);
-        if text.is_empty() {
-            default
-        } else {
-            self.parse(name, &text, expected).unwrap_or(default)
-        }
-    }
-
     /// A comma-separated list that may be empty; items are trimmed, empty ones dropped.
     pub fn list(&self, name: &str) -> Vec<String> {
         self.optional(name)
@@ -134,12 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_defaults() {
-        let mut variables = variables(&[("SUBNETS", " a, b,,"), ("PORT", "9000")]);
+    fn lists_are_trimmed() {
+        let variables = variables(&[("SUBNETS", " a, b,,")]);
         assert_eq!(variables.list("SUBNETS"), ["a", "b"]);
         assert_eq!(variables.list("NONE"), Vec::<String>::new());
-        assert_eq!(variables.parsed_or("PORT", "a port number", 1_u16), 9000);
-        assert_eq!(variables.parsed_or("NONE", "a port number", 1_u16), 1);
         assert_eq!(variables.finish(), Ok(()));
     }
 }

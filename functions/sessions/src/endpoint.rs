@@ -51,6 +51,27 @@ impl UrlPath {
 }
 
 impl Endpoint {
+    /// The endpoint that the stack's variables name, and what is wrong with them; `read` answers a variable's value, empty
+    /// when it is unset. With an error the endpoint is none to be called.
+    pub fn of_variables(read: impl Fn(&str) -> String) -> (Self, Vec<String>) {
+        let mut errors = Vec::new();
+        let port = read("EBBTIDE_SESSION_PORT");
+        let port = port.parse().unwrap_or_else(|_| {
+            errors.push(format!(
+                "EBBTIDE_SESSION_PORT: expected a port number, got \"{port}\""
+            ));
+            0
+        });
+        let path = match read("EBBTIDE_SESSION_PATH").as_str() {
+            "" => UrlPath::default(),
+            text => text.parse().unwrap_or_else(|wrong| {
+                errors.push(format!("EBBTIDE_SESSION_PATH: {wrong}"));
+                UrlPath::default()
+            }),
+        };
+        (Self { port, path }, errors)
+    }
+
     /// The URL of a call on the server at `ip`; `call` is empty or begins with `/`.
     pub(crate) fn url(&self, ip: &str, call: &str) -> Result<String, UnknownReason> {
         let path = self.path.as_str().trim_end_matches('/');
@@ -77,6 +98,29 @@ mod tests {
             "", "sessions", "@other/", "/a?b", "/a#b", "/a b", "/../x", "/a/./b", "/ä",
         ] {
             assert!(bad.parse::<UrlPath>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_variables_of_the_stack_are_read_and_every_error_is_told() {
+        let read = |port: &'static str, path: &'static str| {
+            Endpoint::of_variables(move |name| match name {
+                "EBBTIDE_SESSION_PORT" => port.to_owned(),
+                "EBBTIDE_SESSION_PATH" => path.to_owned(),
+                _ => String::new(),
+            })
+        };
+        let (endpoint, errors) = read("7070", "/v1");
+        assert_eq!((endpoint.port, endpoint.path.as_str()), (7070, "/v1"));
+        assert!(errors.is_empty());
+        assert_eq!(read("7070", "").0.path, UrlPath::default());
+        for (port, path, count) in [
+            ("", "", 1),
+            ("70000", "", 1),
+            ("7070", "v1", 1),
+            ("x", "/a?b", 2),
+        ] {
+            assert_eq!(read(port, path).1.len(), count, "{port} {path}");
         }
     }
 

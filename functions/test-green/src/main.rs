@@ -10,14 +10,8 @@ use test_green::{Pages, Payload, test_green};
 async fn main() -> Result<(), Error> {
     start_logging();
     let mut variables = Variables::of_process();
-    let endpoint = Endpoint {
-        port: variables.parsed("EBBTIDE_SESSION_PORT", "a port number"),
-        path: variables.parsed_or(
-            "EBBTIDE_SESSION_PATH",
-            "a path such as /sessions",
-            UrlPath::default(),
-        ),
-    };
+    let (endpoint, errors) = Endpoint::of_variables(|name| variables.optional(name));
+    variables.refuse(errors);
     let pages = Arc::new(pages(&mut variables));
     variables.finish()?;
     let client = SessionClient::new(endpoint)?;

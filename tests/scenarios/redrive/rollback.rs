@@ -11,8 +11,7 @@ async fn a_rollback_survives_the_failure_of_each_task_and_a_blue_server_that_han
     // Given a quiet alarm, a busy session on blue, and a blue server that neither that session nor its request needs
     let scene = Scene::of_three_blue_servers().await;
     let (cloud, host) = (&scene.cloud, scene.cloud.host());
-    cloud.put_alarm("errors").await.expect("an alarm");
-    cloud.set_alarm("errors", State::Ok).await.expect("quiet");
+    scene.quiet_alarm("errors").await;
     let on_blue = scene.busy("on-blue").await;
     let witness = cloud.witness();
     let in_use = scene.in_use().await;
