@@ -6,7 +6,7 @@
 use crate::model::Deployments;
 use crate::server::{Life, Server};
 use crate::variants::Variant;
-use crate::world::{At, Call, Execution, Listed, Status, Task, World};
+use crate::world::{At, Call, Execution, Status, Task, World};
 
 impl World {
     /// Forgets what has no reader.
@@ -45,29 +45,7 @@ impl World {
 fn forget_document(execution: &mut Execution) {
     let over = matches!(execution.status, Status::Ended(_));
     if over || execution.status == Status::Waiting {
-        *execution = Execution {
-            status: execution.status,
-            at: At::TestGreen,
-            deployment: execution.deployment,
-            blue: 0,
-            seen: None,
-            epoch: 0,
-            then_roll_back: false,
-            retiring: Listed {
-                group: 0,
-                servers: 0,
-            },
-            switched: None,
-            age: 0,
-            bakeless: false,
-            baked: false,
-            rolling: false,
-            rejected: false,
-            waiting: 0,
-            sealed: 0,
-            may_terminate: false,
-            call: None,
-        };
+        *execution = Execution::without_document(execution.status, execution.deployment);
     }
     if !matches!(execution.at, At::RecordProgress | At::TerminateBlue) {
         (execution.sealed, execution.may_terminate) = (0, false);

@@ -9,7 +9,8 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use stateright::Model;
 
-use crate::model::{Action, Deployments};
+use crate::action::Action;
+use crate::model::Deployments;
 use crate::world::World;
 
 /// What the walk found.

@@ -4,8 +4,11 @@
 //! of the reference server; the rest (the order of the workflow, AWS, users, faults) is modelled here. `docs/proof.md`
 //! says what that proves and what not.
 
+pub mod action;
+mod beginning;
 pub mod calls;
 mod canonical;
+mod choices;
 pub mod configurations;
 pub mod ending;
 pub mod model;
@@ -13,6 +16,7 @@ pub mod proof;
 pub mod properties;
 pub mod server;
 mod shipped;
+mod steps;
 pub mod story;
 pub mod variants;
 mod workflow;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::action::Action;
 use crate::calls::Mishap;
-use crate::model::Action;
 use crate::server::{Life, Order};
 use crate::shipped::instance;
 use crate::world::{At, Call, Mark, Task, Turn, World};

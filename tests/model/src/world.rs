@@ -312,6 +312,35 @@ pub struct World {
     pub broken: u16,
 }
 
+impl Execution {
+    /// One that has not begun to act, or acts no more.
+    pub(crate) fn without_document(status: Status, deployment: u8) -> Self {
+        Self {
+            status,
+            at: At::TestGreen,
+            deployment,
+            blue: 0,
+            seen: None,
+            epoch: 0,
+            then_roll_back: false,
+            retiring: Listed {
+                group: 0,
+                servers: 0,
+            },
+            switched: None,
+            age: 0,
+            bakeless: false,
+            baked: false,
+            rolling: false,
+            rejected: false,
+            waiting: 0,
+            sealed: 0,
+            may_terminate: false,
+            call: None,
+        }
+    }
+}
+
 impl World {
     /// The servers of a set.
     pub(crate) fn of(&self, set: u8) -> impl Iterator<Item = usize> + use<> {
@@ -329,5 +358,46 @@ impl World {
     pub(crate) fn is_routed(&self, server: &Server) -> bool {
         let group = usize::from(server.group);
         server.registered && (self.weights[group] > 0 || self.stale[group])
+    }
+
+    /// Sets a group's weight; sessions may still come for a while to one that loses it.
+    pub(crate) fn set_weight(&mut self, group: u8, weight: u8) {
+        let index = usize::from(group);
+        if weight == 0 && self.weights[index] > 0 {
+            self.stale[index] = true;
+        }
+        if weight > 0 {
+            self.stale[index] = false;
+            for server in self
+                .servers
+                .iter_mut()
+                .filter(|server| server.group == group)
+            {
+                server.served |= server.is_live();
+            }
+        }
+        self.weights[index] = weight;
+    }
+
+    /// A number is used again for another instance, with an id of its own: nobody who knew the former means this one.
+    pub(crate) fn forget(&mut self, number: usize) {
+        let others = !(1 << number);
+        for call in &mut self.strays {
+            match &mut call.task {
+                Task::Drain(listed) | Task::Check(listed, _) => listed.servers &= others,
+                Task::Terminate { listed, sealed, .. } => {
+                    listed.servers &= others;
+                    *sealed &= others;
+                }
+                Task::Resume(servers, _) | Task::Test(servers) => *servers &= others,
+                Task::Hold(_) | Task::LetGo(_) | Task::Switch(_) | Task::Launch => {}
+            }
+            if let Some(marks) = &mut call.marks {
+                marks[number] = Mark::Unlisted;
+            }
+            if let Some((chosen, _)) = &mut call.ending {
+                *chosen &= others;
+            }
+        }
     }
 }

@@ -1,0 +1,69 @@
+//! A step of somebody's: users, the load balancer, servers, operators, executions, and the calls that nobody waits for.
+
+use crate::calls::Mishap;
+
+/// A step of somebody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// A new session, in use, sent by the load balancer.
+    Arrive(usize),
+    /// A new session although the load balancer had settled: it was slower than its setting. A fault.
+    Straggle(usize),
+    /// A busy session goes idle.
+    Rest(usize),
+    /// An idle session is used.
+    Use(usize),
+    /// A busy session ends.
+    Leave(usize),
+    /// An idle session ends, by itself or by an order.
+    Close(usize),
+    /// A request comes that is carried for another server.
+    Carry(usize),
+    /// Such a request ends.
+    Carried(usize),
+    /// The load balancer has settled.
+    Settle,
+    /// Time passes: half a bake, and what it takes to settle.
+    Tick,
+    /// A seal is written to the disk.
+    Write(usize),
+    /// The process dies. A fault.
+    Crash(usize),
+    /// The process starts again.
+    Start(usize),
+    /// A late order arrives.
+    Deliver(usize),
+    /// An operator opens a server by hand. A fault.
+    OpenByHand(usize),
+    /// An operator terminates an instance that hangs, in an environment that is being drained.
+    Lose(usize),
+    /// Auto Scaling launches an instance.
+    Launch(usize),
+    /// An operator asks to roll back.
+    Wish,
+    /// An alarm fires while an execution bakes.
+    Alarm(usize),
+    /// Green is found unfit before any weight moves.
+    Reject(usize),
+    /// An execution takes its next step.
+    Go(usize, Mishap),
+    /// A Task's call is given up, and its execution with it; the call may yet do everything. A fault.
+    Abandon(usize),
+    /// An operator redrives.
+    Redrive(usize),
+    /// The second execution is started; true to roll back what it takes over.
+    Begin(usize, bool),
+    /// A call that nobody waits for takes its next step.
+    Stray(usize),
+}
+
+impl Action {
+    /// Whether it uses up a fault.
+    pub fn is_fault(self) -> bool {
+        match self {
+            Self::Straggle(_) | Self::Crash(_) | Self::OpenByHand(_) | Self::Abandon(_) => true,
+            Self::Go(_, mishap) => mishap != Mishap::None,
+            _ => false,
+        }
+    }
+}
