@@ -1,11 +1,14 @@
-//! `ebbtide-local`: the local cloud at the command line. `make up`, `make deployment`, `make down`, `make demo` and
-//! `make bench-pacing` call it.
+//! `ebbtide-local`: the local cloud at the command line. `make up`, `make deployment`, `make down`, `make demo`,
+//! `make bench-pacing` and `make load` call it.
 
+mod balance;
 mod demo;
 mod deployment;
 mod down;
+mod load;
 mod pacing;
 mod serve;
+mod tunnels;
 mod up;
 
 use std::process::ExitCode;
@@ -38,6 +41,11 @@ enum Command {
     Demo(ebbtide_local_cloud::demo::Arguments),
     /// Measure how evenly green gets thousands of idle tunnels back, on a local cloud of its own
     Pacing(pacing::Arguments),
+    /// Run one deployment of thousands of tunnels, many of them busy, on a local cloud of its own
+    Load(load::Arguments),
+    /// Be one more process of a local cloud's load balancer: what `load` starts
+    #[command(hide = true)]
+    Balance(balance::Arguments),
     /// Hold it: what `up` starts in the background
     #[command(hide = true)]
     Serve,
@@ -48,7 +56,7 @@ async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,ebbtide_local_cloud=info"));
     let arguments = Arguments::parse();
-    if matches!(arguments.command, Command::Serve) {
+    if matches!(arguments.command, Command::Serve | Command::Balance(_)) {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(false)
@@ -71,6 +79,8 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Down => down::down().await,
         Command::Demo(arguments) => demo::demo(arguments).await,
         Command::Pacing(arguments) => pacing::pacing(arguments).await,
+        Command::Load(arguments) => load::load(arguments).await,
+        Command::Balance(arguments) => balance::balance(arguments).await,
         Command::Serve => serve::serve().await,
     }
 }

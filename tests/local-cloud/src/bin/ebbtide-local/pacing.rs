@@ -3,22 +3,19 @@
 //! Starts a local cloud of its own, opens the tunnels through its load balancer, runs one deployment, and counts by its
 //! own clock when green has accepted each client. It judges seconds, not the machine: whatever else runs here shows.
 
-mod accepts;
-mod clients;
-mod standstill;
-
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_local_cloud::wait::{Seen, until};
 use ebbtide_local_cloud::{Error, LocalCloud, Options, Progress, Result};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
-use accepts::Accepts;
-use clients::Clients;
-use standstill::{Standstill, Watch};
+use crate::tunnels::accepts::Accepts;
+use crate::tunnels::allow_files;
+use crate::tunnels::clients::Clients;
+use crate::tunnels::standstill::{Standstill, Watch};
 
 /// Everything that is started is gone after this, whatever happens.
 const LONGEST: Duration = Duration::from_secs(420);
@@ -80,7 +77,8 @@ async fn measure(cloud: &LocalCloud, arguments: Arguments) -> Result<(Accepts, V
     let tunnels = arguments.tunnels as usize;
     println!("opening {tunnels} tunnels on {} blue servers", blue.len());
     let opening = Instant::now();
-    let clients = Clients::open(cloud.listener(), tunnels, &blue);
+    let listener = cloud.listener().to_owned();
+    let clients = Clients::open(&[listener], tunnels, &blue, &CancellationToken::new());
     let all_on = |what: &'static str, blue: usize, within| {
         let clients = &clients;
         until(what, within, move || async move {
@@ -119,28 +117,6 @@ async fn measure(cloud: &LocalCloud, arguments: Arguments) -> Result<(Accepts, V
     all_on("every tunnel to be on green", 0, BACK_WITHIN).await?;
     let standstills = watch.seen();
     Ok((clients.close().await, standstills))
-}
-
-/// Raises the limit of open files, for this process and the servers that it starts.
-fn allow_files(wanted: u64) -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.maximum.is_some_and(|maximum| maximum < wanted) {
-        return Err(Error::Missing(format!(
-            "so many tunnels need {wanted} open files in one process and the hard limit (ulimit -Hn) is {}: ask for fewer with --tunnels",
-            limit.maximum.unwrap_or_default()
-        )));
-    }
-    if limit.current.is_some_and(|current| current < wanted) {
-        let raised = Rlimit {
-            current: Some(wanted),
-            ..limit
-        };
-        setrlimit(Resource::Nofile, raised).map_err(|error| Error::Io {
-            what: format!("cannot raise the limit of open files to {wanted}"),
-            source: error.into(),
-        })?;
-    }
-    Ok(())
 }
 
 fn conclude(accepts: &Accepts, standstills: &[Standstill], arguments: Arguments) -> ExitCode {

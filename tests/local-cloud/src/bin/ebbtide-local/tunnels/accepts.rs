@@ -11,22 +11,27 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Everything that was seen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Accepts {
-    moments: Vec<Instant>,
-    /// From the end of each tunnel on blue to the accept by green.
-    ways: Vec<Duration>,
+pub(crate) struct Accepts {
+    accepted: Vec<Accept>,
     lost: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Accept {
+    at: Instant,
+    /// Since the tunnel's end on blue.
+    way: Option<Duration>,
 }
 
 /// What the accepts say of the pace.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Judged {
+pub(crate) struct Judged {
     /// Accepts in each whole second since the first one; the last second is a part of one.
-    pub(super) seconds: Vec<usize>,
+    pub(crate) seconds: Vec<usize>,
     /// Least, median and most in the whole seconds after the first; nothing if there are none.
     spread: Option<(usize, usize, usize)>,
     /// Which seconds after the first are above the tolerance, the last one included.
-    pub(super) above: Vec<usize>,
+    pub(crate) above: Vec<usize>,
     /// The most in any stretch of a second that begins after the first one.
     most_in_any: usize,
     pace: f64,
@@ -34,38 +39,50 @@ pub(super) struct Judged {
 
 impl Accepts {
     /// A client is on green, after a tunnel on blue that had ended at `left`.
-    pub(super) fn accepted(&mut self, left: Option<Instant>, at: Instant) {
-        self.moments.push(at);
-        self.ways.extend(left.map(|left| at - left));
+    pub(crate) fn accepted(&mut self, left: Option<Instant>, at: Instant) {
+        let way = left.map(|left| at - left);
+        self.accepted.push(Accept { at, way });
     }
 
-    pub(super) fn lost_one(&mut self) {
+    /// What was accepted from this moment on.
+    pub(crate) fn since(&self, moment: Instant) -> Self {
+        let later = self.accepted.iter().filter(|accept| accept.at >= moment);
+        Self {
+            accepted: later.copied().collect(),
+            lost: self.lost,
+        }
+    }
+
+    pub(crate) fn lost_one(&mut self) {
         self.lost += 1;
     }
 
     /// How long clients were without a tunnel: median and longest.
-    pub(super) fn ways(&self) -> (Duration, Duration) {
-        let mut ways = self.ways.clone();
+    pub(crate) fn ways(&self) -> (Duration, Duration) {
+        let ways = self.accepted.iter().filter_map(|accept| accept.way);
+        let mut ways: Vec<Duration> = ways.collect();
         ways.sort_unstable();
         let at = |place: usize| ways.get(place).copied().unwrap_or_default();
         (at(ways.len() / 2), at(ways.len().saturating_sub(1)))
     }
 
     /// Tunnels that broke instead of being closed.
-    pub(super) fn lost(&self) -> usize {
+    pub(crate) fn lost(&self) -> usize {
         self.lost
     }
 
     /// How many seconds after the first accept this moment is; nothing if it is outside of what was measured.
-    pub(super) fn second_of(&self, moment: Instant) -> Option<f64> {
-        let (first, last) = self.moments.iter().min().zip(self.moments.iter().max())?;
-        let within = moment >= *first && moment <= *last + SECOND;
-        within.then(|| (moment - *first).as_secs_f64())
+    pub(crate) fn second_of(&self, moment: Instant) -> Option<f64> {
+        let moments = || self.accepted.iter().map(|accept| accept.at);
+        let (first, last) = moments().min().zip(moments().max())?;
+        let within = moment >= first && moment <= last + SECOND;
+        within.then(|| (moment - first).as_secs_f64())
     }
 
-    pub(super) fn judge(&self, pace: f64) -> Judged {
-        let mut moments = self.moments.clone();
-        moments.sort();
+    pub(crate) fn judge(&self, pace: f64) -> Judged {
+        let moments = self.accepted.iter().map(|accept| accept.at);
+        let mut moments: Vec<Instant> = moments.collect();
+        moments.sort_unstable();
         let since: Vec<Duration> = moments.iter().map(|at| *at - moments[0]).collect();
         let mut seconds = Vec::new();
         for at in &since {
@@ -96,7 +113,7 @@ impl Accepts {
 
 impl Judged {
     /// Every second after the first kept to the pace.
-    pub(super) fn is_within(&self) -> bool {
+    pub(crate) fn is_within(&self) -> bool {
         self.above.is_empty()
     }
 }
@@ -178,6 +195,21 @@ mod tests {
         assert!(accepts(&[0, 1, 2, 3, 1000]).judge(2.0).is_within());
         let judged = accepts(&[0, 1000, 1001, 1002, 2000]).judge(2.0);
         assert_eq!((judged.above.clone(), judged.is_within()), (vec![1], false));
+    }
+
+    #[test]
+    fn what_was_accepted_later_is_judged_by_itself() {
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let mut accepts = Accepts::default();
+        for (at, way) in [(0, 10), (1, 30), (2, 50), (3, 20)] {
+            let at = begun + at * second;
+            accepts.accepted(Some(at - Duration::from_millis(way)), at);
+        }
+        let later = accepts.since(begun + 2 * second);
+        assert_eq!(later.judge(1.0).seconds, [1, 1]);
+        let millis = Duration::from_millis;
+        assert_eq!(later.ways(), (millis(50), millis(50)));
+        assert_eq!(accepts.ways(), (millis(30), millis(50)));
     }
 
     #[test]

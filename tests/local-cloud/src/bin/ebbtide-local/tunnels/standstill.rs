@@ -13,17 +13,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const TOLD: Duration = Duration::from_millis(50);
 
 /// One standstill: when it ended, and how long it was.
-pub(super) type Standstill = (Instant, Duration);
+pub(crate) type Standstill = (Instant, Duration);
 
 /// Watches until it is dropped.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     seen: Arc<Mutex<Vec<Standstill>>>,
     _watching: AbortOnDropHandle<()>,
 }
 
 impl Watch {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let seen = Arc::<Mutex<Vec<Standstill>>>::default();
         let noted = seen.clone();
         let watching = async move {
@@ -44,7 +44,7 @@ impl Watch {
     }
 
     /// All standstills so far that are worth telling, in order.
-    pub(super) fn seen(&self) -> Vec<Standstill> {
+    pub(crate) fn seen(&self) -> Vec<Standstill> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.clone()
     }

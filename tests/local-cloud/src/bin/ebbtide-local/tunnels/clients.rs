@@ -1,16 +1,11 @@
-//! Thousands of idle tunnels: the project's own client, one run per tunnel, with nothing behind it.
+//! Thousands of tunnels: the project's own client, one run per tunnel, each with an [`Application`] behind it.
 //!
 //! Owns the clients, where each is held, and the record of green's accepts.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::Response;
-use http_body_util::Empty;
-use hyper::service::service_fn;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -18,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tunnel::client::{self, Event, Options};
 
 use super::accepts::Accepts;
+use super::application::Application;
 
 /// Handshakes at once while the tunnels are opened: a stampede here would only measure this machine.
 const OPENING_AT_ONCE: usize = 64;
@@ -26,7 +22,7 @@ const PING_EVERY: Duration = Duration::from_secs(300);
 
 /// All clients; dropping it closes them.
 #[derive(Debug)]
-pub(super) struct Clients {
+pub(crate) struct Clients {
     seen: Arc<Mutex<Record>>,
     running: TaskTracker,
     stop: CancellationToken,
@@ -38,12 +34,19 @@ struct Record {
     blue: BTreeSet<String>,
     on_blue: usize,
     on_green: usize,
+    in_flight: usize,
     accepts: Accepts,
 }
 
 impl Clients {
-    /// Begins to open `count` tunnels through the listener at `http://host:port`, some at a time.
-    pub(super) fn open(listener: &str, count: usize, blue: &[String]) -> Self {
+    /// Begins to open `count` tunnels, called as [`name`] says, through the listeners at `http://host:port` in turn, some
+    /// at a time. What their applications hold they answer once `let_go` is cancelled.
+    pub(crate) fn open(
+        listeners: &[String],
+        count: usize,
+        blue: &[String],
+        let_go: &CancellationToken,
+    ) -> Self {
         let stop = CancellationToken::new();
         let clients = Self {
             seen: Arc::new(Mutex::new(Record {
@@ -55,23 +58,25 @@ impl Clients {
             _stopped: stop.clone().drop_guard(),
         };
         let (seen, running) = (clients.seen.clone(), clients.running.clone());
-        let tunnels = listener.replacen("http://", "ws://", 1) + "/tunnel";
+        let urls: Vec<String> = listeners
+            .iter()
+            .map(|listener| listener.replacen("http://", "ws://", 1) + "/tunnel")
+            .collect();
+        let let_go = let_go.clone();
         let opening = async move {
             let turns = Arc::new(Semaphore::new(OPENING_AT_ONCE));
-            for number in 0..count {
+            for (number, url) in (0..count).zip(urls.iter().cycle()) {
                 let Ok(turn) = turns.clone().acquire_owned().await else {
                     return;
                 };
                 let (events, told) = unbounded_channel();
                 let options = Options {
-                    url: format!("{tunnels}/idle-{number}"),
+                    url: format!("{url}/{}", name(number)),
                     ping_every: PING_EVERY,
                     ..Options::default()
                 };
-                let app = service_fn(|_| async {
-                    Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
-                });
-                running.spawn(client::run(options, app, events, stop.clone()));
+                let application = Application::new(&name(number), let_go.clone());
+                running.spawn(client::run(options, application, events, stop.clone()));
                 running.spawn(note(seen.clone(), told, turn));
             }
         };
@@ -83,19 +88,34 @@ impl Clients {
     }
 
     /// How many tunnels blue and green hold now.
-    pub(super) fn held(&self) -> (usize, usize) {
+    pub(crate) fn held(&self) -> (usize, usize) {
         let record = lock(&self.seen);
         (record.on_blue, record.on_green)
     }
 
+    /// How many requests the applications have not yet answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        lock(&self.seen).in_flight
+    }
+
+    /// What was seen so far.
+    pub(crate) fn accepts(&self) -> Accepts {
+        lock(&self.seen).accepts.clone()
+    }
+
     /// Closes all tunnels; returns what was seen of them until then.
-    pub(super) async fn close(self) -> Accepts {
+    pub(crate) async fn close(self) -> Accepts {
         let accepts = lock(&self.seen).accepts.clone();
         self.stop.cancel();
         self.running.close();
         self.running.wait().await;
         accepts
     }
+}
+
+/// What the tunnel of this number is called.
+pub(crate) fn name(number: usize) -> String {
+    format!("tunnel-{number}")
 }
 
 /// Writes one client's events into the record.
@@ -124,7 +144,9 @@ async fn note(
                 }
                 record.ended(held);
             }
-            Event::RequestStarted | Event::RequestEnded | Event::Reconnecting { .. } => {}
+            Event::RequestStarted => record.in_flight += 1,
+            Event::RequestEnded => record.in_flight -= 1,
+            Event::Reconnecting { .. } => {}
         }
     }
     drop(turn);
