@@ -7,9 +7,10 @@
 //! The public port, the private port and the session endpoint call it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// What the server does with new sessions and requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -222,6 +223,6 @@ impl Drop for Place {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 #[path = "admission_tests.rs"]
 mod tests;

@@ -10,3 +10,4 @@ pub mod close;
 mod link;
 mod net;
 pub mod server;
+mod sync;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::peers::Peers;
+use crate::sync::spawn;
 
 /// A name and since when its tunnel is open, in microseconds since 1970.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ pub(crate) struct Announcer(UnboundedSender<Taken>);
 impl Announcer {
     pub(crate) fn start(peers: Arc<Peers>, stop: CancellationToken) -> Self {
         let (sender, receiver) = unbounded_channel();
-        tokio::spawn(stop.run_until_cancelled_owned(run(peers, receiver)));
+        spawn(stop.run_until_cancelled_owned(run(peers, receiver)));
         Self(sender)
     }
 

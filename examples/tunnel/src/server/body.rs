@@ -5,7 +5,7 @@
 //! the [`Outbox`] when a connection has flushed.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use super::carried::Carried;
 use super::tunnel::InFlight;
 use crate::admission::Place;
+use crate::sync::Mutex;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -4,8 +4,10 @@
 //! Owns their number and age. The report adds them to the busy sessions.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
+
+use crate::sync::{Mutex, MutexGuard};
 
 #[derive(Default)]
 struct Inner {
@@ -57,7 +59,7 @@ impl Drop for Carried {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 mod tests {
     use super::*;
     use std::time::Duration;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 
 use super::Shared;
@@ -16,6 +15,7 @@ use super::tunnel::{Phase, Tunnel};
 use crate::admission::Place;
 use crate::close;
 use crate::link::{Event, Link};
+use crate::sync::{now, select, sleep_until};
 
 /// How long a peer may take to answer a Close frame.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -91,11 +91,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut closing = false;
-    let mut due = Instant::now() + shared.ping_every;
+    let mut due = now() + shared.ping_every;
     // Its answer shows that the client still wants what it asked for.
     link.ping();
     loop {
-        tokio::select! {
+        select! {
             event = poll_fn(|cx| link.poll_event(cx)) => match event {
                 Event::Ended(result) => return if result.is_ok() { End::Handshake } else { End::Lost },
                 // Only now: a handshake that its client has given up meanwhile must not end the tunnel that the client
@@ -106,7 +106,7 @@ where
                 Event::PeerClosed { .. } => {
                     tunnel.over(close::NORMAL, "");
                     closing = true;
-                    due = Instant::now() + CLOSING;
+                    due = now() + CLOSING;
                 }
                 // The peer spoke no HTTP/2. Our own end of it never ends before the tunnel.
                 Event::PipeEnded => {
@@ -117,7 +117,7 @@ where
             () = tunnel.changed.notified(), if !closing => {
                 closing = follow(tunnel, &mut link);
                 if closing {
-                    due = Instant::now() + CLOSING;
+                    due = now() + CLOSING;
                 }
             }
             () = sleep_until(due) => {
@@ -127,7 +127,7 @@ where
                 if !link.ping() {
                     return End::Lost;
                 }
-                due = Instant::now() + shared.ping_every;
+                due = now() + shared.ping_every;
             }
         }
     }
@@ -148,7 +148,7 @@ where
     true
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 mod tests {
     use std::io;
     use std::pin::Pin;

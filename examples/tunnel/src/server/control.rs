@@ -4,17 +4,17 @@
 //! would survive a restart. Refuses orders for another instance, of a lower epoch than it has seen, and what admission
 //! refuses. One order at a time; reading takes no part in that, so a report never waits for a disk.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use super::drain::Drain;
-use super::state_file::{self, Kept, Unreadable, WriteFailed};
+use super::state_file::{Keeper, Kept, Unreadable, WriteFailed};
 use crate::admission::{Admission, Event, Mode, Refusal, State};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{JoinError, now, spawn, spawn_blocking};
 
 /// An order of a deployment to an instance.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,22 +48,22 @@ pub(crate) enum Refused {
     #[error(transparent)]
     NotKept(#[from] WriteFailed),
     #[error("the order was interrupted: {0}")]
-    Interrupted(#[from] tokio::task::JoinError),
+    Interrupted(#[from] JoinError),
 }
 
 struct Memory {
     kept: Kept,
-    /// The file is known to hold `kept`.
+    /// The keeper is known to hold `kept`.
     written: bool,
 }
 
 pub(crate) struct Control {
     instance: String,
-    path: PathBuf,
+    keeper: Arc<dyn Keeper>,
     memory: Mutex<Memory>,
     /// The epoch that a restart would know, for reports.
     epoch: AtomicU64,
-    /// The file may say sealed although no write of a seal has succeeded: there is no way back then.
+    /// The keeper may say sealed although no write of a seal has succeeded: there is no way back then.
     seal_in_doubt: AtomicBool,
     admission: Admission,
     drain: Arc<Drain>,
@@ -72,16 +72,16 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Reads the state file: a sealed server starts sealed.
+    /// Reads what was kept: a sealed server starts sealed.
     pub(crate) fn start(
         instance: &str,
-        path: PathBuf,
+        keeper: Arc<dyn Keeper>,
         drain: Arc<Drain>,
     ) -> Result<Arc<Self>, Unreadable> {
-        let kept = state_file::read(&path, instance)?;
+        let kept = keeper.read(instance)?;
         Ok(Arc::new(Self {
             instance: instance.to_owned(),
-            path,
+            keeper,
             epoch: AtomicU64::new(kept.epoch),
             admission: Admission::new(State::start(kept.sealed)),
             seal_in_doubt: AtomicBool::new(false),
@@ -111,7 +111,7 @@ impl Control {
     /// Carries out an order, to its end even if the caller hangs up in the middle.
     pub(crate) async fn order(self: &Arc<Self>, order: Order) -> Result<(), Refused> {
         let control = self.clone();
-        tokio::spawn(async move { control.carry_out(order).await }).await?
+        spawn(async move { control.carry_out(order).await }).await?
     }
 
     async fn carry_out(&self, order: Order) -> Result<(), Refused> {
@@ -173,7 +173,7 @@ impl Control {
         }
         let state = self.admission.apply(Event::Drain)?;
         if state.mode == Mode::Draining {
-            self.drain.give(per_second, lease, Instant::now());
+            self.drain.give(per_second, lease, now());
             self.draining.send_replace(true);
         }
         Ok(())
@@ -193,7 +193,7 @@ impl Control {
         Ok(())
     }
 
-    /// Goes back to what was before only if the file certainly does not say sealed.
+    /// Goes back to what was before only if the keeper certainly does not say sealed.
     fn seal_not_kept(
         &self,
         failed: &WriteFailed,
@@ -222,8 +222,8 @@ impl Control {
         let epoch = kept.epoch;
         memory.kept = kept.clone();
         memory.written = false;
-        let path = self.path.clone();
-        let written = tokio::task::spawn_blocking(move || state_file::write(&path, &kept)).await;
+        let keeper = self.keeper.clone();
+        let written = spawn_blocking(move || keeper.write(&kept)).await;
         written.unwrap_or_else(|panic| Err(WriteFailed::interrupted(panic)))?;
         memory.written = true;
         self.epoch.store(epoch, Ordering::SeqCst);
@@ -231,6 +231,6 @@ impl Control {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 #[path = "control_tests.rs"]
 mod tests;

@@ -1,12 +1,14 @@
 //! Fencing, sealing and what a restart or a full disk does to them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::super::state_file::StateFile;
 use super::*;
 
 fn start(path: &Path) -> Arc<Control> {
-    Control::start("i-1", path.into(), Arc::new(Drain::default())).unwrap()
+    let file = Arc::new(StateFile::new(path.into()));
+    Control::start("i-1", file, Arc::new(Drain::default())).unwrap()
 }
 
 fn order(epoch: u64, what: What) -> Order {

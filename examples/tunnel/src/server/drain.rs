@@ -4,17 +4,17 @@
 //! resume takes too, so that none is closed after a resume was acknowledged, and only if it is idle at that instant.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::time::{sleep, sleep_until};
 
 use super::order::{Allows, Order};
 use super::registry::Registry;
 use super::tunnel::Tunnel;
 use crate::close;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, chance, now, select, sleep, sleep_until};
 
 /// How often to look for sessions that have become idle, while none is.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -41,7 +41,7 @@ impl Drain {
     /// A new order takes the place of the one before; a repeat only prolongs it.
     pub(crate) fn give(&self, per_second: f64, lease: Duration, now: Instant) {
         let mut order = self.order();
-        *order = Some(Order::given(*order, per_second, lease, rand::random(), now));
+        *order = Some(Order::given(*order, per_second, lease, chance(), now));
         drop(order);
         self.given.notify_one();
     }
@@ -69,11 +69,11 @@ impl Drain {
     pub(crate) async fn run(self: Arc<Self>, registry: Arc<Registry>, idle_after: Duration) {
         let mut candidates = Candidates {
             queue: VecDeque::new(),
-            scanned: Instant::now(),
+            scanned: now(),
         };
         loop {
             let next = self.step(&mut candidates, &registry, idle_after);
-            tokio::select! {
+            select! {
                 () = next.pause() => {}
                 () = self.given.notified() => {}
             }
@@ -86,7 +86,7 @@ impl Drain {
         let Some(order) = standing.as_mut() else {
             return Next::Order;
         };
-        let now = Instant::now();
+        let now = now();
         match order.allows(now) {
             Allows::Wait(until) => return Next::At(until),
             Allows::Nothing => {
@@ -137,7 +137,7 @@ impl Next {
     async fn pause(self) {
         match self {
             Self::Now => {}
-            Self::At(instant) => sleep_until(instant.into()).await,
+            Self::At(instant) => sleep_until(instant).await,
             Self::Look => sleep(LOOK_AGAIN).await,
             Self::Order => std::future::pending().await,
         }

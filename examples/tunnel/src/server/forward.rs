@@ -24,6 +24,7 @@ use super::peers::{Asked, FORWARD, PassOnFailed, Reserved};
 use super::problem::{closing, elsewhere, problem};
 use super::tunnel::InFlight;
 use crate::admission::Mode;
+use crate::sync::{now, select, sleep, timeout};
 
 /// The first pause between two questions to the peers; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -87,7 +88,11 @@ fn bad_name() -> Response {
     )
 }
 
-async fn forward(shared: &Shared, name: &str, rest: &str, request: Request<Incoming>) -> Response {
+async fn forward<B>(shared: &Shared, name: &str, rest: &str, request: Request<B>) -> Response
+where
+    B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<super::body::BoxError>,
+{
     shared.metrics.requests.inc();
     let place = match shared.control.admission().enter_request() {
         Ok(place) => place,
@@ -95,7 +100,7 @@ async fn forward(shared: &Shared, name: &str, rest: &str, request: Request<Incom
     };
     let work = Work {
         in_flight: None,
-        carried: Some(shared.carrying.begin(Instant::now())),
+        carried: Some(shared.carrying.begin(now())),
         _place: place,
     };
     let outbox = request
@@ -158,7 +163,7 @@ async fn send(
     mut work: Work,
     outbox: Outbox,
 ) -> Response {
-    let deadline = Instant::now() + shared.hold_for;
+    let deadline = now() + shared.hold_for;
     loop {
         match find(shared, name, deadline).await {
             Road::Here(in_flight) => {
@@ -169,9 +174,9 @@ async fn send(
                     Ok(response) => return response,
                     Err(unsent) => (request, work) = (unsent.request, unsent.work),
                 }
-                work.carried = Some(shared.carrying.begin(Instant::now()));
+                work.carried = Some(shared.carrying.begin(now()));
                 work.in_flight = None;
-                tokio::time::sleep(AFTER_DEAD_TUNNEL).await;
+                sleep(AFTER_DEAD_TUNNEL).await;
             }
             Road::There(reserved) => {
                 shared.metrics.passed_on.inc();
@@ -181,10 +186,10 @@ async fn send(
                     Err(failed) => failed,
                 };
                 request = match again {
-                    Some(again) if failed.unsent() && Instant::now() < deadline => again,
+                    Some(again) if failed.unsent() && now() < deadline => again,
                     _ => return counted(not_passed_on(&failed), work, outbox),
                 };
-                tokio::time::sleep(FIRST_PAUSE).await;
+                sleep(FIRST_PAUSE).await;
             }
             Road::Nowhere { silent } => return counted(nowhere(shared, silent), work, outbox),
         }
@@ -226,7 +231,7 @@ fn nowhere(shared: &Shared, silent: usize) -> Response {
 
 /// Here, or at a peer, or wherever the tunnel arrives first until the deadline.
 async fn find(shared: &Shared, name: &str, deadline: Instant) -> Road {
-    if let Some(in_flight) = shared.registry.begin(name, Instant::now()) {
+    if let Some(in_flight) = shared.registry.begin(name, now()) {
         return Road::Here(in_flight);
     }
     let waiter = shared.registry.wait(name);
@@ -235,10 +240,10 @@ async fn find(shared: &Shared, name: &str, deadline: Instant) -> Road {
         let mut arrival = pin!(waiter.arrival.notified());
         // Listening comes before looking, else an arrival in between would be missed.
         arrival.as_mut().enable();
-        if let Some(in_flight) = shared.registry.begin(name, Instant::now()) {
+        if let Some(in_flight) = shared.registry.begin(name, now()) {
             return Road::Here(in_flight);
         }
-        let asked = tokio::select! {
+        let asked = select! {
             asked = shared.peers.reserve(name) => asked,
             () = arrival.as_mut() => continue,
         };
@@ -246,11 +251,11 @@ async fn find(shared: &Shared, name: &str, deadline: Instant) -> Road {
             Asked::Reserved(reserved) => return Road::There(reserved),
             Asked::Nobody { silent } => silent,
         };
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(now());
         if left.is_zero() {
             return Road::Nowhere { silent };
         }
-        let _ = tokio::time::timeout(pause.min(left), arrival).await;
+        let _ = timeout(pause.min(left), arrival).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
@@ -385,6 +390,6 @@ fn lapsed() -> Response {
     response
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 #[path = "forward_tests.rs"]
 mod tests;

@@ -22,6 +22,7 @@ mod reserve;
 mod serve;
 mod state_file;
 mod tunnel;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) use headers::{SERVER, strip};
+
+use crate::sync::spawn;
 
 /// What a server is started with.
 #[derive(Clone, Debug, clap::Args)]
@@ -134,13 +137,15 @@ impl Server {
     /// When the state file cannot be trusted or an address cannot be listened on.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let drain = Arc::new(drain::Drain::default());
-        let control =
-            control::Control::start(&options.instance, options.state.clone(), drain.clone())
-                .map_err(|unreadable| StartError::State(unreadable.to_string()))?;
+        let file = state_file::StateFile::new(options.state.clone());
+        let control = control::Control::start(&options.instance, Arc::new(file), drain.clone())
+            .map_err(|unreadable| StartError::State(unreadable.to_string()))?;
         let (public, public_address) = listen(options.listen).await?;
         let (private, private_address) = listen(options.sessions).await?;
         let stop = CancellationToken::new();
-        let shared = share(options, control, drain, private_address, stop.clone());
+        let wire = Box::new(wire::Http::new());
+        let peers = peers::Peers::new(options.peers.clone(), private_address, wire);
+        let shared = share(options, control, drain, peers, stop.clone());
         spawn_tasks(&shared, public, private);
         Ok(Self {
             public: public_address,
@@ -161,11 +166,10 @@ fn share(
     options: Options,
     control: Arc<control::Control>,
     drain: Arc<drain::Drain>,
-    private: SocketAddr,
+    peers: Arc<peers::Peers>,
     stop: CancellationToken,
 ) -> Arc<Shared> {
     let registry = registry::Registry::new(options.idle_after);
-    let peers = peers::Peers::new(options.peers, private);
     Arc::new(Shared {
         instance: options.instance,
         idle_after: options.idle_after,
@@ -190,15 +194,15 @@ fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) 
         move |request| forward::public(shared.clone(), request)
     };
     let draining = shared.control.draining();
-    tokio::spawn(serve::serve(public, on_public, stop.clone(), draining));
-    tokio::spawn(serve::serve(
+    spawn(serve::serve(public, on_public, stop.clone(), draining));
+    spawn(serve::serve(
         private,
         endpoint::handler(shared.clone()),
         stop.clone(),
         // Nobody is sent elsewhere from here.
         tokio::sync::watch::channel(false).1,
     ));
-    tokio::spawn(
+    spawn(
         stop.clone()
             .run_until_cancelled_owned(shared.peers.clone().follow()),
     );
@@ -206,11 +210,11 @@ fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) 
         .drain
         .clone()
         .run(shared.registry.clone(), shared.idle_after);
-    tokio::spawn(stop.run_until_cancelled_owned(drain));
+    spawn(stop.run_until_cancelled_owned(drain));
 }
 
 /// The parts of a server that knows no other, without its ports.
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 pub(crate) fn parts(directory: &std::path::Path, hold_for: Duration) -> Arc<Shared> {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let options = Options {
@@ -224,9 +228,11 @@ pub(crate) fn parts(directory: &std::path::Path, hold_for: Duration) -> Arc<Shar
         hold_for,
     };
     let drain = Arc::new(drain::Drain::default());
-    let state = options.state.clone();
-    let control = control::Control::start(&options.instance, state, drain.clone()).unwrap();
-    share(options, control, drain, nowhere, CancellationToken::new())
+    let file = Arc::new(state_file::StateFile::new(options.state.clone()));
+    let control = control::Control::start(&options.instance, file, drain.clone()).unwrap();
+    let wire = Box::new(wire::Http::new());
+    let peers = peers::Peers::new(options.peers.clone(), nowhere, wire);
+    share(options, control, drain, peers, CancellationToken::new())
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 //! Owns the WebSocket handshake. Refuses with 503 while draining or sealed, never while open; a handshake holds its
 //! place in admission from its first moment, so a seal cannot slip in under it.
 
+use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -19,22 +21,22 @@ use super::carrier::carry;
 use super::headers::SERVER;
 use super::problem::{elsewhere, problem};
 use super::{Shared, carried::Carried};
-use crate::admission::Place;
+use crate::admission::{Place, Refusal};
 use crate::link::websocket_config;
+use crate::sync::{now, since_1970, spawn, timeout};
 
 /// A client that does not read the answer to its handshake keeps its place no longer than this.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Answers the handshake; the tunnel is registered when the answer has been sent.
 pub(crate) fn open(shared: Arc<Shared>, name: String, request: Request<Incoming>) -> Response {
-    let place = match shared.control.admission().enter_session() {
-        Ok(place) => place,
+    let arriving = match Arriving::enter(&shared) {
+        Ok(arriving) => arriving,
         Err(refusal) => {
             shared.metrics.refused.inc();
             return elsewhere("Draining", &format!("{refusal}; connect again"));
         }
     };
-    let carried = shared.carrying.begin(Instant::now());
     let (parts, body) = request.into_parts();
     let asked = Request::from_parts(parts.clone(), ());
     let response = match create_response(&asked) {
@@ -49,38 +51,51 @@ pub(crate) fn open(shared: Arc<Shared>, name: String, request: Request<Incoming>
         response.headers_mut().insert(SERVER, instance);
     }
     let stop = shared.stop.clone();
-    let upgraded = upgrade(
-        shared,
-        name,
-        Request::from_parts(parts, body),
-        place,
-        carried,
-    );
-    tokio::spawn(stop.run_until_cancelled_owned(upgraded));
+    let request = Request::from_parts(parts, body);
+    let upgraded = async { hyper::upgrade::on(request).await.map(TokioIo::new) };
+    spawn(stop.run_until_cancelled_owned(arriving.become_tunnel(shared, name, upgraded)));
     response
 }
 
-// Parameters are dropped last to first: the place goes when nothing is counted any more.
-async fn upgrade(
-    shared: Arc<Shared>,
-    name: String,
-    request: Request<Incoming>,
-    place: Place,
+/// A handshake under way: in use from its first moment.
+pub(crate) struct Arriving {
     carried: Carried,
-) {
-    let upgraded = match tokio::time::timeout(HANDSHAKE, hyper::upgrade::on(request)).await {
-        Ok(Ok(upgraded)) => upgraded,
-        Ok(Err(error)) => return tracing::debug!(%error, "a handshake failed"),
-        Err(_) => return tracing::debug!("a handshake was never finished"),
-    };
-    let io = TokioIo::new(upgraded);
-    let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await;
-    let opened_at = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let opened_at = u64::try_from(opened_at.as_micros()).unwrap_or(u64::MAX);
-    let tunnel = shared.registry.open(&name, opened_at, Instant::now());
-    drop(carried);
-    shared.metrics.opened.inc();
-    carry(&shared, tunnel, socket, place).await;
+    // Dropped last: the place goes when nothing is counted any more.
+    place: Place,
+}
+
+impl Arriving {
+    /// # Errors
+    /// Unless the server is open.
+    pub(crate) fn enter(shared: &Shared) -> Result<Self, Refusal> {
+        let place = shared.control.admission().enter_session()?;
+        let carried = shared.carrying.begin(now());
+        Ok(Self { carried, place })
+    }
+
+    /// Waits until the connection is a WebSocket's, and carries the tunnel to its end.
+    pub(crate) async fn become_tunnel<S, E>(
+        self,
+        shared: Arc<Shared>,
+        name: String,
+        upgraded: impl Future<Output = Result<S, E>>,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin,
+        E: Display,
+    {
+        let io = match timeout(HANDSHAKE, upgraded).await {
+            Ok(Ok(io)) => io,
+            Ok(Err(error)) => return tracing::debug!(%error, "a handshake failed"),
+            Err(_) => return tracing::debug!("a handshake was never finished"),
+        };
+        // Dropped in the reverse of this order.
+        let Self { place, carried } = self;
+        let config = Some(websocket_config());
+        let socket = WebSocketStream::from_raw_socket(io, Role::Server, config).await;
+        let opened_at = u64::try_from(since_1970().as_micros()).unwrap_or(u64::MAX);
+        let tunnel = shared.registry.open(&name, opened_at, now());
+        drop(carried);
+        shared.metrics.opened.inc();
+        carry(&shared, tunnel, socket, place).await;
+    }
 }

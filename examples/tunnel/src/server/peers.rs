@@ -1,7 +1,7 @@
 //! The other servers of the service, and the calls to them.
 //!
-//! Owns the list, read again when its file changes, and the HTTP client. Everything asked here is asked of all peers
-//! at once, and a peer that does not answer is as good as one that says no, but for the final verdict.
+//! Owns the list, read again when its file changes. Everything asked here is asked of all peers at once, and a peer
+//! that does not answer is as good as one that says no, but for the final verdict.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,10 +15,6 @@ use futures_util::stream::FuturesUnordered;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -26,14 +22,11 @@ use super::announce::Notice;
 use super::body::{BoxError, Outgoing, outgoing};
 use super::headers::{RESERVATION, strip};
 use super::reserve::{Ask, Granted};
-use crate::net;
+use super::wire::{NoResponse, Wire};
+use crate::sync::{sleep, timeout};
 
-const CONNECT: Duration = Duration::from_secs(1);
 /// How long a peer may think about a question.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How long an unused connection is kept: well below what the other end gives it (`serve`), so that none is closed
-/// there in the moment in which it is used here.
-const KEPT: Duration = Duration::from_secs(30);
 const READ_LIST_EVERY: Duration = Duration::from_secs(1);
 const LARGEST_ANSWER: usize = 4 * 1024;
 
@@ -44,7 +37,7 @@ pub(crate) struct Peers {
     path: PathBuf,
     own: SocketAddr,
     list: RwLock<Arc<[SocketAddr]>>,
-    client: Client<HttpConnector, Outgoing>,
+    wire: Box<dyn Wire>,
 }
 
 /// A tunnel that a peer keeps for one request.
@@ -70,7 +63,7 @@ pub(crate) enum PassOnFailed {
     #[error("the server that holds the tunnel let the reservation lapse")]
     Lapsed,
     #[error("the server that holds the tunnel could not be reached: {0}")]
-    Unreached(BoxError),
+    Unreached(NoResponse),
     #[error("the server that holds the tunnel failed: {0}")]
     Peer(BoxError),
 }
@@ -83,13 +76,7 @@ impl PassOnFailed {
 }
 
 impl Peers {
-    pub(crate) fn new(path: PathBuf, own: SocketAddr) -> Arc<Self> {
-        let mut connector = net::connector();
-        connector.set_connect_timeout(Some(CONNECT));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEPT)
-            .build(connector);
+    pub(crate) fn new(path: PathBuf, own: SocketAddr, wire: Box<dyn Wire>) -> Arc<Self> {
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
             tracing::warn!(%error, "no list of peers yet: no request can be passed on");
             String::new()
@@ -99,14 +86,14 @@ impl Peers {
             path,
             own,
             list,
-            client,
+            wire,
         })
     }
 
     /// Follows the file. One that cannot be read leaves the list as it was.
     pub(crate) async fn follow(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(READ_LIST_EVERY).await;
+            sleep(READ_LIST_EVERY).await;
             match tokio::fs::read_to_string(&self.path).await {
                 Ok(text) => self.set(parse(&text, self.own)),
                 Err(error) => tracing::debug!(%error, "the list of peers could not be read"),
@@ -162,7 +149,7 @@ impl Peers {
         match response.status() {
             StatusCode::OK => {
                 let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect();
-                let body = tokio::time::timeout(ANSWER, body).await??;
+                let body = timeout(ANSWER, body).await??;
                 let granted: Granted = serde_json::from_slice(&body.to_bytes())?;
                 Ok(Some(Reserved {
                     peer,
@@ -189,12 +176,12 @@ impl Peers {
         peer: SocketAddr,
         path: &str,
         body: &T,
-    ) -> Result<Response<Incoming>, BoxError> {
+    ) -> Result<Response<Body>, BoxError> {
         let body = Full::new(Bytes::from(serde_json::to_vec(body)?));
         let request = Request::post(format!("http://{peer}{path}"))
             .header(header::CONTENT_TYPE, "application/json")
             .body(outgoing(body))?;
-        Ok(tokio::time::timeout(ANSWER, self.client.request(request)).await??)
+        Ok(timeout(ANSWER, self.wire.send(request)).await??)
     }
 
     /// Passes a request on to the peer that keeps the tunnel for it, streamed both ways, without a time limit.
@@ -206,19 +193,19 @@ impl Peers {
         *request.uri_mut() =
             forward_uri(reserved.peer, request.uri()).map_err(PassOnFailed::Peer)?;
         request.headers_mut().insert(RESERVATION, reserved.token);
-        let mut response =
-            self.client
-                .request(request)
-                .await
-                .map_err(|error| match error.is_connect() {
-                    true => PassOnFailed::Unreached(error.into()),
-                    false => PassOnFailed::Peer(error.into()),
-                })?;
+        let mut response = self
+            .wire
+            .send(request)
+            .await
+            .map_err(|none| match none.unreached {
+                true => PassOnFailed::Unreached(none),
+                false => PassOnFailed::Peer(none.into()),
+            })?;
         if response.headers().contains_key(RESERVATION) {
             return Err(PassOnFailed::Lapsed);
         }
         strip(response.headers_mut());
-        Ok(response.map(Body::new))
+        Ok(response)
     }
 }
 

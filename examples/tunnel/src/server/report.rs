@@ -3,12 +3,11 @@
 //! Owns its JSON shape (docs/session-endpoint.yaml) and what counts as busy: busy sessions, and whatever else
 //! termination would cut. Endpoint and metrics call it.
 
-use std::time::Instant;
-
 use serde::Serialize;
 
 use super::Shared;
 use crate::admission::Mode;
+use crate::sync::now;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +24,7 @@ pub(crate) struct Report {
 
 /// The state at this moment.
 pub(crate) fn report(shared: &Shared) -> Report {
-    let now = Instant::now();
+    let now = now();
     // Admission first: a report that says sealed then never carries counts from before the seal.
     let mode = shared.control.admission().state().mode;
     let (carried, carried_since) = shared.carrying.count();

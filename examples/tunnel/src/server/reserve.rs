@@ -4,8 +4,8 @@
 //! and the request, and lapses after a few seconds if the request never comes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -17,6 +17,7 @@ use super::Shared;
 use super::announce::Notice;
 use super::body::Work;
 use super::problem::problem;
+use crate::sync::{Mutex, MutexGuard, now, sleep, spawn};
 
 /// How long a tunnel is kept for a request that another server announced.
 const LAPSE: Duration = Duration::from_secs(5);
@@ -46,8 +47,8 @@ impl Reservations {
         let token = format!("{:032x}", rand::random::<u128>());
         self.all().insert(token.clone(), work);
         let (all, lapsing) = (self.clone(), token.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(LAPSE).await;
+        spawn(async move {
+            sleep(LAPSE).await;
             drop(all.redeem(&lapsing));
         });
         token
@@ -72,7 +73,7 @@ pub(crate) async fn reserve(State(shared): State<Arc<Shared>>, Json(ask): Json<A
     let Ok(place) = shared.control.admission().enter_request() else {
         return not_held();
     };
-    let Some(in_flight) = shared.registry.begin(&ask.name, Instant::now()) else {
+    let Some(in_flight) = shared.registry.begin(&ask.name, now()) else {
         return not_held();
     };
     let work = Work {

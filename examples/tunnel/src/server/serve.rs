@@ -196,7 +196,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flushing<S> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 mod tests {
     use std::sync::Mutex;
 

@@ -84,8 +84,36 @@ impl WriteFailed {
     }
 }
 
+/// What outlives the process.
+pub(crate) trait Keeper: Send + Sync {
+    /// What was kept last; a new server's if nothing was.
+    fn read(&self, instance: &str) -> Result<Kept, Unreadable>;
+
+    /// Keeps this in place of what was kept before, durably: when this returns, a restart after a power cut reads it.
+    fn write(&self, kept: &Kept) -> Result<(), WriteFailed>;
+}
+
+/// The file at a path.
+pub(crate) struct StateFile(PathBuf);
+
+impl StateFile {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+}
+
+impl Keeper for StateFile {
+    fn read(&self, instance: &str) -> Result<Kept, Unreadable> {
+        read(&self.0, instance)
+    }
+
+    fn write(&self, kept: &Kept) -> Result<(), WriteFailed> {
+        write(&self.0, kept)
+    }
+}
+
 /// Reads the file; a missing one is that of a new server.
-pub(crate) fn read(path: &Path, instance: &str) -> Result<Kept, Unreadable> {
+fn read(path: &Path, instance: &str) -> Result<Kept, Unreadable> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::new(instance)),
@@ -116,8 +144,8 @@ pub(crate) fn read(path: &Path, instance: &str) -> Result<Kept, Unreadable> {
     Ok(kept)
 }
 
-/// Replaces the file's content, durably: when this returns, a restart after a power cut reads it.
-pub(crate) fn write(path: &Path, kept: &Kept) -> Result<(), WriteFailed> {
+/// Replaces the file's content and makes that durable.
+fn write(path: &Path, kept: &Kept) -> Result<(), WriteFailed> {
     let before = |error| WriteFailed {
         maybe_written: false,
         error,

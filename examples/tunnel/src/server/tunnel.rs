@@ -4,17 +4,18 @@
 //! happen. Refuses requests once it is retiring or closing. The registry finds tunnels, `forward` sends requests into
 //! them, `carrier` runs their WebSocket.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
 use tokio::sync::{AcquireError, Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::body::{BoxError, Outgoing};
 use crate::close;
 use crate::link::{CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW, STREAMS};
+use crate::sync::{Executor, Mutex, MutexGuard, now, spawn};
 
 /// Where a tunnel is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,7 +183,7 @@ impl Tunnel {
             let connect = || tunnel.connect();
             tunnel.http2.get_or_try_init(connect).await.cloned()
         };
-        Ok(tokio::spawn(connecting).await??)
+        Ok(spawn(connecting).await??)
     }
 
     async fn connect(&self) -> Result<SendRequest<Outgoing>, hyper::Error> {
@@ -195,7 +196,7 @@ impl Tunnel {
             }
         }
         self.changed.notify_one();
-        let (requests, connection) = Builder::new(TokioExecutor::new())
+        let (requests, connection) = Builder::new(Executor::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_max_send_streams(STREAMS as usize)
@@ -205,7 +206,7 @@ impl Tunnel {
             .max_concurrent_reset_streams(STREAMS as usize)
             .handshake(TokioIo::new(ours))
             .await?;
-        tokio::spawn(async move {
+        spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "an HTTP/2 connection ended");
             }
@@ -257,10 +258,10 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.tunnel.end(Instant::now());
+        self.tunnel.end(now());
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "races")))]
 #[path = "tunnel_tests.rs"]
 mod tests;

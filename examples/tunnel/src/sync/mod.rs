@@ -1,0 +1,16 @@
+//! All by which one task of the server can act on another, in one place: locks, atomics, tasks, time and chance.
+//!
+//! What ships is the standard library's and tokio's ([`shipped`]). With the feature `races` a checker takes their
+//! place ([`explored`]), decides at every step which task goes on, and so explores the server's own code. Wake-ups and
+//! asynchronous locks are tokio's in both: `tokio::sync` needs no runtime, and each of its operations is one step.
+//! The client does without: it holds nothing that a seal promises.
+
+#[cfg(not(feature = "races"))]
+mod shipped;
+#[cfg(not(feature = "races"))]
+pub(crate) use shipped::*;
+
+#[cfg(feature = "races")]
+mod explored;
+#[cfg(feature = "races")]
+pub(crate) use explored::*;
