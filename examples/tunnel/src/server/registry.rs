@@ -1,16 +1,15 @@
 //! Every tunnel of this server, by name and by number, and who waits for one.
 //!
 //! Owns the rule of one tunnel per name: the newest takes the name and the one before retires. A tunnel keeps its
-//! place here, and its count, until its WebSocket is over. Refuses nothing.
+//! place here until its WebSocket is over, and its count until the last answer that came through it has left. Refuses
+//! nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
 use super::tunnel::{Activity, InFlight, Phase, Tunnel};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, Notify};
 
 #[derive(Default)]
 struct Inner {
@@ -18,6 +17,8 @@ struct Inner {
     /// In the order of their arrival.
     all: BTreeMap<u64, Arc<Tunnel>>,
     names: HashMap<Arc<str>, u64>,
+    /// Their WebSocket is over while answers that came through them are on their way to users.
+    ended: Vec<Arc<Tunnel>>,
     /// Whom to wake when a tunnel of the name arrives here or elsewhere; weighed by the number that waits.
     waiting: HashMap<Arc<str>, (Arc<Notify>, usize)>,
 }
@@ -66,7 +67,9 @@ impl Registry {
     /// The tunnel's WebSocket is over.
     pub(crate) fn remove(&self, tunnel: &Tunnel) {
         let mut inner = self.inner();
-        inner.all.remove(&tunnel.id);
+        inner.ended.retain(|ended| ended.in_flight());
+        let ended = inner.all.remove(&tunnel.id);
+        inner.ended.extend(ended.filter(|ended| ended.in_flight()));
         if inner.names.get(&tunnel.name) == Some(&tunnel.id) {
             inner.names.remove(&tunnel.name);
         }
@@ -107,10 +110,13 @@ impl Registry {
         }
     }
 
-    /// Busy and idle tunnels, those in the middle of their close included.
+    /// Busy and idle tunnels, those in the middle of their close included, and those that ended with an answer on its
+    /// way.
     pub(crate) fn count(&self, now: Instant) -> Count {
         let mut count = Count::default();
-        for tunnel in self.inner().all.values() {
+        let mut inner = self.inner();
+        inner.ended.retain(|ended| ended.in_flight());
+        for tunnel in inner.all.values().chain(&inner.ended) {
             match tunnel.activity(now, self.idle_after) {
                 Activity::Idle { .. } => count.idle += 1,
                 Activity::Busy { since } => {
@@ -173,7 +179,8 @@ impl Drop for Waiter {
     }
 }
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests {
     use super::*;
 
@@ -200,6 +207,18 @@ mod tests {
             registry.begin("a", now).is_some(),
             "removing the old one leaves the new one its name"
         );
+    }
+
+    #[test]
+    fn a_tunnel_that_ended_is_busy_until_its_last_answer_has_left() {
+        let (registry, now) = (Registry::new(REST), Instant::now());
+        let tunnel = registry.open("a", 1, now);
+        let request = registry.begin("a", now).unwrap();
+        tunnel.over(crate::close::NORMAL, "");
+        registry.remove(&tunnel);
+        assert_eq!(registry.count(now).busy, 1);
+        drop(request);
+        assert_eq!(registry.count(now), Count::default());
     }
 
     #[test]

@@ -27,8 +27,12 @@ pub(crate) fn report(shared: &Shared) -> Report {
     let now = now();
     // Admission first: a report that says sealed then never carries counts from before the seal.
     let mode = shared.control.admission().state().mode;
+    let begun = shared.carrying.begun();
     let (carried, carried_since) = shared.carrying.count();
     let sessions = shared.registry.count(now);
+    // A request whose tunnel dies is carried again. One that did so between the two looks would be in neither, so what
+    // began meanwhile is added: too many for a moment, never too few.
+    let begun_since = shared.carrying.begun().saturating_sub(begun);
     let oldest = [carried_since, sessions.oldest_busy]
         .into_iter()
         .flatten()
@@ -38,7 +42,7 @@ pub(crate) fn report(shared: &Shared) -> Report {
         instance: shared.instance.clone(),
         admission: name(mode),
         epoch: shared.control.epoch(),
-        busy: sessions.busy + carried,
+        busy: sessions.busy + carried + begun_since,
         idle: sessions.idle,
         closed: shared.drain.closed(),
         oldest_busy_seconds: oldest

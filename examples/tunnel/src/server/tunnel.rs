@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
-use tokio::sync::{AcquireError, Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::body::{BoxError, Outgoing};
 use crate::close;
 use crate::link::{CONNECTION_WINDOW, HEADERS, Link, STREAM_WINDOW, STREAMS};
-use crate::sync::{Executor, Mutex, MutexGuard, now, spawn};
+use crate::sync::{Executor, Mutex, MutexGuard, Notify, now, spawn};
 
 /// Where a tunnel is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,11 +104,12 @@ impl Tunnel {
         })
     }
 
-    fn end(&self, now: Instant) {
+    fn end(&self) {
         let mut life = self.life();
         life.in_flight -= 1;
         if life.in_flight == 0 {
-            life.free_since = now;
+            // Read under the lock: of two that end together, the later instant counts.
+            life.free_since = now();
             if life.phase == Phase::Retiring {
                 life.phase = replaced();
                 self.changed.notify_one();
@@ -118,6 +119,11 @@ impl Tunnel {
 
     pub(crate) fn activity(&self, now: Instant, idle_after: Duration) -> Activity {
         self.life().activity(now, idle_after)
+    }
+
+    /// A request is under way, or its answer.
+    pub(crate) fn in_flight(&self) -> bool {
+        self.life().in_flight > 0
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -258,10 +264,11 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.tunnel.end(now());
+        self.tunnel.end();
     }
 }
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 #[path = "tunnel_tests.rs"]
 mod tests;
