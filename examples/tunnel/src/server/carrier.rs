@@ -148,7 +148,13 @@ where
     true
 }
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
+#[path = "frames_tests.rs"]
+mod frames_tests;
+
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests {
     use std::io;
     use std::pin::Pin;

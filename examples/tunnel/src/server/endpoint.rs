@@ -36,7 +36,16 @@ const LONGEST_LEASE: u64 = 86_400;
 pub(crate) fn handler(
     shared: Arc<Shared>,
 ) -> impl Fn(http::Request<Incoming>) -> BoxedResponse + Clone + Send + 'static {
-    let router = Router::new()
+    let router = router(shared);
+    move |request: http::Request<Incoming>| {
+        let answer = router.clone().call(request.map(Body::new));
+        Box::pin(async move { answer.await.unwrap_or_else(|never| match never {}) })
+    }
+}
+
+/// The paths of the private port.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
         .route("/sessions", get(read))
         .route("/sessions/drain", post(drain))
         .route("/sessions/resume", post(resume))
@@ -54,11 +63,7 @@ pub(crate) fn handler(
             )
         })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .with_state(shared);
-    move |request: http::Request<Incoming>| {
-        let answer = router.clone().call(request.map(Body::new));
-        Box::pin(async move { answer.await.unwrap_or_else(|never| match never {}) })
-    }
+        .with_state(shared)
 }
 
 type BoxedResponse = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -206,3 +211,8 @@ async fn metrics(State(shared): State<Arc<Shared>>, _request: Request) -> Respon
         ),
     }
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
+#[path = "endpoint_tests.rs"]
+mod tests;
