@@ -223,6 +223,7 @@ impl Drop for Place {
     }
 }
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 #[path = "admission_tests.rs"]
 mod tests;

@@ -231,6 +231,7 @@ impl Control {
     }
 }
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 #[path = "control_tests.rs"]
 mod tests;

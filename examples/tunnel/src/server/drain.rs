@@ -7,14 +7,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
 use super::order::{Allows, Order};
 use super::registry::Registry;
 use super::tunnel::Tunnel;
 use crate::close;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard, chance, now, select, sleep, sleep_until};
+use crate::sync::{Mutex, MutexGuard, Notify, chance, now, select, sleep, sleep_until};
 
 /// How often to look for sessions that have become idle, while none is.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -88,7 +88,13 @@ fn bad_name() -> Response {
     )
 }
 
-async fn forward<B>(shared: &Shared, name: &str, rest: &str, request: Request<B>) -> Response
+/// Carries one request; refuses it once sealed.
+pub(crate) async fn forward<B>(
+    shared: &Shared,
+    name: &str,
+    rest: &str,
+    request: Request<B>,
+) -> Response
 where
     B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<super::body::BoxError>,
@@ -390,6 +396,7 @@ fn lapsed() -> Response {
     response
 }
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 #[path = "forward_tests.rs"]
 mod tests;

@@ -16,6 +16,9 @@ mod open;
 mod order;
 mod peers;
 mod problem;
+#[cfg(test)]
+#[cfg(feature = "races")]
+mod races;
 mod registry;
 mod report;
 mod reserve;
@@ -214,7 +217,8 @@ fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) 
 }
 
 /// The parts of a server that knows no other, without its ports.
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 pub(crate) fn parts(directory: &std::path::Path, hold_for: Duration) -> Arc<Shared> {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let options = Options {

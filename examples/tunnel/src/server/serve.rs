@@ -196,7 +196,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flushing<S> {
     }
 }
 
-#[cfg(all(test, not(feature = "races")))]
+#[cfg(test)]
+#[cfg(not(feature = "races"))]
 mod tests {
     use std::sync::Mutex;
 

@@ -71,7 +71,7 @@ pub(crate) enum Unreadable {
 pub(crate) struct WriteFailed {
     /// The new content may be in place all the same.
     pub(crate) maybe_written: bool,
-    error: io::Error,
+    pub(crate) error: io::Error,
 }
 
 impl WriteFailed {

@@ -27,7 +27,7 @@ pub(crate) struct NoResponse {
     /// There was no connection, so the request was certainly not seen.
     pub(crate) unreached: bool,
     #[source]
-    error: BoxError,
+    pub(crate) error: BoxError,
 }
 
 pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<Response<Body>, NoResponse>> + Send>>;

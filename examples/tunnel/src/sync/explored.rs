@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
@@ -20,6 +20,36 @@ macro_rules! select {
     ($($branches:tt)*) => { tokio::select! { biased; $($branches)* } };
 }
 pub(crate) use select;
+
+/// tokio's wake-ups, each a step of its own: what lies between looking and listening is where they get lost.
+#[derive(Debug, Default)]
+pub(crate) struct Notify {
+    step: atomic::AtomicU64,
+    tokio: tokio::sync::Notify,
+}
+
+impl Notify {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    fn step(&self) -> &tokio::sync::Notify {
+        self.step.fetch_add(1, atomic::Ordering::SeqCst);
+        &self.tokio
+    }
+
+    pub(crate) fn notified(&self) -> tokio::sync::futures::Notified<'_> {
+        self.step().notified()
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.step().notify_one();
+    }
+
+    pub(crate) fn notify_waiters(&self) {
+        self.step().notify_waiters();
+    }
+}
 
 /// What blocks a thread of its own is one more task here.
 pub(crate) fn spawn_blocking<T: Send + 'static>(
@@ -73,6 +103,7 @@ fn beginning() -> Instant {
     *BEGINNING.get_or_init(Instant::now)
 }
 
+#[cfg(test)]
 /// A new schedule begins: no time has passed, and nobody waits.
 pub(crate) fn begin() {
     // Dropped outside: a waker may drop a task, and a task its timers.
@@ -87,15 +118,16 @@ pub(crate) fn since_1970() -> Duration {
     CLOCK.with_borrow(|clock| clock.now)
 }
 
-/// Waits for a timer and lets time go to the earliest, whose task wakes.
-pub(crate) async fn pass() {
-    let earliest = poll_fn(|cx| {
-        CLOCK.with_borrow_mut(|clock| match clock.timers.pop_first() {
-            Some(((at, _), waker)) => {
-                clock.now = clock.now.max(at);
-                Poll::Ready(waker)
+#[cfg(test)]
+/// Waits for a timer and lets time go to the earliest, whose task wakes; never further than `horizon`.
+pub(crate) async fn pass(horizon: Duration) {
+    let earliest = std::future::poll_fn(|cx| {
+        CLOCK.with_borrow_mut(|clock| match clock.timers.first_entry() {
+            Some(timer) if timer.key().0 <= horizon => {
+                clock.now = clock.now.max(timer.key().0);
+                Poll::Ready(timer.remove())
             }
-            None => {
+            _ => {
                 clock.idle = Some(cx.waker().clone());
                 Poll::Pending
             }

@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) use hyper_util::rt::TokioExecutor as Executor;
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+pub(crate) use tokio::sync::Notify;
 pub(crate) use tokio::task::{JoinError, spawn_blocking};
 pub(crate) use tokio::time::{sleep, timeout};
 pub(crate) use tokio::{select, spawn};
