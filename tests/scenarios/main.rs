@@ -17,7 +17,7 @@ mod promotion;
 mod redrive;
 mod rejection;
 mod rollback;
-mod scene;
-mod sessions;
 mod take_over;
 mod traffic;
+
+use ebbtide_tests::{scene, sessions};

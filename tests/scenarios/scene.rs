@@ -22,25 +22,25 @@ use crate::sessions::{Seen, Session};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A local cloud, and the deployment that runs on it.
-pub(crate) struct Scene {
+pub struct Scene {
     /// The cloud.
-    pub(crate) cloud: LocalCloud,
+    pub cloud: LocalCloud,
     blue: Vec<String>,
 }
 
 /// A short bake and a short settling, so that a scenario spends its time on what it is about.
-pub(crate) fn hasty() -> Value {
+pub fn hasty() -> Value {
     json!({"bake": {"seconds": 3}, "drain": {"settleSeconds": 1}})
 }
 
 impl Scene {
     /// Given three blue servers behind the load balancer.
-    pub(crate) async fn of_three_blue_servers() -> Self {
+    pub async fn of_three_blue_servers() -> Self {
         Self::with(Options::default()).await
     }
 
     /// Given a cloud with these options.
-    pub(crate) async fn with(options: Options) -> Self {
+    pub async fn with(options: Options) -> Self {
         let cloud = LocalCloud::start(options)
             .await
             .expect("the local cloud starts");
@@ -53,12 +53,12 @@ impl Scene {
     }
 
     /// The instances that were blue at the start.
-    pub(crate) fn blue(&self) -> &[String] {
+    pub fn blue(&self) -> &[String] {
         &self.blue
     }
 
     /// Given idle sessions, one of each name.
-    pub(crate) async fn idle(&self, count: usize) -> Vec<Session> {
+    pub async fn idle(&self, count: usize) -> Vec<Session> {
         let mut sessions = Vec::new();
         for index in 0..count {
             sessions.push(Session::open(self.cloud.listener(), &format!("idle-{index}")).await);
@@ -67,21 +67,21 @@ impl Scene {
     }
 
     /// Given a session with a request in flight that is never answered.
-    pub(crate) async fn busy(&self, name: &str) -> Session {
+    pub async fn busy(&self, name: &str) -> Session {
         let mut session = Session::open(self.cloud.listener(), name).await;
         session.become_busy(self.cloud.listener()).await;
         session
     }
 
     /// Given an alarm that does not fire.
-    pub(crate) async fn quiet_alarm(&self, name: &str) {
+    pub async fn quiet_alarm(&self, name: &str) {
         self.cloud.put_alarm(name).await.expect("an alarm");
         let quiet = self.cloud.set_alarm(name, State::Ok).await;
         quiet.expect("it is quiet");
     }
 
     /// When a deployment starts with this input.
-    pub(crate) async fn deploy(&self, input: &Value) -> Execution {
+    pub async fn deploy(&self, input: &Value) -> Execution {
         self.cloud
             .deploy(None, input)
             .await
@@ -89,7 +89,7 @@ impl Scene {
     }
 
     /// When the deployment has entered a state this often.
-    pub(crate) async fn passes(&self, execution: &Execution, state: &str, times: usize) {
+    pub async fn passes(&self, execution: &Execution, state: &str, times: usize) {
         until(&format!("{times} entries of {state}"), LIMIT, || async {
             let states = execution.states().await?;
             let seen = states.iter().filter(|entered| *entered == state).count();
@@ -108,7 +108,7 @@ impl Scene {
     }
 
     /// Then something holds in time; `look` says what is there instead.
-    pub(crate) async fn then<F, Fut>(&self, what: &str, look: F)
+    pub async fn then<F, Fut>(&self, what: &str, look: F)
     where
         F: Fn() -> Fut,
         Fut: Future<Output = Result<std::result::Result<(), String>>>,
@@ -124,7 +124,7 @@ impl Scene {
     }
 
     /// Then every one of these sessions is closed by the server with code 1012.
-    pub(crate) async fn all_handed_over(&self, sessions: &[Session]) {
+    pub async fn all_handed_over(&self, sessions: &[Session]) {
         self.then("every idle session to be asked to move", || async {
             let other: Vec<_> = sessions
                 .iter()
@@ -141,12 +141,12 @@ impl Scene {
     }
 
     /// Then the deployment ends well: green has all weight and is healthy, blue is gone, the service is free.
-    pub(crate) async fn promoted(&self, execution: &Execution) -> Standing {
+    pub async fn promoted(&self, execution: &Execution) -> Standing {
         self.promoted_into(execution, "tunnel-b").await
     }
 
     /// Then the deployment ends well with this environment as its green: it has all weight, the other one is gone.
-    pub(crate) async fn promoted_into(&self, execution: &Execution, green: &str) -> Standing {
+    pub async fn promoted_into(&self, execution: &Execution, green: &str) -> Standing {
         let standing = execution.ended(LIMIT).await.expect("the execution ends");
         assert_eq!(
             standing.status,
@@ -160,7 +160,7 @@ impl Scene {
     }
 
     /// Then this environment has all weight and three servers, and the other one has neither.
-    pub(crate) async fn serves_alone(&self, environment: &str) {
+    pub async fn serves_alone(&self, environment: &str) {
         let (retired, weights) = match environment {
             "tunnel-a" => ("tunnel-b", (Some(100), Some(0))),
             _ => ("tunnel-a", (Some(0), Some(100))),
@@ -180,7 +180,7 @@ impl Scene {
 
     /// Then the deployment has changed nothing after all: the servers that were blue at the start have all weight and take
     /// sessions, green is gone, the service is free.
-    pub(crate) async fn serves_as_before(&self, outcome: &str) {
+    pub async fn serves_as_before(&self, outcome: &str) {
         let weights = self.cloud.weights().await.expect("weights");
         assert_eq!(weights, (Some(100), Some(0)));
         let mut blue = self.blue.clone();
@@ -197,7 +197,7 @@ impl Scene {
     }
 
     /// When deployments run one after another, each one's green the next one's blue: all are promoted.
-    pub(crate) async fn deployed_in_turn(&self, inputs: &[Value]) -> Vec<Execution> {
+    pub async fn deployed_in_turn(&self, inputs: &[Value]) -> Vec<Execution> {
         let mut executions = Vec::new();
         for (input, green) in inputs.iter().zip(["tunnel-b", "tunnel-a"].iter().cycle()) {
             let execution = self.deploy(input).await;
@@ -208,7 +208,7 @@ impl Scene {
     }
 
     /// When an execution that failed or was stopped is redriven (staged: see `ebbtide_local_cloud::redrive`).
-    pub(crate) async fn redriven(&self, execution: &Execution) -> Execution {
+    pub async fn redriven(&self, execution: &Execution) -> Execution {
         self.cloud
             .redrive(execution)
             .await
@@ -218,10 +218,7 @@ impl Scene {
     /// When a former deployment's definition is entered again at each Task that it ever entered, with the first and the
     /// last input that its history shows: how each of those ends. Whoever owns the service now must not notice. Waits are
     /// short meanwhile, the owner's too.
-    pub(crate) async fn redriven_at_every_task(
-        &self,
-        execution: &Execution,
-    ) -> Vec<(String, Standing)> {
+    pub async fn redriven_at_every_task(&self, execution: &Execution) -> Vec<(String, Standing)> {
         let emulators = self.cloud.emulators().expect("emulators");
         emulators.set_wait_scale(0.1).await.expect("scaled");
         let mut standings = Vec::new();
@@ -244,7 +241,7 @@ impl Scene {
 
     /// Then groups with weight never had fewer than three healthy targets, and nothing runs that nobody owns: what is
     /// tagged with a deployment is one of `serving`'s.
-    pub(crate) async fn minimum_held(&self, witness: Witness, serving: &[&str]) {
+    pub async fn minimum_held(&self, witness: Witness, serving: &[&str]) {
         let seen = witness.testimony().await.expect("a testimony");
         assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
         let strays = self.cloud.strays(serving).await.expect("instances");
@@ -252,14 +249,14 @@ impl Scene {
     }
 
     /// Then every one of these sessions is open, its request still in flight.
-    pub(crate) fn all_still_busy<'a>(&self, sessions: impl IntoIterator<Item = &'a Session>) {
+    pub fn all_still_busy<'a>(&self, sessions: impl IntoIterator<Item = &'a Session>) {
         for session in sessions {
             assert_eq!(session.seen(), Seen::Asked, "{}", session.name);
         }
     }
 
     /// Then the deployment fails with this error; returns its cause.
-    pub(crate) async fn fails_with(&self, execution: &Execution, error: &str) -> String {
+    pub async fn fails_with(&self, execution: &Execution, error: &str) -> String {
         let standing = execution.ended(LIMIT).await.expect("the execution ends");
         assert_eq!(
             standing.status,
@@ -277,7 +274,7 @@ impl Scene {
     }
 
     /// Then nobody owns the service, and the last deployment ended like this.
-    pub(crate) async fn released(&self, outcome: &str) {
+    pub async fn released(&self, outcome: &str) {
         let record = self.cloud.record().await.expect("the record");
         assert_eq!(record.get("owner"), None, "{record:?}");
         assert_eq!(
@@ -288,7 +285,7 @@ impl Scene {
     }
 
     /// Then the world is as it was before any deployment: weights, instances, and no lock.
-    pub(crate) async fn untouched(&self) {
+    pub async fn untouched(&self) {
         let (blue, green) = self.cloud.weights().await.expect("weights");
         assert!(
             blue.is_some_and(|weight| weight > 0) && green.is_none(),
@@ -306,7 +303,7 @@ impl Scene {
     }
 
     /// The instances of an environment that EC2 calls neither terminated nor shutting down.
-    pub(crate) async fn running(&self, environment: &str) -> Vec<String> {
+    pub async fn running(&self, environment: &str) -> Vec<String> {
         let instances = self.cloud.instances().await.expect("instances");
         let up = instances
             .into_iter()
@@ -318,7 +315,7 @@ impl Scene {
 
     /// The servers that something busy depends on: the one that holds the tunnel, and perhaps the one that carries its
     /// request because the load balancer sent it there. All in order.
-    pub(crate) async fn in_use(&self) -> Vec<String> {
+    pub async fn in_use(&self) -> Vec<String> {
         let reports = self.cloud.reports().await.into_iter();
         let busy = reports.filter_map(|(instance, report)| {
             (report.expect("a report").busy > 0).then_some(instance)
@@ -327,7 +324,7 @@ impl Scene {
     }
 
     /// Whether the server process of an instance runs.
-    pub(crate) fn lives(&self, instance: &str) -> bool {
+    pub fn lives(&self, instance: &str) -> bool {
         self.cloud
             .servers()
             .iter()
@@ -335,7 +332,7 @@ impl Scene {
     }
 
     /// The deployment's last check of the sessions left, as its document has it.
-    pub(crate) async fn last_check(&self, execution: &Execution) -> Result<Value> {
+    pub async fn last_check(&self, execution: &Execution) -> Result<Value> {
         let history = execution.history().await?;
         let outputs = history
             .iter()
@@ -352,7 +349,7 @@ impl Scene {
     }
 
     /// Then the check names this instance as unknown, and says since when.
-    pub(crate) async fn named_as_unknown(&self, execution: &Execution, instance: &str) {
+    pub async fn named_as_unknown(&self, execution: &Execution, instance: &str) {
         self.then("the server to be named as unknown", || async {
             let check = self.last_check(execution).await?;
             let named = check["unknown"].as_array().is_some_and(|unknown| {
@@ -373,7 +370,7 @@ impl Scene {
     }
 
     /// The end: everything is gone.
-    pub(crate) async fn ends(self) {
+    pub async fn ends(self) {
         self.cloud.stop().await;
     }
 }

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 /// How a session stands, by what its client saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub enum Seen {
     /// Open, and nothing was received but pings.
     Open,
     /// Open, and a request has arrived.
@@ -24,11 +24,11 @@ pub(crate) enum Seen {
 }
 
 /// One tunnel held open.
-pub(crate) struct Session {
+pub struct Session {
     /// The tunnel's name.
-    pub(crate) name: String,
+    pub name: String,
     /// The instance that took it.
-    pub(crate) server: String,
+    pub server: String,
     seen: watch::Receiver<Seen>,
     client: JoinHandle<()>,
     request: Option<JoinHandle<()>>,
@@ -36,14 +36,14 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens a tunnel through the listener; it is idle.
-    pub(crate) async fn open(listener: &str, name: &str) -> Self {
+    pub async fn open(listener: &str, name: &str) -> Self {
         Self::try_open(listener, name)
             .await
             .expect("the listener takes a tunnel")
     }
 
     /// Opens a tunnel through the listener, if that takes one; it is idle.
-    pub(crate) async fn try_open(listener: &str, name: &str) -> Result<Self, String> {
+    pub async fn try_open(listener: &str, name: &str) -> Result<Self, String> {
         let url = format!("{}/tunnel/{name}", listener.replacen("http", "ws", 1));
         let (socket, response) = connect_async(&url)
             .await
@@ -89,7 +89,7 @@ impl Session {
     }
 
     /// Sends it a request through the listener, which it receives and never answers: it is busy from now on.
-    pub(crate) async fn become_busy(&mut self, listener: &str) {
+    pub async fn become_busy(&mut self, listener: &str) {
         let url = format!("{listener}/t/{}/work", self.name);
         self.request = Some(tokio::spawn(async move {
             let client = reqwest::Client::builder()
@@ -109,12 +109,12 @@ impl Session {
     }
 
     /// How it stands now.
-    pub(crate) fn seen(&self) -> Seen {
+    pub fn seen(&self) -> Seen {
         self.seen.borrow().clone()
     }
 
     /// The user leaves: request and tunnel end.
-    pub(crate) fn leave(&mut self) {
+    pub fn leave(&mut self) {
         if let Some(request) = self.request.take() {
             request.abort();
         }

@@ -1,0 +1,171 @@
+//! Gates: a deployment waits before a Task until it is let through, so that a fault is made at that stage and no other.
+//!
+//! A gate is three states in front of the Task: read an item of the service's table, look whether it is there, wait and
+//! look again. They hand the document on as it came. Everything else of the definition is as deployed. A gate that was
+//! opened stays open.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_local_cloud::variant::Variant;
+use ebbtide_local_cloud::wait::{Seen, until};
+use ebbtide_tests::scene::Scene;
+use serde_json::{Map, Value, json};
+
+use crate::matrix::Stage;
+use crate::story::{LIMIT, Story, is_of};
+
+const LOOK: &str = "LookAtGateOf";
+const IS_OPEN: &str = "IsGateOpenOf";
+const WAIT: &str = "WaitAtGateOf";
+
+/// A deployment that waits before some of its stages.
+pub(crate) struct Gated {
+    /// The deployment.
+    pub(crate) story: Story,
+    stages: Vec<Stage>,
+    opened: BTreeSet<Stage>,
+}
+
+impl Gated {
+    /// When a deployment starts that will wait before each of these stages.
+    pub(crate) async fn deploy(scene: &Scene, stages: &[Stage], input: &Value) -> Self {
+        let mut definition = scene.cloud.definition().await.expect("the definition");
+        let (table, service) = (&scene.cloud.stack().table, scene.cloud.service());
+        for stage in stages {
+            definition = gated(definition, stage.tasks()[0], table, service);
+        }
+        // Green boots in a second; five between two looks would be most of a trial.
+        let variant = Variant::of(definition).wait_seconds("WaitForGreen", 1);
+        let started = scene.cloud.start_variant(&variant, None, input).await;
+        Self {
+            story: Story::of(started.expect("it starts")),
+            stages: stages.to_vec(),
+            opened: BTreeSet::new(),
+        }
+    }
+
+    /// When it waits at a gate that is not open yet: which stage is next. `None` once it has ended.
+    pub(crate) async fn next(&self, scene: &Scene) -> Option<Stage> {
+        until("the next gate", LIMIT, || async {
+            let execution = self.story.execution();
+            let standing = execution.standing().await?;
+            if standing.status != ExecutionStatus::Running {
+                return Ok(Seen::Done(None));
+            }
+            let last = execution.last_state().await?.unwrap_or_default();
+            let at = self.stages.iter().find(|stage| {
+                task_behind(&last).is_some()
+                    && is_of(**stage, &last)
+                    && !self.opened.contains(stage)
+            });
+            Ok(match at {
+                Some(stage) => Seen::Done(Some(*stage)),
+                None => Seen::NotYet(standing.describe(Some(&last))),
+            })
+        })
+        .await
+        .unwrap_or_else(|error| {
+            panic!(
+                "{error}; the cloud is in {}",
+                scene.cloud.directory().display()
+            )
+        })
+    }
+
+    /// When it waits at this stage's gate.
+    pub(crate) async fn held(&self, scene: &Scene, stage: Stage) {
+        let next = self.next(scene).await;
+        assert_eq!(next, Some(stage), "the gate at which it waits");
+    }
+
+    /// When a stage's gate is opened, for good.
+    pub(crate) async fn open(&mut self, scene: &Scene, stage: Stage) {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let put = scene.cloud.clients().dynamodb.put_item();
+        let put = put.table_name(&scene.cloud.stack().table);
+        put.item("service", text(scene.cloud.service()))
+            .item("item", text(&item(stage.tasks()[0])))
+            .send()
+            .await
+            .expect("the gate opens");
+        self.opened.insert(stage);
+    }
+}
+
+/// The Task that a gate's state stands before.
+pub(crate) fn task_behind(state: &str) -> Option<&str> {
+    [LOOK, IS_OPEN, WAIT]
+        .iter()
+        .find_map(|prefix| state.strip_prefix(prefix))
+}
+
+fn item(task: &str) -> String {
+    format!("gate of {task}")
+}
+
+/// The definition with a gate before a Task.
+fn gated(mut definition: Value, task: &str, table: &str, service: &str) -> Value {
+    let look = format!("{LOOK}{task}");
+    let states = definition["States"].as_object_mut();
+    let states = states.expect("a definition has states");
+    assert!(states.contains_key(task), "there is no state {task}");
+    for state in states.values_mut() {
+        lead(state, task, &look);
+    }
+    states.extend(gate(task, table, service));
+    if definition["StartAt"] == task {
+        definition["StartAt"] = Value::from(look);
+    }
+    definition
+}
+
+/// Every transition to `from` leads to `to` instead.
+fn lead(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                if matches!(name.as_str(), "Next" | "Default") && *value == from {
+                    *value = Value::from(to);
+                } else if matches!(name.as_str(), "Choices" | "Catch") {
+                    lead(value, from, to);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| lead(item, from, to)),
+        _ => {}
+    }
+}
+
+fn gate(task: &str, table: &str, service: &str) -> Map<String, Value> {
+    let as_it_came = "{% $states.input.held %}";
+    let states = json!({
+        format!("{LOOK}{task}"): {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:dynamodb:getItem",
+            "Arguments": {
+                "TableName": table,
+                "Key": {"service": {"S": service}, "item": {"S": item(task)}},
+                "ConsistentRead": true,
+            },
+            "Output": {"held": "{% $states.input %}", "open": "{% $exists($states.result.Item.item.S) %}"},
+            "Next": format!("{IS_OPEN}{task}"),
+        },
+        format!("{IS_OPEN}{task}"): {
+            "Type": "Choice",
+            "Choices": [{"Condition": "{% $states.input.open %}", "Output": as_it_came, "Next": task}],
+            "Default": format!("{WAIT}{task}"),
+        },
+        format!("{WAIT}{task}"): {
+            "Type": "Wait",
+            "Seconds": 1,
+            "Output": as_it_came,
+            "Next": format!("{LOOK}{task}"),
+        },
+    });
+    match states {
+        Value::Object(states) => states,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,55 @@
+//! The cells that cannot be, each with its reason.
+
+use crate::matrix::{Cell, Fault, Stage};
+
+/// Why a cell cannot be run; `None` if it can.
+pub(crate) fn reason(cell: Cell) -> Option<&'static str> {
+    let Cell { fault, stage } = cell;
+    match fault {
+        Fault::EndpointTimesOut
+        | Fault::EndpointRefuses
+        | Fault::EndpointUnauthorized
+        | Fault::EndpointServerError
+        | Fault::EndpointBrokenJson
+        | Fault::EndpointNegative
+        | Fault::EndpointAbsurd
+        | Fault::EndpointOther
+        | Fault::EndpointSlow => calls_no_server(stage),
+        Fault::EndpointReplyLost => match stage {
+            Stage::Plan => {
+                Some("the plan reads and orders nothing: a lost reading is the row of no answer")
+            }
+            _ => calls_no_server(stage),
+        },
+        Fault::AwsThrottles | Fault::AwsDenies => calls_no_aws(stage),
+        Fault::GreenDies | Fault::GreenHangs => match stage {
+            Stage::Plan | Stage::Claim => Some("green has no servers before it is launched"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn calls_no_server(stage: Stage) -> Option<&'static str> {
+    match stage {
+        Stage::Claim | Stage::Release => {
+            Some("a conditional write of the record; no server is called")
+        }
+        Stage::Launch | Stage::Hold | Stage::Switch | Stage::Terminate => {
+            Some("its functions call AWS only, and no server")
+        }
+        Stage::Plan | Stage::Test | Stage::Drain | Stage::Check | Stage::RollBack => None,
+    }
+}
+
+fn calls_no_aws(stage: Stage) -> Option<&'static str> {
+    match stage {
+        Stage::Test | Stage::Drain | Stage::Check => {
+            Some("its functions call servers only, and no AWS")
+        }
+        Stage::Claim | Stage::Release => Some(
+            "Step Functions writes the record itself; the emulator does so in its own process, where no call can be throttled or denied",
+        ),
+        _ => None,
+    }
+}
