@@ -26,6 +26,12 @@ pub(crate) fn reason(cell: Cell) -> Option<&'static str> {
             Stage::Plan | Stage::Claim => Some("green has no servers before it is launched"),
             _ => None,
         },
+        Fault::InstanceEnds
+        | Fault::ProcessDies
+        | Fault::Hangs
+        | Fault::Restarts
+        | Fault::AddressReused => (stage == Stage::Release)
+            .then_some("no blue instance is left when a promotion releases the service"),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::impossible;
 use crate::matrix::{Cell, Outcome};
 use crate::trial::Trial;
-use crate::{aborts, aws, endpoints, instances, second, sessions, tasks};
+use crate::{aborts, aws, endpoints, green, instances, second, sessions, tasks};
 
 /// What is done with a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         endpoints::trials(),
         aws::trials(),
         instances::trials(),
+        green::trials(),
         sessions::trials(),
         aborts::trials(),
         second::trials(),

@@ -19,7 +19,7 @@ pub(crate) async fn run(trials: Vec<Trial>, at_once: usize) -> BTreeMap<Cell, Ve
         let places = Arc::clone(&places);
         running.spawn(async move {
             let _place = places.acquire().await;
-            let (name, verdicts) = (trial.name, trial.run().await);
+            let (name, verdicts) = (trial.name.clone(), trial.run().await);
             (name, verdicts)
         });
     }

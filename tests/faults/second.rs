@@ -1,44 +1,43 @@
 //! A second deployment starts while one is at each of its stages.
 
-use ebbtide_local_cloud::execution::Standing;
+use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_tests::scene::hasty;
 
 use crate::gates::Gated;
 use crate::matrix::{Fault, Outcome, Stage};
+use crate::roads::{PROMOTION, rolling_back};
 use crate::stand::{ALL_THREE, Stand};
 use crate::story::{End, Story};
 use crate::trial::{Ledger, Trial};
 
-/// The stages from the claim on, in their order: the deployment owns the service.
-const OWNED: [Stage; 8] = [
-    Stage::Launch,
-    Stage::Test,
-    Stage::Hold,
-    Stage::Switch,
-    Stage::Drain,
-    Stage::Check,
-    Stage::Terminate,
-    Stage::Release,
-];
-
 pub(crate) fn trials() -> Vec<Trial> {
     let refused = |stage| (Fault::SecondDeployment, stage, Outcome::Refused);
-    vec![Trial::new(
-        "a second deployment starts at each stage of the one that owns the service",
-        &OWNED.map(refused),
-        while_it_owns,
-    )]
+    let owned: Vec<_> = PROMOTION[2..].iter().copied().map(refused).collect();
+    vec![
+        Trial::new(
+            "a second deployment starts at each stage of the one that owns the service",
+            &owned,
+            while_it_owns,
+        ),
+        Trial::new(
+            "a second deployment claims the service while one is at its plan and one at its claim",
+            &[refused(Stage::Plan), refused(Stage::Claim)],
+            before_it_owns,
+        ),
+        Trial::new(
+            "a second deployment starts while one rolls back",
+            &[refused(Stage::RollBack)],
+            while_it_rolls_back,
+        ),
+    ]
 }
 
 async fn while_it_owns(ledger: Ledger) {
     let mut stand = Stand::of_three().await;
-    let mut owner = Gated::deploy(&stand.scene, &OWNED, &hasty()).await;
+    let mut owner = Gated::deploy(&stand.scene, &PROMOTION[2..], &hasty()).await;
     while let Some(stage) = owner.next(&stand.scene).await {
         let second = Story::of(stand.scene.deploy(&hasty()).await);
-        let (_, standing) = second.ended().await;
-        let named = names(&standing, &owner.story);
-        let outcome = second.outcome(stage, End::Promoted).await;
-        ledger.record(Fault::SecondDeployment, stage, outcome, named);
+        told_of(&ledger, &second, &owner.story, stage).await;
         if stage == Stage::Terminate {
             stand.busy_leave();
         }
@@ -48,15 +47,52 @@ async fn while_it_owns(ledger: Ledger) {
     stand.ends(&[&owner.story], ALL_THREE).await;
 }
 
-/// The second one's cause, which must name the owner and say that it runs.
-fn names(second: &Standing, owner: &Story) -> String {
-    let cause = second.cause.clone().unwrap_or_default();
+async fn before_it_owns(ledger: Ledger) {
+    let mut stand = Stand::of_three().await;
+    let scene = &stand.scene;
+    let mut at_plan = Gated::deploy(scene, &[Stage::Plan], &hasty()).await;
+    let mut at_claim = Gated::deploy(scene, &[Stage::Claim], &hasty()).await;
+    at_plan.held(scene, Stage::Plan).await;
+    at_claim.held(scene, Stage::Claim).await;
+    let second = Story::of(scene.deploy(&hasty()).await);
+    scene.passes(second.execution(), "LaunchGreen", 1).await;
+    // The one at its claim has read who owns the service before anybody did; the other one has read nothing yet.
+    at_claim.open(scene, Stage::Claim).await;
+    told_of(&ledger, &at_claim.story, &second, Stage::Claim).await;
+    at_plan.open(scene, Stage::Plan).await;
+    told_of(&ledger, &at_plan.story, &second, Stage::Plan).await;
+    scene.passes(second.execution(), "TerminateBlue", 2).await;
+    stand.busy_leave();
+    stand.scene.promoted(second.execution()).await;
+    stand.ends(&[&second], ALL_THREE).await;
+}
+
+async fn while_it_rolls_back(ledger: Ledger) {
+    let stand = Stand::of_three().await;
+    let mut owner = rolling_back(&stand.scene, &[], &hasty()).await;
+    let second = Story::of(stand.scene.deploy(&hasty()).await);
+    told_of(&ledger, &second, &owner.story, Stage::RollBack).await;
+    owner.open(&stand.scene, Stage::RollBack).await;
+    let (end, standing) = owner.story.ended().await;
+    assert_eq!(end, End::RolledBack, "{}", standing.describe(None));
+    stand.scene.serves_as_before("RolledBack").await;
+    stand.ends(&[&owner.story], ALL_THREE).await;
+}
+
+/// Then the one that does not own the service ends, told who does and that it runs, and that one does run on.
+async fn told_of(ledger: &Ledger, late: &Story, owner: &Story, stage: Stage) {
+    let outcome = late.outcome(stage, End::Promoted).await;
+    let (_, standing) = late.ended().await;
+    let (error, cause) = (
+        standing.error.unwrap_or_default(),
+        standing.cause.unwrap_or_default(),
+    );
     assert!(
         cause.contains(owner.execution().name()) && cause.contains("RUNNING"),
         "{cause}"
     );
-    format!(
-        "{} names the owner",
-        second.error.as_deref().unwrap_or_default()
-    )
+    let goes_on = owner.execution().standing().await.expect("a standing");
+    assert_eq!(goes_on.status, ExecutionStatus::Running);
+    let evidence = format!("{error}, naming the owner, which runs on");
+    ledger.record(Fault::SecondDeployment, stage, outcome, evidence);
 }

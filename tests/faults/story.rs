@@ -55,6 +55,23 @@ impl Story {
         }
     }
 
+    /// Of a deployment whose executions, the first one first, each went on where the one before had stopped.
+    pub(crate) async fn of_redrives(executions: &[Execution]) -> Self {
+        let mut acts = Vec::new();
+        for stopped in &executions[..executions.len() - 1] {
+            let at = interrupted(stopped).await.expect("it was interrupted");
+            let stage = Stage::ALL
+                .into_iter()
+                .find(|stage| is_of(*stage, &at.state));
+            acts.extend(stage.map(|stage| (stage, Act::Redrove(at.state))));
+        }
+        Self {
+            executions: executions.to_vec(),
+            acts,
+            lost: Vec::new(),
+        }
+    }
+
     /// The execution that works for it now.
     pub(crate) fn execution(&self) -> &Execution {
         &self.executions[self.executions.len() - 1]
@@ -97,7 +114,17 @@ impl Story {
 
     /// The operator terminates an instance: only one that is named as unknown, and that still runs.
     pub(crate) async fn unblocked(&mut self, scene: &Scene, stage: Stage, instance: &str) {
-        scene.named_as_unknown(self.execution(), instance).await;
+        scene
+            .then(&format!("{instance} to be named as unknown"), || async {
+                let check = scene.last_check(self.execution()).await?;
+                let named = names(&check["unknown"], instance);
+                Ok(if named {
+                    Ok(())
+                } else {
+                    Err(check.to_string())
+                })
+            })
+            .await;
         let up = scene.cloud.instances().await.expect("instances");
         let runs = up.iter().any(|one| one.id == instance && one.is_up());
         assert!(runs, "{instance} has ended while it was unknown");
@@ -138,6 +165,30 @@ impl Story {
         }
     }
 
+    /// As [`Story::outcome`], of a fault that struck one instance: what was asked of others does not count.
+    pub(crate) async fn outcome_of(&self, stage: Stage, instance: &str, without: End) -> Outcome {
+        let (end, standing) = self.ended().await;
+        assert_eq!(end, without, "{}", standing.describe(None));
+        let ended_by = |act: &Act| matches!(act, Act::Terminated(one) if one == instance);
+        if self.acts.iter().any(|(_, act)| ended_by(act)) {
+            return Outcome::Block;
+        }
+        if self
+            .lost
+            .iter()
+            .any(|(at, lost)| *at == stage && lost == instance)
+        {
+            return Outcome::Gone;
+        }
+        for execution in &self.executions {
+            let history = execution.history().await.expect("a history");
+            if outputs(&history).any(|(state, output)| is_unheard(&state, &output, instance)) {
+                return Outcome::Retry;
+            }
+        }
+        Outcome::NoOp
+    }
+
     /// Whether it did something of a stage once more: after a failure of a Task, or of a server's answer.
     pub(crate) async fn tries_again(&self, stage: Stage) -> bool {
         for execution in &self.executions {
@@ -149,7 +200,7 @@ impl Story {
         false
     }
 
-    /// How many calls of a stage's Tasks failed, and were made again.
+    /// How often calls of a stage's Tasks were made again.
     pub(crate) async fn retries(&self, stage: Stage) -> usize {
         let mut all = 0;
         for execution in &self.executions {
@@ -178,27 +229,29 @@ pub(crate) fn is_of(stage: Stage, state: &str) -> bool {
     stage.tasks().contains(&task)
 }
 
-/// The calls of a stage's Tasks that failed in an execution that then went on.
+/// How often a call of a stage's Tasks was made again in the same visit of its state. A failure that was caught, or ended
+/// the execution, is none.
 fn retries(history: &[HistoryEvent], stage: Stage) -> usize {
-    let mut within = false;
-    let mut failed = 0;
+    let mut calls = None;
+    let mut again = 0;
     for event in history {
         if let Some(entered) = event.state_entered_event_details() {
-            within = is_of(stage, entered.name());
+            calls = is_of(stage, entered.name()).then_some(0);
         }
-        if within && is_failure(event) {
-            failed += 1;
+        if let Some(calls) = calls.as_mut()
+            && is_call(event)
+        {
+            again += usize::from(*calls > 0);
+            *calls += 1;
         }
     }
-    failed
+    again
 }
 
-/// Both integrations tell a failed call by an event of its own; a time-out, too.
-fn is_failure(event: &HistoryEvent) -> bool {
-    event.task_failed_event_details().is_some()
-        || event.task_timed_out_event_details().is_some()
-        || event.lambda_function_failed_event_details().is_some()
-        || event.lambda_function_timed_out_event_details().is_some()
+/// Either integration tells each call by an event of its own.
+fn is_call(event: &HistoryEvent) -> bool {
+    event.task_scheduled_event_details().is_some()
+        || event.lambda_function_scheduled_event_details().is_some()
 }
 
 /// Whether a stage's question was asked again because servers had not answered.
@@ -216,6 +269,26 @@ fn asks_again(history: &[HistoryEvent], stage: Stage) -> bool {
                 _ => false,
             }
     })
+}
+
+/// Whether a state left with the word that this instance did not answer.
+fn is_unheard(state: &str, output: &Value, instance: &str) -> bool {
+    let list = match state {
+        "TestBlue" | "TestGreen" => &output["test"]["refusals"],
+        "CheckDrained" => &output["check"]["unknown"],
+        "DrainIdle" => &output["drain"]["unknown"],
+        "ResumeBlue" | "ResumeBlueAgain" => &output["resume"]["unknown"],
+        _ => return false,
+    };
+    let list = list.as_array().into_iter().flatten();
+    list.into_iter().any(|one| one["instance"] == instance)
+}
+
+/// Whether a check's list of unknown servers has this instance, and since when.
+pub(crate) fn names(unknown: &Value, instance: &str) -> bool {
+    let list = unknown.as_array().into_iter().flatten();
+    list.into_iter()
+        .any(|one| one["instance"] == instance && one["since"].is_string())
 }
 
 fn names_any(list: &Value) -> bool {

@@ -13,7 +13,7 @@ type Course = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Some cells that are run together, each with the outcome that the design demands.
 pub(crate) struct Trial {
     /// What it does, as a sentence.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// Its cells, and how each must end.
     pub(crate) expected: BTreeMap<Cell, Outcome>,
     run: Box<dyn Fn(Ledger) -> Course + Send + Sync>,
@@ -21,14 +21,18 @@ pub(crate) struct Trial {
 
 impl Trial {
     /// A trial; `run` asserts by panicking and records every one of `cells`.
-    pub(crate) fn new<F, Fut>(name: &'static str, cells: &[(Fault, Stage, Outcome)], run: F) -> Self
+    pub(crate) fn new<F, Fut>(
+        name: impl Into<String>,
+        cells: &[(Fault, Stage, Outcome)],
+        run: F,
+    ) -> Self
     where
         F: Fn(Ledger) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
         let cells = cells.iter();
         Self {
-            name,
+            name: name.into(),
             expected: cells
                 .map(|(fault, stage, outcome)| (cell(*fault, *stage), *outcome))
                 .collect(),
