@@ -38,7 +38,7 @@ impl LocalCloud {
         options
             .progress
             .say("starting the emulators and packaging the functions");
-        let starting = Emulators::start(venv, &ground.scripts, directory);
+        let starting = Emulators::start(venv, &ground.scripts, directory, options.faults);
         let (emulators, built) = tokio::try_join!(starting, ground.sam().build())?;
         let clients = Clients::new(&emulators.ministack, &emulators.moto);
         options

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::process::Child;
 
 use crate::error::{Error, Result};
+use crate::faults::AwsFaults;
 use crate::program::{Program, last_lines};
 use crate::venv::Venv;
 use crate::wait::{Seen, until};
@@ -29,14 +30,15 @@ pub struct Emulators {
     pub moto: String,
     ministack_process: Child,
     moto_process: Child,
+    faults: Option<AwsFaults>,
 }
 
 impl Emulators {
-    /// Starts both and waits until both answer.
+    /// Starts both and waits until both answer; with `faults`, the functions' calls go by a proxy.
     ///
     /// # Errors
     /// If one of them cannot be started or does not answer within a minute.
-    pub async fn start(venv: &Venv, scripts: &Path, directory: &Path) -> Result<Self> {
+    pub async fn start(venv: &Venv, scripts: &Path, directory: &Path, faults: bool) -> Result<Self> {
         let (ministack_port, moto_port) = (ports::free()?, ports::free()?);
         let ministack = format!("http://127.0.0.1:{ministack_port}");
         let moto = format!("http://127.0.0.1:{moto_port}");
@@ -45,7 +47,13 @@ impl Emulators {
             .args([moto_port.to_string().as_str(), HEALTH_CHECK_SCALE])
             // Seven hundred images that nobody launches, parsed at the first call.
             .env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false");
-        let ministack_program = Self::ministack(venv, directory, ministack_port, &moto)?;
+        let proxies = || AwsFaults::start(&moto, &ministack, directory);
+        let faults = faults.then(proxies).transpose()?;
+        let mut ministack_program = Self::ministack(venv, directory, ministack_port, &moto)?;
+        if let Some(proxies) = &faults {
+            ministack_program = at(ministack_program, &proxies.moto())
+                .env("AWS_ENDPOINT_URL_DYNAMODB", proxies.dynamodb());
+        }
         let (ministack_log, moto_log) = (
             ministack_program.log().to_owned(),
             moto_program.log().to_owned(),
@@ -55,6 +63,7 @@ impl Emulators {
             moto_process: moto_program.start()?,
             ministack,
             moto,
+            faults,
         };
         let health = format!("{}/_ministack/health", emulators.ministack);
         answers(
@@ -76,10 +85,8 @@ impl Emulators {
             .env("MINISTACK_REGION", REGION)
             // Its MQTT listener would take a fixed port.
             .env("IOT_MTLS_ENABLED", "0")
-            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
-            .env("AWS_ENDPOINT_URL_EC2", moto)
-            .env("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", moto)
-            .env("AWS_ENDPOINT_URL_AUTO_SCALING", moto);
+            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
+        program = at(program, moto);
         for (variable, name) in [
             ("TMPDIR", "tmp"),
             ("STATE_DIR", "state"),
@@ -98,6 +105,11 @@ impl Emulators {
             .into_iter()
             .flatten()
             .collect()
+    }
+
+    /// The proxy before AWS, if there is one.
+    pub(crate) fn faults(&self) -> Option<&AwsFaults> {
+        self.faults.as_ref()
     }
 
     /// Multiplies every wait and retry interval of the state machines by `scale`, from now on.
@@ -129,6 +141,14 @@ impl Emulators {
             let _ = tokio::time::timeout(STOP_LIMIT, process.wait()).await;
         }
     }
+}
+
+/// Points the functions at moto, or at what stands before it.
+fn at(program: Program, moto: &str) -> Program {
+    program
+        .env("AWS_ENDPOINT_URL_EC2", moto)
+        .env("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", moto)
+        .env("AWS_ENDPOINT_URL_AUTO_SCALING", moto)
 }
 
 /// A client for loopback addresses: no proxy, and no patience with what does not answer.

@@ -1,7 +1,7 @@
 //! The host: one real server process per running instance, on that instance's loopback address.
 //!
-//! A process is started once and never restarted, as on a machine of its own: one that dies by itself leaves an
-//! instance that runs and answers nothing. When EC2 no longer says `pending` or `running`, it is killed with SIGKILL.
+//! A process is started once, as on a machine of its own: one that dies by itself leaves an instance that runs and
+//! answers nothing, unless somebody has it restarted. When EC2 no longer says `pending` or `running`, it is killed with SIGKILL.
 //! Refuses to decide anything else: what runs and what is terminated is EC2's word, seen by [`crate::observation`].
 
 use std::collections::BTreeMap;
@@ -14,11 +14,13 @@ use rustix::process::Signal;
 use tokio::process::Child;
 
 use crate::error::{Error, Result};
+use crate::faults::SessionFaults;
 use crate::observation::Instance;
 use crate::program::Program;
 use crate::warden::signal;
 
 mod keeping;
+mod replacing;
 mod server_program;
 pub(crate) use keeping::keep;
 pub use server_program::{NewServer, ServerProgram};
@@ -33,8 +35,10 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Port of the public side, the same on every server.
     pub service_port: u16,
-    /// Port of the session endpoint, the same on every server.
+    /// Port on which every server listens for calls of its session endpoint.
     pub session_port: u16,
+    /// What stands before the session endpoints, if anything does.
+    pub proxies: Option<SessionFaults>,
     /// The tunnel server.
     pub tunnel_server: PathBuf,
     /// Arguments for every tunnel server besides those that say who and where it is.
@@ -55,6 +59,9 @@ pub struct Host {
 #[derive(Debug)]
 struct Entry {
     instance: Instance,
+    program: ServerProgram,
+    /// How often a process was started for it.
+    starts: u32,
     pid: u32,
     process: Child,
     killed: bool,
@@ -116,17 +123,10 @@ impl Host {
     /// # Errors
     /// If it cannot be started; the instance then stays without one, and may be tried again.
     pub fn launch(&self, instance: &Instance, program: &ServerProgram) -> Result<()> {
-        let process = self.program(instance, program).start()?;
-        let pid = process.id().unwrap_or_default();
-        tracing::info!(instance = instance.id, ip = %instance.ip, pid, "server started");
-        let entry = Entry {
-            instance: instance.clone(),
-            pid,
-            process,
-            killed: false,
-        };
-        self.lock().insert(instance.id.clone(), entry);
-        Ok(())
+        if let Some(proxies) = &self.settings.proxies {
+            proxies.stand_before(&instance.id, instance.ip)?;
+        }
+        self.start_named(instance, &instance.id, program, 1)
     }
 
     /// Kills the processes of instances that EC2 no longer runs, waits until they are gone, and brings the peers file
@@ -159,6 +159,11 @@ impl Host {
             }
         }
         self.until_gone(&ended).await;
+        if let Some(proxies) = &self.settings.proxies {
+            for id in &ended {
+                proxies.leave(id).await;
+            }
+        }
         Ok(())
     }
 
@@ -252,24 +257,29 @@ impl Host {
         self.settings.directory.join("peers")
     }
 
-    fn program(&self, instance: &Instance, program: &ServerProgram) -> Program {
+    fn program(
+        &self,
+        log: &str,
+        instance: &Instance,
+        named: &str,
+        program: &ServerProgram,
+    ) -> Program {
         let settings = &self.settings;
-        let name = format!("server-{}", instance.id);
-        let new = |executable: &Path| Program::new(&name, executable, &settings.directory);
+        let new = |executable: &Path| Program::new(log, executable, &settings.directory);
         let listen = format!("{}:{}", instance.ip, settings.service_port);
         let sessions = format!("{}:{}", instance.ip, settings.session_port);
         match program {
             ServerProgram::Tunnel(arguments) => new(&settings.tunnel_server)
                 .args([
                     "--instance",
-                    &instance.id,
+                    named,
                     "--listen",
                     &listen,
                     "--sessions",
                     &sessions,
                     "--state",
                 ])
-                .arg(settings.directory.join("servers").join(&instance.id))
+                .arg(settings.directory.join("servers").join(named))
                 .arg("--peers")
                 .arg(self.peers())
                 .args(&settings.tunnel_arguments)

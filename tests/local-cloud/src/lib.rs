@@ -13,6 +13,7 @@ mod directory;
 pub mod emulators;
 pub mod error;
 pub mod execution;
+pub mod faults;
 mod ground;
 pub mod host;
 pub mod kept;

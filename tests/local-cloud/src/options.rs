@@ -22,6 +22,8 @@ pub struct Options {
     pub tunnel_arguments: Vec<String>,
     /// Which program an instance gets; by default what its user data says.
     pub choice: Choice,
+    /// Whether calls of servers and of AWS go by proxies that can be told to misbehave: see [`crate::faults`].
+    pub faults: bool,
     /// When the load balancer closes a connection on which nothing moves.
     pub idle_timeout: Duration,
     /// Is told what is being done, line by line.
@@ -37,6 +39,7 @@ impl Default for Options {
             parameters: Vec::new(),
             tunnel_arguments: Vec::new(),
             choice: Choice::default(),
+            faults: false,
             idle_timeout: Duration::from_secs(600),
             progress: Progress::default(),
         }

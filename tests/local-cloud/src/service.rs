@@ -12,6 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::balancer::{self, Balancer};
 use crate::clients::Clients;
 use crate::error::Result;
+use crate::faults::SessionFaults;
 use crate::ground::Ground;
 use crate::host::{self, Host};
 use crate::observation::{self, Observation};
@@ -28,7 +29,11 @@ pub(crate) struct Service {
     pub(crate) name: String,
     pub(crate) world: World,
     pub(crate) service_port: u16,
+    /// Where the stack calls session endpoints.
     pub(crate) session_port: u16,
+    /// Where the servers listen for these calls: another port if a proxy stands before them.
+    pub(crate) server_port: u16,
+    pub(crate) session_faults: Option<SessionFaults>,
     pub(crate) observed: watch::Receiver<Observation>,
     pub(crate) host: Arc<Host>,
     pub(crate) balancer: Balancer,
@@ -44,6 +49,13 @@ impl Service {
         clients: &Clients,
     ) -> Result<Self> {
         let (service_port, session_port) = (ports::free()?, ports::free()?);
+        let server_port = if options.faults {
+            ports::free()?
+        } else {
+            session_port
+        };
+        let proxies = || SessionFaults::new(session_port, server_port);
+        let session_faults = options.faults.then(proxies);
         let wanted = Wanted {
             service: &options.service,
             service_port,
@@ -53,7 +65,8 @@ impl Service {
         let host = Arc::new(Host::new(host::Settings {
             directory: ground.directory.path().to_owned(),
             service_port,
-            session_port,
+            session_port: server_port,
+            proxies: session_faults.clone(),
             tunnel_server: ground.tunnel_server.clone(),
             tunnel_arguments: options.tunnel_arguments.clone(),
             python: ground.venv.program("python"),
@@ -85,6 +98,8 @@ impl Service {
             world,
             service_port,
             session_port,
+            server_port,
+            session_faults,
             observed,
             host,
             balancer,

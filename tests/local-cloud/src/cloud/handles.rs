@@ -13,6 +13,7 @@ use crate::clients::Clients;
 use crate::emulators::Emulators;
 use crate::error::{Error, Result};
 use crate::execution::Execution;
+use crate::faults::{AwsFaults, SessionFaults};
 use crate::host::{Host, Server};
 use crate::observation::{Instance, Observation};
 use crate::report::{self, Report};
@@ -45,9 +46,27 @@ impl LocalCloud {
         &self.service.name
     }
 
-    /// The port of every server's session endpoint.
+    /// The port of every server's session endpoint, as the stack knows it.
     pub fn session_port(&self) -> u16 {
         self.service.session_port
+    }
+
+    /// The proxy before the servers' session endpoints.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] without [`crate::Options::faults`].
+    pub fn session_faults(&self) -> Result<&SessionFaults> {
+        let faults = self.service.session_faults.as_ref();
+        faults.ok_or_else(|| Error::Missing("Options::faults is off".to_owned()))
+    }
+
+    /// The proxy before the AWS services that the functions call.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] without [`crate::Options::faults`], or once the emulators were stopped.
+    pub fn aws_faults(&self) -> Result<&AwsFaults> {
+        let faults = self.emulators()?.faults();
+        faults.ok_or_else(|| Error::Missing("Options::faults is off".to_owned()))
     }
 
     /// The port of every server's public side.
@@ -90,14 +109,15 @@ impl LocalCloud {
         self.service.host.servers()
     }
 
-    /// The report of every server whose instance runs, or why there is none.
+    /// The report of every server whose instance runs, or why there is none; asked of the servers themselves, whatever
+    /// faults there are.
     pub async fn reports(&self) -> BTreeMap<String, Result<Report>> {
         let instances = self.service.observed.borrow().instances.clone();
         let up = instances.iter().filter(|instance| instance.is_up());
         let reading = up.map(|instance| async {
             (
                 instance.id.clone(),
-                report::read(&self.http, instance.ip, self.service.session_port).await,
+                report::read(&self.http, instance.ip, self.service.server_port).await,
             )
         });
         futures_util::future::join_all(reading)

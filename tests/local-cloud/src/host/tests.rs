@@ -8,6 +8,7 @@ fn settings(directory: &Path) -> Settings {
         directory: directory.to_owned(),
         service_port: 1,
         session_port: 8081,
+        proxies: None,
         tunnel_server: "false".into(),
         tunnel_arguments: Vec::new(),
         python: "python3".into(),
