@@ -38,7 +38,12 @@ impl Emulators {
     ///
     /// # Errors
     /// If one of them cannot be started or does not answer within a minute.
-    pub async fn start(venv: &Venv, scripts: &Path, directory: &Path, faults: bool) -> Result<Self> {
+    pub async fn start(
+        venv: &Venv,
+        scripts: &Path,
+        directory: &Path,
+        faults: bool,
+    ) -> Result<Self> {
         let (ministack_port, moto_port) = (ports::free()?, ports::free()?);
         let ministack = format!("http://127.0.0.1:{ministack_port}");
         let moto = format!("http://127.0.0.1:{moto_port}");

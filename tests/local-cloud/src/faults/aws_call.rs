@@ -54,7 +54,10 @@ pub(super) fn refuse(call: &Call, refusal: Refusal) -> Response<Bytes> {
         (Service::Ec2, Refusal::Denied) => (
             StatusCode::FORBIDDEN,
             "text/xml",
-            ec2("UnauthorizedOperation", "You are not authorized to perform this operation."),
+            ec2(
+                "UnauthorizedOperation",
+                "You are not authorized to perform this operation.",
+            ),
         ),
         (Service::Query, Refusal::Throttled) => (
             StatusCode::BAD_REQUEST,
@@ -69,7 +72,10 @@ pub(super) fn refuse(call: &Call, refusal: Refusal) -> Response<Bytes> {
         (Service::DynamoDb, Refusal::Throttled) => (
             StatusCode::BAD_REQUEST,
             "application/x-amz-json-1.0",
-            json("ThrottlingException", "Rate of requests exceeds the allowed throughput."),
+            json(
+                "ThrottlingException",
+                "Rate of requests exceeds the allowed throughput.",
+            ),
         ),
         (Service::DynamoDb, Refusal::Denied) => (
             StatusCode::BAD_REQUEST,

@@ -38,7 +38,10 @@ pub fn function_of(pid: u32) -> Option<String> {
 }
 
 fn holds(pid: u32, inode: u64) -> bool {
-    let Some(process) = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()) else {
+    let Some(process) = i32::try_from(pid)
+        .ok()
+        .and_then(|pid| Process::new(pid).ok())
+    else {
         return false;
     };
     let open = process.fd().into_iter().flatten().flatten();

@@ -149,13 +149,11 @@ async fn answer(
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     match handle(Call { from, head, body }).await {
-        Outcome::Answer(response) => {
-            Ok(response.map(|body| {
-                Full::new(body)
-                    .map_err(|never| match never {})
-                    .boxed_unsync()
-            }))
-        }
+        Outcome::Answer(response) => Ok(response.map(|body| {
+            Full::new(body)
+                .map_err(|never| match never {})
+                .boxed_unsync()
+        })),
         Outcome::ByteByByte(response) => Ok(byte_by_byte(response)),
         Outcome::Reset => {
             // Closing a socket that may not linger sends RST; the error makes hyper close without an answer.
@@ -219,7 +217,10 @@ impl Onward {
         let answered = self.0.request(request);
         let answered = answered.await.map_err(|error| failed(chain(&error)))?;
         let (head, body): (response::Parts, Incoming) = answered.into_parts();
-        let body = body.collect().await.map_err(|error| failed(chain(&error)))?;
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| failed(chain(&error)))?;
         let mut answer = Response::from_parts(head, body.to_bytes());
         for_next_hop(answer.headers_mut());
         Ok(answer)

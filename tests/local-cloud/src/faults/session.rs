@@ -129,7 +129,7 @@ impl SessionFaults {
     ///
     /// # Errors
     /// [`Error::Io`] if the port is taken at its address.
-    pub(crate) fn stand_before(&self, instance: &str, ip: Ipv4Addr) -> Result<()> {
+    pub fn stand_before(&self, instance: &str, ip: Ipv4Addr) -> Result<()> {
         let mut servers = lock(&self.0.servers);
         if servers.contains_key(instance) {
             return Ok(());
@@ -150,7 +150,7 @@ impl SessionFaults {
     }
 
     /// Leaves a server that is gone; connecting to its address is refused from then on.
-    pub(crate) async fn leave(&self, instance: &str) {
+    pub async fn leave(&self, instance: &str) {
         let front = {
             let mut servers = lock(&self.0.servers);
             servers.get_mut(instance).and_then(|server| {
