@@ -30,51 +30,102 @@ const STRUCK: [Stage; 9] = [
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let gone = |stage| (Fault::InstanceEnds, stage, Outcome::Gone);
-    let mut dies = cells(Fault::ProcessDies, &STRUCK[1..], Outcome::Block);
-    let mut hangs = cells(Fault::Hangs, &STRUCK, Outcome::Retry);
-    // It had sealed before it was struck: its seal holds, whatever becomes of the process.
-    for cells in [&mut dies, &mut hangs] {
-        let last = cells.len() - 1;
-        cells[last].2 = Outcome::NoOp;
-    }
-    vec![
+    let mut trials = vec![
         Trial::new(
             "EC2 terminates a blue instance at each stage of a promotion",
-            &STRUCK.map(gone),
+            &cells(Fault::InstanceEnds, &STRUCK, Outcome::Gone),
             instances_end,
         ),
         Trial::new(
             "EC2 terminates a blue instance while a deployment rolls back",
-            &[gone(Stage::RollBack)],
+            &[(Fault::InstanceEnds, Stage::RollBack, Outcome::Gone)],
             an_instance_ends_in_a_rollback,
         ),
         Trial::new(
-            "a blue server's process dies before the plan",
-            &[(Fault::ProcessDies, Stage::Plan, Outcome::Refused)],
-            a_process_dies_before_the_plan,
-        ),
-        Trial::new(
-            "a blue server's process dies at each stage of a promotion",
-            &dies,
-            processes_die,
-        ),
-        Trial::new(
-            "a blue server's process dies while a deployment rolls back",
-            &[(Fault::ProcessDies, Stage::RollBack, Outcome::Retry)],
-            |ledger| strike_a_rollback(ledger, Fault::ProcessDies),
-        ),
-        Trial::new(
             "a blue server hangs at each stage of a promotion, and goes on",
-            &hangs,
+            &but_for_the_sealed(cells(Fault::Hangs, &STRUCK, Outcome::Retry)),
             servers_hang,
         ),
         Trial::new(
-            "a blue server hangs while a deployment rolls back, and goes on",
-            &[(Fault::Hangs, Stage::RollBack, Outcome::Retry)],
-            |ledger| strike_a_rollback(ledger, Fault::Hangs),
+            "a blue server's process restarts at each stage of a promotion",
+            &cells(Fault::Restarts, &STRUCK, Outcome::NoOp),
+            processes_restart,
         ),
-    ]
+    ];
+    trials.extend(LOST.into_iter().flat_map(|fault| {
+        [
+            Trial::new(
+                format!("{} before the plan", fault.title()),
+                &[(fault, Stage::Plan, Outcome::Refused)],
+                move |ledger| lost_before_the_plan(ledger, fault),
+            ),
+            Trial::new(
+                format!("{} at each stage of a promotion", fault.title()),
+                &but_for_the_sealed(cells(fault, &STRUCK[1..], Outcome::Block)),
+                move |ledger| lost_in_a_promotion(ledger, fault),
+            ),
+        ]
+    }));
+    let in_a_rollback = [
+        (Fault::ProcessDies, Outcome::Retry),
+        (Fault::AddressReused, Outcome::Retry),
+        (Fault::Hangs, Outcome::Retry),
+        (Fault::Restarts, Outcome::NoOp),
+    ];
+    trials.extend(in_a_rollback.map(|(fault, outcome)| {
+        Trial::new(
+            format!("{} while a deployment rolls back", fault.title()),
+            &[(fault, Stage::RollBack, outcome)],
+            move |ledger| struck_in_a_rollback(ledger, fault),
+        )
+    }));
+    trials
+}
+
+/// The faults after which a server is never heard again.
+const LOST: [Fault; 2] = [Fault::ProcessDies, Fault::AddressReused];
+
+/// At the gate of terminate the one to be struck has sealed: its seal holds, whatever becomes of its process.
+fn but_for_the_sealed(mut cells: Vec<(Fault, Stage, Outcome)>) -> Vec<(Fault, Stage, Outcome)> {
+    for (_, stage, outcome) in &mut cells {
+        if *stage == Stage::Terminate {
+            *outcome = Outcome::NoOp;
+        }
+    }
+    cells
+}
+
+/// The fault, at one blue server's process; one that restarts answers again when this is done.
+async fn strike(scene: &Scene, fault: Fault, instance: &str) {
+    let host = scene.cloud.host();
+    match fault {
+        Fault::Hangs => host.stop(instance),
+        Fault::Restarts => host.restart(instance).await,
+        Fault::AddressReused => host.reuse_address(instance, &stranger(instance)).await,
+        _ => host.kill(instance),
+    }
+    .expect("it is struck");
+    if fault == Fault::Restarts {
+        answers(scene, instance).await;
+    }
+}
+
+/// When a server that was started again answers.
+async fn answers(scene: &Scene, instance: &str) {
+    scene
+        .then("it to answer again", || async {
+            let report = scene.cloud.reports().await.remove(instance);
+            Ok(match report {
+                Some(Ok(_)) => Ok(()),
+                other => Err(format!("{other:?}")),
+            })
+        })
+        .await;
+}
+
+/// Who has the address now.
+fn stranger(instance: &str) -> String {
+    instance.replacen("i-", "i-0e", 1)
 }
 
 fn cells(fault: Fault, stages: &[Stage], outcome: Outcome) -> Vec<(Fault, Stage, Outcome)> {
@@ -147,12 +198,12 @@ async fn an_instance_ends_in_a_rollback(ledger: Ledger) {
     stand.ends(&[&gated.story], Floor(3)).await;
 }
 
-async fn a_process_dies_before_the_plan(ledger: Ledger) {
+async fn lost_before_the_plan(ledger: Ledger, fault: Fault) {
     let stand = Stand::of_three().await;
     let spare = stand.spare().await;
     let mut gated = Gated::deploy(&stand.scene, &[Stage::Plan], &patient()).await;
     gated.held(&stand.scene, Stage::Plan).await;
-    stand.scene.cloud.host().kill(&spare[0]).expect("it dies");
+    strike(&stand.scene, fault, &spare[0]).await;
     gated.open(&stand.scene, Stage::Plan).await;
     let outcome = gated.story.outcome(Stage::Plan, End::Promoted).await;
     let (_, standing) = gated.story.ended().await;
@@ -160,25 +211,21 @@ async fn a_process_dies_before_the_plan(ledger: Ledger) {
     assert!(cause.contains(&spare[0]), "{cause}");
     let states = gated.story.execution().states().await.expect("a history");
     let asked = states.iter().filter(|state| *state == "TestBlue").count();
-    ledger.record(
-        Fault::ProcessDies,
-        Stage::Plan,
-        outcome,
-        format!("asked {asked} times, then refused by name"),
-    );
+    let evidence = format!("asked {asked} times, then refused by name");
+    ledger.record(fault, Stage::Plan, outcome, evidence);
     let record = stand.scene.cloud.record().await.expect("the record");
     assert!(record.is_empty(), "{record:?}");
     stand.ends(&[&gated.story], Floor(2)).await;
 }
 
-async fn processes_die(ledger: Ledger) {
+async fn lost_in_a_promotion(ledger: Ledger, fault: Fault) {
     let mut stand = of_many().await;
     let mut spare = stand.spare().await.into_iter();
     let mut gated = Gated::deploy(&stand.scene, &STRUCK[1..], &patient()).await;
     let mut struck = Vec::new();
     while let Some(stage) = gated.next(&stand.scene).await {
         let instance = spare.next().expect("one that nobody needs");
-        stand.scene.cloud.host().kill(&instance).expect("it dies");
+        strike(&stand.scene, fault, &instance).await;
         struck.push((stage, instance));
         gated.open(&stand.scene, stage).await;
         if stage == Stage::Terminate {
@@ -193,15 +240,52 @@ async fn processes_die(ledger: Ledger) {
     }
     stand.scene.promoted(gated.story.execution()).await;
     for (stage, instance) in &struck {
-        let outcome = gated
-            .story
-            .outcome_of(*stage, instance, End::Promoted)
-            .await;
+        let outcome = gated.story.outcome_of(*stage, instance, End::Promoted);
+        let outcome = outcome.await;
         let evidence = match outcome {
             Outcome::Block => "named as unknown, and alive until the operator ended it",
             _ => "it had sealed: nobody had to hear of it again",
         };
-        ledger.record(Fault::ProcessDies, *stage, outcome, evidence);
+        ledger.record(fault, *stage, outcome, evidence);
+    }
+    stand.ends(&[&gated.story], Floor(3)).await;
+}
+
+async fn processes_restart(ledger: Ledger) {
+    let mut stand = of_many().await;
+    let mut spare = stand.spare().await.into_iter();
+    let mut gated = Gated::deploy(&stand.scene, &STRUCK, &patient()).await;
+    let mut struck = Vec::new();
+    while let Some(stage) = gated.next(&stand.scene).await {
+        let instance = spare.next().expect("one that nobody needs");
+        let before = stand.scene.cloud.reports().await.remove(&instance);
+        let before = before.expect("it runs").expect("a report");
+        strike(&stand.scene, Fault::Restarts, &instance).await;
+        let after = stand.scene.cloud.reports().await.remove(&instance);
+        let after = after.expect("it runs").expect("a report");
+        let sealed = |admission: &str| admission == "sealed";
+        assert_eq!(
+            (before.epoch, sealed(&before.admission)),
+            (after.epoch, sealed(&after.admission)),
+            "{before:?} {after:?}"
+        );
+        assert_eq!(sealed(&after.admission), stage == Stage::Terminate);
+        struck.push((stage, instance, after.epoch, after.admission));
+        gated.open(&stand.scene, stage).await;
+        if stage == Stage::Terminate {
+            stand
+                .scene
+                .passes(gated.story.execution(), "TerminateBlue", 2)
+                .await;
+            stand.busy_leave();
+        }
+    }
+    stand.scene.promoted(gated.story.execution()).await;
+    for (stage, instance, epoch, admission) in &struck {
+        let outcome = gated.story.outcome_of(*stage, instance, End::Promoted);
+        let outcome = outcome.await;
+        let evidence = format!("restarted at the gate: epoch {epoch} as before, {admission}");
+        ledger.record(Fault::Restarts, *stage, outcome, evidence);
     }
     stand.ends(&[&gated.story], Floor(3)).await;
 }
@@ -288,23 +372,20 @@ async fn left_alone(stand: &Stand, story: &Story, struck: &[(Stage, String)]) {
     stand.nobody_cut();
 }
 
-/// A blue server dies or hangs while blue is to serve again: it is asked in every pass, and keeps nobody waiting.
-async fn strike_a_rollback(ledger: Ledger, fault: Fault) {
+/// A blue server is struck while blue is to serve again: it is asked in every pass, and keeps nobody waiting.
+async fn struck_in_a_rollback(ledger: Ledger, fault: Fault) {
     let stand = of_many().await;
     let spare = stand.spare().await;
     let mut gated = rolling_back(&stand.scene, &[Stage::Terminate], &patient()).await;
-    let host = stand.scene.cloud.host();
-    match fault {
-        Fault::Hangs => host.stop(&spare[0]).expect("it hangs"),
-        _ => host.kill(&spare[0]).expect("it dies"),
-    }
+    strike(&stand.scene, fault, &spare[0]).await;
     gated.open(&stand.scene, Stage::RollBack).await;
-    stand
-        .scene
-        .passes(gated.story.execution(), "ResumeBlueAgain", 2)
-        .await;
+    if fault != Fault::Restarts {
+        let execution = gated.story.execution();
+        stand.scene.passes(execution, "ResumeBlueAgain", 2).await;
+    }
     if fault == Fault::Hangs {
-        host.resume(&spare[0]).expect("it goes on");
+        let goes_on = stand.scene.cloud.host().resume(&spare[0]);
+        goes_on.expect("it goes on");
     }
     gated.open(&stand.scene, Stage::Terminate).await;
     let outcome = gated
@@ -312,7 +393,15 @@ async fn strike_a_rollback(ledger: Ledger, fault: Fault) {
         .outcome_of(Stage::RollBack, &spare[0], End::RolledBack);
     let outcome = outcome.await;
     blue_serves_alone(&stand.scene, BLUE).await;
-    let evidence = "asked again in each pass, while the others served";
+    let evidence = match outcome {
+        Outcome::Retry => "asked again in each pass, while the others served",
+        _ => "open again under the rollback's epoch",
+    };
+    if fault == Fault::Restarts {
+        let report = stand.scene.cloud.reports().await.remove(&spare[0]);
+        let report = report.expect("it runs").expect("a report");
+        assert_eq!((report.admission.as_str(), report.epoch), ("open", 2));
+    }
     ledger.record(fault, Stage::RollBack, outcome, evidence);
     stand.ends(&[&gated.story], Floor(3)).await;
 }
