@@ -37,11 +37,6 @@ pub(crate) fn trials() -> Vec<Trial> {
             instances_end,
         ),
         Trial::new(
-            "EC2 terminates a blue instance while a deployment rolls back",
-            &[(Fault::InstanceEnds, Stage::RollBack, Outcome::Gone)],
-            an_instance_ends_in_a_rollback,
-        ),
-        Trial::new(
             "a blue server hangs at each stage of a promotion, and goes on",
             &but_for_the_sealed(cells(Fault::Hangs, &STRUCK, Outcome::Retry)),
             servers_hang,
@@ -66,21 +61,22 @@ pub(crate) fn trials() -> Vec<Trial> {
             ),
         ]
     }));
-    let in_a_rollback = [
-        (Fault::ProcessDies, Outcome::Retry),
-        (Fault::AddressReused, Outcome::Retry),
-        (Fault::Hangs, Outcome::Retry),
-        (Fault::Restarts, Outcome::NoOp),
-    ];
-    trials.extend(in_a_rollback.map(|(fault, outcome)| {
-        Trial::new(
-            format!("{} while a deployment rolls back", fault.title()),
-            &[(fault, Stage::RollBack, outcome)],
-            move |ledger| struck_in_a_rollback(ledger, fault),
-        )
-    }));
+    trials.push(Trial::new(
+        "blue servers end, die, hang, restart or lose their addresses while a deployment rolls back",
+        &IN_A_ROLLBACK.map(|(fault, outcome)| (fault, Stage::RollBack, outcome)),
+        struck_in_a_rollback,
+    ));
     trials
 }
+
+/// What strikes blue while it is to serve again, each fault another server. The others serve meanwhile.
+const IN_A_ROLLBACK: [(Fault, Outcome); 5] = [
+    (Fault::InstanceEnds, Outcome::Gone),
+    (Fault::ProcessDies, Outcome::Retry),
+    (Fault::AddressReused, Outcome::Retry),
+    (Fault::Hangs, Outcome::Retry),
+    (Fault::Restarts, Outcome::NoOp),
+];
 
 /// The faults after which a server is never heard again.
 const LOST: [Fault; 2] = [Fault::ProcessDies, Fault::AddressReused];
@@ -176,25 +172,6 @@ async fn instances_end(ledger: Ledger) {
         let evidence = "EC2 called it terminated at the gate; nobody had to act";
         ledger.record(Fault::InstanceEnds, *stage, outcome, evidence);
     }
-    stand.ends(&[&gated.story], Floor(3)).await;
-}
-
-async fn an_instance_ends_in_a_rollback(ledger: Ledger) {
-    let stand = of_many().await;
-    let spare = stand.spare().await;
-    let mut gated = rolling_back(&stand.scene, &[], &patient()).await;
-    gated
-        .story
-        .loses(&stand.scene, Stage::RollBack, &spare[0])
-        .await;
-    gated.open(&stand.scene, Stage::RollBack).await;
-    let outcome = gated
-        .story
-        .outcome_of(Stage::RollBack, &spare[0], End::RolledBack);
-    let outcome = outcome.await;
-    blue_serves_alone(&stand.scene, BLUE - 1).await;
-    let evidence = "EC2 called it terminated at the gate; the others serve again";
-    ledger.record(Fault::InstanceEnds, Stage::RollBack, outcome, evidence);
     stand.ends(&[&gated.story], Floor(3)).await;
 }
 
@@ -372,38 +349,63 @@ async fn left_alone(stand: &Stand, story: &Story, struck: &[(Stage, String)]) {
     stand.nobody_cut();
 }
 
-/// A blue server is struck while blue is to serve again: it is asked in every pass, and keeps nobody waiting.
-async fn struck_in_a_rollback(ledger: Ledger, fault: Fault) {
+/// Somebody is busy on green meanwhile, so that there are passes in which blue's servers are asked again.
+async fn struck_in_a_rollback(ledger: Ledger) {
     let stand = of_many().await;
     let spare = stand.spare().await;
-    let mut gated = rolling_back(&stand.scene, &[Stage::Terminate], &patient()).await;
-    strike(&stand.scene, fault, &spare[0]).await;
+    let mut gated = rolling_back(&stand.scene, &[], &patient()).await;
+    let mut on_green = stand.scene.busy("on-green").await;
+    assert!(!stand.scene.blue().contains(&on_green.server));
+    let struck: Vec<_> = IN_A_ROLLBACK.into_iter().zip(&spare).collect();
+    for ((fault, _), instance) in &struck {
+        match fault {
+            Fault::InstanceEnds => {
+                let story = &mut gated.story;
+                story.loses(&stand.scene, Stage::RollBack, instance).await;
+            }
+            _ => strike(&stand.scene, *fault, instance).await,
+        }
+    }
     gated.open(&stand.scene, Stage::RollBack).await;
-    if fault != Fault::Restarts {
-        let execution = gated.story.execution();
-        stand.scene.passes(execution, "ResumeBlueAgain", 2).await;
+    let execution = gated.story.execution();
+    stand.scene.passes(execution, "ResumeBlueAgain", 2).await;
+    for ((fault, _), instance) in &struck {
+        match fault {
+            Fault::Hangs => stand
+                .scene
+                .cloud
+                .host()
+                .resume(instance)
+                .expect("it goes on"),
+            Fault::Restarts => opened(&stand.scene, instance).await,
+            _ => {}
+        }
     }
-    if fault == Fault::Hangs {
-        let goes_on = stand.scene.cloud.host().resume(&spare[0]);
-        goes_on.expect("it goes on");
+    stand.scene.passes(execution, "TerminateBlue", 3).await;
+    stand.scene.all_still_busy([&on_green]);
+    on_green.leave();
+    for ((fault, _), instance) in &struck {
+        let outcome = gated
+            .story
+            .outcome_of(Stage::RollBack, instance, End::RolledBack);
+        let outcome = outcome.await;
+        let evidence = match outcome {
+            Outcome::Gone => "EC2 called it terminated; the others serve again",
+            Outcome::Retry => "asked again in each pass, while the others served",
+            _ => "open again under the rollback's epoch",
+        };
+        ledger.record(*fault, Stage::RollBack, outcome, evidence);
     }
-    gated.open(&stand.scene, Stage::Terminate).await;
-    let outcome = gated
-        .story
-        .outcome_of(Stage::RollBack, &spare[0], End::RolledBack);
-    let outcome = outcome.await;
-    blue_serves_alone(&stand.scene, BLUE).await;
-    let evidence = match outcome {
-        Outcome::Retry => "asked again in each pass, while the others served",
-        _ => "open again under the rollback's epoch",
-    };
-    if fault == Fault::Restarts {
-        let report = stand.scene.cloud.reports().await.remove(&spare[0]);
-        let report = report.expect("it runs").expect("a report");
-        assert_eq!((report.admission.as_str(), report.epoch), ("open", 2));
-    }
-    ledger.record(fault, Stage::RollBack, outcome, evidence);
+    opened(&stand.scene, &spare[3]).await;
+    blue_serves_alone(&stand.scene, BLUE - 1).await;
     stand.ends(&[&gated.story], Floor(3)).await;
+}
+
+/// Then a server takes sessions under the epoch of the rollback, the second one.
+async fn opened(scene: &Scene, instance: &str) {
+    let report = scene.cloud.reports().await.remove(instance);
+    let report = report.expect("it runs").expect("a report");
+    assert_eq!((report.admission.as_str(), report.epoch), ("open", 2));
 }
 
 /// Then blue has all weight and this many instances, green is gone, and the service is free.

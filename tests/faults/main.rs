@@ -19,6 +19,7 @@ mod gates;
 mod green;
 mod impossible;
 mod instances;
+mod made;
 mod matrix;
 mod page;
 mod plan;
@@ -66,6 +67,11 @@ async fn main() -> ExitCode {
         list(&trials);
         return ExitCode::SUCCESS;
     }
+    // A failed assertion is told with its cells; of the rest only the place is wanted.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        eprintln!("   a trial breaks off at {}", place.unwrap_or_default());
+    }));
     let verdicts = runner::run(trials, asked.jobs).await;
     println!("\n{}\n", table::print(&entries, &verdicts));
     let failed = |verdict: &&Verdict| matches!(verdict, Verdict::Failed(_));

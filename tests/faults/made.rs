@@ -1,0 +1,62 @@
+//! How each fault is made, and by what it is known to have struck. For the page.
+
+use crate::matrix::Fault;
+
+/// Two sentences at most.
+pub(crate) fn made(fault: Fault) -> &'static str {
+    match fault {
+        Fault::DiesBefore => {
+            "A call that the function makes to AWS is kept back and its process killed. Claim and release are writes of Step Functions itself: their Task fails before the write is sent, and the record shows that it was not made."
+        }
+        Fault::ReplyLost => {
+            "The call is done, its answer kept back, and the process of the function killed. Claim and release: their Task fails after the write, and the record shows that it was made."
+        }
+        Fault::Ghost => {
+            "A call whose function is long dead, or a Task of a deployment that has ended, arrives when somebody else has gone on. What it finds is compared before and after."
+        }
+        Fault::EndpointTimesOut
+        | Fault::EndpointRefuses
+        | Fault::EndpointUnauthorized
+        | Fault::EndpointServerError
+        | Fault::EndpointBrokenJson
+        | Fault::EndpointNegative
+        | Fault::EndpointAbsurd
+        | Fault::EndpointOther
+        | Fault::EndpointSlow => {
+            "A proxy before the session endpoint of one of the servers; it counts the calls that it spoiled."
+        }
+        Fault::EndpointReplyLost => {
+            "The same proxy hands the order on and resets the connection before the answer."
+        }
+        Fault::AwsThrottles | Fault::AwsDenies => {
+            "A proxy before EC2 and Elastic Load Balancing answers in the service's own code and status; it counts the calls that it refused."
+        }
+        Fault::InstanceEnds => {
+            "TerminateInstances, by somebody else, while the deployment waits at the stage's gate. A different instance at each stage."
+        }
+        Fault::ProcessDies | Fault::GreenDies => {
+            "SIGKILL, while the deployment waits at the stage's gate; EC2 goes on calling the instance running. At launch, a green process that ends as it starts."
+        }
+        Fault::Hangs | Fault::GreenHangs => {
+            "SIGSTOP at the stage's gate, SIGCONT once the deployment has told of it. Its connections stay open, nothing is answered."
+        }
+        Fault::Restarts => {
+            "SIGKILL and a new process with the same state file, while the deployment waits at the stage's gate. Epoch and seal are compared before and after."
+        }
+        Fault::AddressReused => {
+            "Another instance's server answers at the address, in good order and with nothing in use, from the stage's gate on."
+        }
+        Fault::SessionsArrive => {
+            "At the stage's gate an idle session and a busy one come through the load balancer, of which half follows new weights three seconds late."
+        }
+        Fault::SessionsTurnBusy => {
+            "At the stage's gate an idle session on blue gets a request that stays in flight; at the release, one on green."
+        }
+        Fault::OperatorAborts => {
+            "StopExecution while the deployment waits at the stage's gate; the next deployment is told so. Then the execution is redriven."
+        }
+        Fault::SecondDeployment => {
+            "An execution with the same input, started while the deployment waits at the stage's gate. At plan and claim it is the second one that wins, and the first is told so."
+        }
+    }
+}
