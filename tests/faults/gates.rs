@@ -5,6 +5,7 @@
 //! opened stays open.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sfn::types::ExecutionStatus;
@@ -19,6 +20,9 @@ use crate::story::{LIMIT, Story, is_of};
 const LOOK: &str = "LookAtGateOf";
 const IS_OPEN: &str = "IsGateOpenOf";
 const WAIT: &str = "WaitAtGateOf";
+
+/// Besides what every wait takes between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// A deployment that waits before some of its stages.
 pub(crate) struct Gated {
@@ -49,6 +53,8 @@ impl Gated {
     /// When it waits at a gate that is not open yet: which stage is next. `None` once it has ended.
     pub(crate) async fn next(&self, scene: &Scene) -> Option<Stage> {
         until("the next gate", LIMIT, || async {
+            // A gate is looked at once a second; ten questions a second from every trial would be the emulators' work.
+            tokio::time::sleep(BETWEEN_LOOKS).await;
             let execution = self.story.execution();
             let standing = execution.standing().await?;
             if standing.status != ExecutionStatus::Running {

@@ -171,12 +171,12 @@ async fn turn_busy_at_a_promotion(ledger: Ledger) {
 }
 
 async fn turn_busy_at_a_rollback(ledger: Ledger) {
-    let mut stand = Stand::of_three().await;
+    let stand = Stand::of_three().await;
     let mut idle = stand.scene.idle(20).await;
     let mut input = hasty();
     input["drain"]["closuresPerSecond"] = 1.into();
     let mut gated = rolling_back(&stand.scene, &[Stage::Terminate], &input).await;
-    let on_blue = turn_one_busy(&stand, &mut idle).await;
+    let mut on_blue = turn_one_busy(&stand, &mut idle).await;
     let mut on_green = stand.scene.busy("on-green").await;
     assert!(!stand.scene.blue().contains(&on_green.server));
     gated.open(&stand.scene, Stage::RollBack).await;
@@ -187,11 +187,12 @@ async fn turn_busy_at_a_rollback(ledger: Ledger) {
         .passes(gated.story.execution(), "TerminateBlue", 2)
         .await;
     stand.scene.all_still_busy([&on_blue, &on_green]);
+    // A green server may carry the request of the one on blue, as the weights were: it is in use until that ends.
     on_green.leave();
+    on_blue.leave();
     let outcome = gated.story.outcome(Stage::RollBack, End::RolledBack).await;
-    let evidence = "one on blue is busy to the end, one on green until its user left";
+    let evidence = "one on each side had its request in flight until its user left";
     ledger.record(Fault::SessionsTurnBusy, Stage::RollBack, outcome, evidence);
     stand.scene.serves_as_before("RolledBack").await;
-    stand.busy.push(on_blue);
     stand.ends(&[&gated.story], ALL_THREE).await;
 }
