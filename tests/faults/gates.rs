@@ -51,7 +51,25 @@ impl Gated {
     }
 
     /// When it waits at a gate that is not open yet: which stage is next. `None` once it has ended.
+    ///
+    /// It is let through to count before it has settled, so that a drain always comes before the check that is held.
     pub(crate) async fn next(&self, scene: &Scene) -> Option<Stage> {
+        let next = self
+            .waits_at(scene, |stage| !self.opened.contains(&stage))
+            .await;
+        let drains_first =
+            self.stages.contains(&Stage::Drain) && !self.opened.contains(&Stage::Drain);
+        if next != Some(Stage::Check) || !drains_first {
+            return next;
+        }
+        put(scene, Stage::Check).await;
+        let drain = self.waits_at(scene, |stage| stage == Stage::Drain).await;
+        remove(scene, Stage::Check).await;
+        drain
+    }
+
+    /// When it waits at the gate of one of these stages.
+    async fn waits_at(&self, scene: &Scene, of: impl Fn(Stage) -> bool) -> Option<Stage> {
         until("the next gate", LIMIT, || async {
             // A gate is looked at once a second; ten questions a second from every trial would be the emulators' work.
             tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -61,13 +79,11 @@ impl Gated {
                 return Ok(Seen::Done(None));
             }
             let last = execution.last_state().await?.unwrap_or_default();
-            let at = self.stages.iter().find(|stage| {
-                task_behind(&last).is_some()
-                    && is_of(**stage, &last)
-                    && !self.opened.contains(stage)
-            });
+            let mut stages = self.stages.iter().copied();
+            let at = stages
+                .find(|stage| task_behind(&last).is_some() && is_of(*stage, &last) && of(*stage));
             Ok(match at {
-                Some(stage) => Seen::Done(Some(*stage)),
+                Some(stage) => Seen::Done(Some(stage)),
                 None => Seen::NotYet(standing.describe(Some(&last))),
             })
         })
@@ -88,16 +104,36 @@ impl Gated {
 
     /// When a stage's gate is opened, for good.
     pub(crate) async fn open(&mut self, scene: &Scene, stage: Stage) {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let put = scene.cloud.clients().dynamodb.put_item();
-        let put = put.table_name(&scene.cloud.stack().table);
-        put.item("service", text(scene.cloud.service()))
-            .item("item", text(&item(stage.tasks()[0])))
-            .send()
-            .await
-            .expect("the gate opens");
+        put(scene, stage).await;
         self.opened.insert(stage);
     }
+}
+
+/// The item that opens a stage's gate.
+fn key(scene: &Scene, stage: Stage) -> [(&'static str, AttributeValue); 2] {
+    [
+        ("service", scene.cloud.service().to_owned()),
+        ("item", item(stage.tasks()[0])),
+    ]
+    .map(|(name, text)| (name, AttributeValue::S(text)))
+}
+
+async fn put(scene: &Scene, stage: Stage) {
+    let mut put = scene.cloud.clients().dynamodb.put_item();
+    for (name, value) in key(scene, stage) {
+        put = put.item(name, value);
+    }
+    let put = put.table_name(&scene.cloud.stack().table).send();
+    put.await.expect("the gate opens");
+}
+
+async fn remove(scene: &Scene, stage: Stage) {
+    let mut remove = scene.cloud.clients().dynamodb.delete_item();
+    for (name, value) in key(scene, stage) {
+        remove = remove.key(name, value);
+    }
+    let remove = remove.table_name(&scene.cloud.stack().table).send();
+    remove.await.expect("the gate closes");
 }
 
 /// The Task that a gate's state stands before.

@@ -247,6 +247,8 @@ async fn processes_restart(ledger: Ledger) {
             "{before:?} {after:?}"
         );
         assert_eq!(sealed(&after.admission), stage == Stage::Terminate);
+        let was_ordered = matches!(stage, Stage::Check | Stage::Terminate);
+        assert_eq!(after.epoch, u64::from(was_ordered), "{after:?}");
         struck.push((stage, instance, after.epoch, after.admission));
         gated.open(&stand.scene, stage).await;
         if stage == Stage::Terminate {
