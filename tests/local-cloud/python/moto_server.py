@@ -9,6 +9,9 @@ target starts `initial`, is probed at its target group's protocol, port, path, i
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 A group that no listener and no rule forwards to is not probed at all: its targets are `unused`, `Target.NotInUse`.
 
+Stock moto launches anew whenever RunInstances is repeated. Here a client token launches once, and the same token with
+other parameters is refused: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+
 This replaces private parts of moto, which is why requirements.in pins its version.
 """
 
@@ -24,6 +27,8 @@ from dataclasses import dataclass
 
 import moto.elbv2.models as elbv2
 import moto.server
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.responses.instances import InstanceResponse
 
 TICK_SECONDS = 0.05
 INTERVAL_SCALE = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
@@ -171,7 +176,34 @@ def forwarded_to(action):
     return [action.data.get("TargetGroupArn")] + [group.get("TargetGroupArn") for group in groups]
 
 
+class Launches:
+    """What each client token launched; a call with one waits for the call before it."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.by_token = {}
+
+    def run(self, response):
+        token = response._get_param("ClientToken")
+        if not token:
+            return stock_run_instances(response)
+        asked = sorted((name, str(value)) for name, value in response.querystring.items())
+        key = (response.current_account, response.region, token)
+        with self.lock:
+            if key not in self.by_token:
+                self.by_token[key] = (asked, stock_run_instances(response))
+            first, launched = self.by_token[key]
+        if first != asked:
+            raise EC2ClientError(
+                "IdempotentParameterMismatch",
+                "The client token has been used before, with other parameters.",
+            )
+        return launched
+
+
 prober = Prober()
+launches = Launches()
+stock_run_instances = InstanceResponse.run_instances
 stock_health_for = elbv2.FakeTargetGroup.health_for
 stock_register = elbv2.FakeTargetGroup.register
 
@@ -193,8 +225,13 @@ def register(self, targets):
         prober.health(self, target_id, self.targets[target_id]["Port"])
 
 
+def run_instances(self):
+    return launches.run(self)
+
+
 if __name__ == "__main__":
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # The harness polls: a line a request would bury the rest.
     elbv2.FakeTargetGroup.health_for = health_for
     elbv2.FakeTargetGroup.register = register
+    InstanceResponse.run_instances = run_instances
     moto.server.main(["-H", "127.0.0.1", "-p", sys.argv[1]])

@@ -128,7 +128,7 @@ impl AwsFaults {
         self.add(None, action, fault, times);
     }
 
-    /// The same for the calls of one function, by a part of its name such as `HoldBlue`.
+    /// The same for the calls of one function, by a part of its name such as `hold-blue`.
     pub fn on_by(&self, function: &str, action: &str, fault: AwsFault, times: usize) {
         self.add(Some(function.to_owned()), action, fault, times);
     }
@@ -191,7 +191,7 @@ fn front(shared: &Arc<Shared>, service: &str) -> Result<Front> {
 
 async fn outcome(shared: &Arc<Shared>, call: Call, at: &str) -> Outcome {
     let action = action(&call);
-    let fault = shared.fault(&action, &call);
+    let fault = shared.fault(&action, &call).await;
     match fault {
         None => shared.pass(&action, &call, at).await,
         Some(AwsFault::Throttle) => Outcome::Answer(refuse(&call, Refusal::Throttled)),
@@ -231,12 +231,15 @@ async fn hold(
 
 impl Shared {
     /// The fault that a call meets with, which is then used up once.
-    fn fault(&self, action: &str, call: &Call) -> Option<AwsFault> {
+    async fn fault(&self, action: &str, call: &Call) -> Option<AwsFault> {
         // Looked up only where it matters: reading all of /proc takes a while.
         let asks_who = |rule: &Rule| rule.action == action && rule.by.is_some() && rule.left > 0;
         let asks_who = self.lock().rules.iter().any(asks_who);
-        let pid = asks_who.then(|| process_at(call.from, &self.directory).ok());
-        let function = pid.flatten().and_then(function_of).unwrap_or_default();
+        let function = if asks_who {
+            self.function(call).await
+        } else {
+            String::new()
+        };
         let mut state = self.lock();
         let rule = state.rules.iter_mut().find(|rule| {
             let by = rule.by.as_deref();
@@ -246,6 +249,13 @@ impl Shared {
         let fault = rule.fault;
         state.counts.entry(action.to_owned()).or_default().hits += 1;
         Some(fault)
+    }
+
+    /// The name of the function that makes a call; empty if nobody of this cloud does.
+    async fn function(&self, call: &Call) -> String {
+        let pid = process_at(call.from, &self.directory).await;
+        let pid = pid.inspect_err(|error| tracing::warn!(%error, "a call without a caller"));
+        pid.ok().and_then(function_of).unwrap_or_default()
     }
 
     async fn pass(&self, action: &str, call: &Call, at: &str) -> Outcome {
@@ -291,16 +301,16 @@ impl Held {
     ///
     /// # Errors
     /// [`Error::Missing`] if nobody waits any more.
-    pub fn caller(&self) -> Result<u32> {
-        process_at(self.call.from, &self.directory)
+    pub async fn caller(&self) -> Result<u32> {
+        process_at(self.call.from, &self.directory).await
     }
 
     /// Kills the process that waits for the answer: the function dies in mid-call. Says which function it ran.
     ///
     /// # Errors
     /// [`Error::Missing`] if nobody waits any more, or it runs no function.
-    pub fn kill_caller(&self) -> Result<String> {
-        let pid = self.caller()?;
+    pub async fn kill_caller(&self) -> Result<String> {
+        let pid = self.caller().await?;
         let function = function_of(pid)
             .ok_or_else(|| Error::Missing(format!("process {pid} runs no function")))?;
         warden::kill(pid);

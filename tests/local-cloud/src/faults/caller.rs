@@ -5,28 +5,39 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use procfs::process::{FDTarget, Process};
 
 use crate::error::{Error, Result};
 use crate::warden;
 
+/// The kernel's table can be read while it changes, and then lacks a socket that is there: one look proves nothing.
+const LOOKS: usize = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
 /// The process that holds the socket at `local`, among those of the cloud whose private directory is `directory`.
 ///
 /// # Errors
 /// [`Error::Missing`] if there is none: it ended, or it hung up.
-pub(super) fn process_at(local: SocketAddr, directory: &Path) -> Result<u32> {
-    let none = || Error::Missing(format!("no process of this cloud is at {local}"));
-    let sockets = procfs::net::tcp().map_err(|error| Error::Missing(error.to_string()))?;
-    let socket = sockets
-        .into_iter()
-        .find(|socket| socket.local_address == local)
-        .ok_or_else(none)?;
-    let marked = warden::marked(directory).into_iter();
-    marked
-        .filter(|pid| *pid != std::process::id())
-        .find(|pid| holds(*pid, socket.inode))
-        .ok_or_else(none)
+pub(super) async fn process_at(local: SocketAddr, directory: &Path) -> Result<u32> {
+    for _ in 0..LOOKS {
+        if let Some(pid) = look(local, directory) {
+            return Ok(pid);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    Err(Error::Missing(format!(
+        "no process of this cloud is at {local}"
+    )))
+}
+
+fn look(local: SocketAddr, directory: &Path) -> Option<u32> {
+    let mut sockets = procfs::net::tcp().ok()?.into_iter();
+    // A socket that was closed here is nobody's: its inode is 0.
+    let socket = sockets.find(|it| it.local_address == local && it.inode != 0)?;
+    let mut marked = warden::marked(directory).into_iter();
+    marked.find(|pid| holds(*pid, socket.inode))
 }
 
 /// The name of the Lambda function that a process runs.

@@ -6,6 +6,8 @@
     reason = "clippy.toml allows it in test functions, not in what they call"
 )]
 
+mod faults;
+
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{LaunchTemplateSpecification, Tag, TagSpecification};
@@ -14,7 +16,7 @@ use ebbtide_local_cloud::host::ProcessState;
 use ebbtide_local_cloud::wait::{Seen, until};
 use ebbtide_local_cloud::{LocalCloud, Options, warden};
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Waits until group `a`'s targets are counted so: healthy ones, all.
 async fn until_targets(cloud: &LocalCloud, healthy: usize, all: usize) {
