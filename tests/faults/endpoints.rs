@@ -5,6 +5,7 @@
 
 use ebbtide_local_cloud::faults::{Calls, SessionFault, SessionFaults};
 use ebbtide_local_cloud::options::Options;
+use ebbtide_tests::sessions::Seen;
 use serde_json::{Value, json};
 
 use crate::gates::Gated;
@@ -300,16 +301,35 @@ async fn blue_answers_wrongly_in_a_rollback(ledger: Ledger) {
     let stand = stand(SERVERS).await;
     let spare = stand.spare().await;
     let wrong = &spare[..ROWS.len()];
-    let mut gated = rolling_back(&stand.scene, &[Stage::Terminate], &input()).await;
+    let mut gated = rolling_back(&stand.scene, &[], &input()).await;
+    // Green cannot end while this one is busy: the passes go on.
+    let mut on_green = stand.scene.busy("on-green").await;
     set(&stand, wrong, Calls::Resume).await;
     gated.open(&stand.scene, Stage::RollBack).await;
     until_named(&stand, &gated.story, "ResumeBlueAgain", wrong).await;
     clear(&stand, wrong, Calls::Resume).await;
-    gated.held(&stand.scene, Stage::Terminate).await;
-    gated.open(&stand.scene, Stage::Terminate).await;
+    opens_again(&stand, wrong).await;
+    assert_eq!(on_green.seen(), Seen::Asked);
+    on_green.leave();
     let and = "asked again in each pass, while the others served";
     let end = End::RolledBack;
     record(&ledger, &gated.story, Stage::RollBack, wrong, end, and).await;
     stand.scene.serves_as_before("RolledBack").await;
     stand.ends(&[&gated.story], Floor(3)).await;
+}
+
+/// Then each of these servers comes to take sessions.
+async fn opens_again(stand: &Stand, servers: &[String]) {
+    stand
+        .scene
+        .then("every blue server to be open", || async {
+            let mut reports = stand.scene.cloud.reports().await;
+            reports.retain(|id, _| servers.contains(id));
+            let closed = reports.iter().find(|(_, report)| {
+                let open = report.as_ref().is_ok_and(|it| it.admission == "open");
+                !open
+            });
+            Ok(closed.map_or(Ok(()), |closed| Err(format!("{closed:?}"))))
+        })
+        .await;
 }

@@ -21,6 +21,9 @@ pub(crate) fn reason(cell: Cell) -> Option<&'static str> {
             }
             _ => calls_no_server(stage),
         },
+        Fault::Ghost if stage == Stage::Plan => {
+            Some("the plan only reads: a call of it that comes late can change nothing")
+        }
         Fault::AwsThrottles | Fault::AwsDenies => calls_no_aws(stage),
         Fault::GreenDies | Fault::GreenHangs => match stage {
             Stage::Plan | Stage::Claim => Some("green has no servers before it is launched"),

@@ -16,6 +16,7 @@ mod aborts;
 mod aws;
 mod endpoints;
 mod gates;
+mod ghosts;
 mod green;
 mod impossible;
 mod instances;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::impossible;
 use crate::matrix::{Cell, Outcome};
 use crate::trial::Trial;
-use crate::{aborts, aws, endpoints, green, instances, second, sessions, tasks};
+use crate::{aborts, aws, endpoints, ghosts, green, instances, second, sessions, tasks};
 
 /// What is done with a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         tasks::trials(),
         endpoints::trials(),
         aws::trials(),
+        ghosts::trials(),
         instances::trials(),
         green::trials(),
         sessions::trials(),

@@ -76,14 +76,24 @@ impl Stand {
     /// The end. Then nobody busy was cut, no user was turned away by a server that drains, groups with weight never had
     /// fewer healthy targets than `floor`, and no instance was ended without its seal.
     pub(crate) async fn ends(self, stories: &[&Story], floor: Floor) {
+        let turned_away = self.ends_after_an_outage(stories, floor).await;
+        assert_eq!(turned_away, Vec::<String>::new(), "users were turned away");
+    }
+
+    /// The same where users may have been turned away by servers that drain: who was.
+    pub(crate) async fn ends_after_an_outage(
+        self,
+        stories: &[&Story],
+        floor: Floor,
+    ) -> Vec<String> {
         self.nobody_cut();
         let turned_away = self.users.turned_away().await;
-        assert_eq!(turned_away, Vec::<String>::new(), "users were turned away");
         let seen = self.witness.testimony().await.expect("a testimony");
         let fewest = seen.fewest_with_weight.unwrap_or_default();
         assert!(fewest >= floor.0, "{fewest} healthy: {seen:?}");
         ended_by_seal_only(&self.scene, stories, &seen).await;
         self.scene.ends().await;
+        turned_away
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use procfs::process::{FDTarget, Process};
 
+use crate::cloud::LocalCloud;
 use crate::error::{Error, Result};
 use crate::warden;
 
@@ -38,6 +39,25 @@ fn look(local: SocketAddr, directory: &Path) -> Option<u32> {
     let socket = sockets.find(|it| it.local_address == local && it.inode != 0)?;
     let mut marked = warden::marked(directory).into_iter();
     marked.find(|pid| holds(*pid, socket.inode))
+}
+
+impl LocalCloud {
+    /// Kills every process that runs this function, by a part of its name such as `drain-idle`; the invocation that one of
+    /// them works for fails, the others start anew when they are needed.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if no process runs it.
+    pub fn kill_function(&self, name: &str) -> Result<Vec<u32>> {
+        let mut processes = warden::marked(self.directory());
+        processes.retain(|pid| function_of(*pid).is_some_and(|function| function.contains(name)));
+        if processes.is_empty() {
+            return Err(Error::Missing(format!("no process runs {name}")));
+        }
+        for process in &processes {
+            warden::kill(*process);
+        }
+        Ok(processes)
+    }
 }
 
 /// The name of the Lambda function that a process runs.

@@ -1,0 +1,296 @@
+//! Calls that were given up and arrive late: when the deployment has gone on, has rolled back or has ended, or when another
+//! one owns the service.
+//!
+//! A late call is really the one that was given up: kept back on its way, its function killed, and let go. AWS knows no
+//! fence, so what a late call finds there is a matter of what it says; servers know the epoch.
+
+use ebbtide_local_cloud::alarms::State;
+use ebbtide_local_cloud::faults::{AwsFault, Calls, Held, HeldOrder, SessionFault};
+use ebbtide_local_cloud::options::Options;
+use ebbtide_local_cloud::wait::{Seen, until};
+use ebbtide_tests::scene::{Scene, hasty};
+use serde_json::{Value, json};
+
+use crate::aws::{aws, proxied};
+use crate::gates::Gated;
+use crate::matrix::{Fault, Outcome, Stage};
+use crate::stand::{ALL_THREE, Stand};
+use crate::story::{End, LIMIT};
+use crate::trial::{Ledger, Trial};
+
+/// The calls of a promotion that change AWS, by stage and function.
+const CALLS: [(Stage, &str, &str); 4] = [
+    (Stage::Launch, "launch-green", "RunInstances"),
+    (Stage::Hold, "hold-blue", "CreateTags"),
+    (Stage::Switch, "switch-target-group", "ModifyListener"),
+    (Stage::Terminate, "terminate-blue", "TerminateInstances"),
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let ghost = |stage, outcome| (Fault::Ghost, stage, outcome);
+    vec![
+        Trial::new(
+            "the calls of a promotion arrive when it has ended",
+            &[
+                ghost(Stage::Launch, Outcome::NoOp),
+                ghost(Stage::Hold, Outcome::NoOp),
+                ghost(Stage::Terminate, Outcome::NoOp),
+            ],
+            calls_come_late,
+        ),
+        Trial::new(
+            "the call that moved the weights arrives after the rollback",
+            &[ghost(Stage::Switch, Outcome::Block)],
+            a_switch_comes_late,
+        ),
+        Trial::new(
+            "orders to servers arrive after a rollback, and when another deployment owns the service",
+            &[
+                ghost(Stage::Test, Outcome::Refused),
+                ghost(Stage::Drain, Outcome::Refused),
+                ghost(Stage::RollBack, Outcome::Refused),
+                ghost(Stage::Check, Outcome::NoOp),
+            ],
+            orders_come_late,
+        ),
+    ]
+}
+
+/// When a function is killed in this call, which stays on its way.
+async fn given_up(
+    scene: &Scene,
+    gated: &mut Gated,
+    stage: Stage,
+    (function, action): (&str, &str),
+) -> Held {
+    let aws = aws(scene);
+    aws.on_by(function, action, AwsFault::Held, 1);
+    gated.open(scene, stage).await;
+    let held = aws.held(action, LIMIT).await.expect("it is held");
+    held.kill_caller().await.expect("it is killed");
+    held
+}
+
+/// Everything that a late call could change: weights, who runs, the record.
+async fn world(scene: &Scene) -> Value {
+    let weights = scene.cloud.weights().await.expect("weights");
+    let record = scene.cloud.record().await.expect("the record");
+    let (a, b) = (
+        scene.running("tunnel-a").await,
+        scene.running("tunnel-b").await,
+    );
+    let all = scene.cloud.instances().await.expect("instances").len();
+    json!({"weights": [weights.0, weights.1], "a": a, "b": b, "instances": all, "record": record})
+}
+
+async fn calls_come_late(ledger: Ledger) {
+    let mut stand = proxied().await;
+    let stages = CALLS.map(|(stage, ..)| stage);
+    let mut gated = Gated::deploy(&stand.scene, &stages, &hasty()).await;
+    let mut late = Vec::new();
+    while let Some(stage) = gated.next(&stand.scene).await {
+        let (_, function, action) = CALLS.into_iter().find(|it| it.0 == stage).expect("a call");
+        let held = given_up(&stand.scene, &mut gated, stage, (function, action)).await;
+        late.push((stage, held));
+        if stage == Stage::Terminate {
+            stand.busy_leave();
+        }
+    }
+    stand.scene.promoted(gated.story.execution()).await;
+    stand.busy.push(stand.scene.busy("on-green").await);
+    let before = world(&stand.scene).await;
+    for (stage, held) in late {
+        let call = held.action().to_owned();
+        let answered = held.release().await.expect("AWS answers");
+        let after = world(&stand.scene).await;
+        assert_eq!(before, after, "{call}: {answered:?}");
+        assert_eq!(answered.status, 200, "{call}: {answered:?}");
+        // The weights' own cell is the one after a rollback.
+        if stage != Stage::Switch {
+            let told =
+                format!("{call} arrived after the end, was answered 200, and changed nothing");
+            ledger.record(Fault::Ghost, stage, Outcome::NoOp, told);
+        }
+    }
+    // Then the next deployment finds nothing wrong.
+    let mut next = Gated::deploy(&stand.scene, &[Stage::Terminate], &hasty()).await;
+    next.held(&stand.scene, Stage::Terminate).await;
+    stand.busy_leave();
+    next.open(&stand.scene, Stage::Terminate).await;
+    let execution = next.story.execution();
+    stand.scene.promoted_into(execution, "tunnel-a").await;
+    stand.ends(&[&gated.story, &next.story], ALL_THREE).await;
+}
+
+/// AWS does as it is told, however late: green gets the traffic again while it is drained. Its servers refuse it, and
+/// nothing of it is ended, until the operator has moved the weights back.
+async fn a_switch_comes_late(ledger: Ledger) {
+    let stand = proxied().await;
+    let scene = &stand.scene;
+    let mut gated = watched(scene, &[Stage::Switch, Stage::Terminate]).await;
+    gated.held(scene, Stage::Switch).await;
+    let call = ("switch-target-group", "ModifyListener");
+    let held = given_up(scene, &mut gated, Stage::Switch, call).await;
+    scene
+        .passes(gated.story.execution(), "RecordProgress", 1)
+        .await;
+    fires(scene).await;
+    gated.held(scene, Stage::Terminate).await;
+    let weights = scene.cloud.weights().await.expect("weights");
+    assert_eq!(weights, (Some(100), Some(0)), "rolled back");
+    let green = scene.running("tunnel-b").await;
+    let answered = held.release().await.expect("AWS answers");
+    let weights = scene.cloud.weights().await.expect("weights");
+    assert_eq!(weights, (Some(0), Some(100)), "{answered:?}");
+    gated.open(scene, Stage::Terminate).await;
+    let execution = gated.story.execution();
+    scene.passes(execution, "TerminateBlue", 3).await;
+    // Then nothing of green is ended while it has weight, and the deployment says so.
+    assert_eq!(scene.running("tunnel-b").await, green);
+    stand.nobody_cut();
+    let check = scene.last_check(execution).await.expect("a check");
+    let told = check["waitingFor"].as_str().unwrap_or_default().to_owned();
+    assert!(told.contains("weight"), "{check}");
+    scene.cloud.set_weights(100, 0).await.expect("moved back");
+    let (end, standing) = gated.story.ended().await;
+    assert_eq!(end, End::RolledBack, "{}", standing.describe(None));
+    scene.serves_as_before("RolledBack").await;
+    let turned_away = stand.ends_after_an_outage(&[&gated.story], ALL_THREE).await;
+    let users = turned_away.len();
+    ledger.record(
+        Fault::Ghost,
+        Stage::Switch,
+        Outcome::Block,
+        format!(
+            "ModifyListener arrived after the rollback and AWS obeyed; \"{told}\"; green lived on and turned {users} users \
+             away until the operator had moved the weights back"
+        ),
+    );
+}
+
+/// When a deployment starts whose bake lasts until its alarm fires.
+async fn watched(scene: &Scene, stages: &[Stage]) -> Gated {
+    scene.quiet_alarm("errors").await;
+    let mut input = hasty();
+    input["bake"] = json!({"seconds": 600, "alarms": ["errors"]});
+    Gated::deploy(scene, stages, &input).await
+}
+
+async fn fires(scene: &Scene) {
+    let fires = scene.cloud.set_alarm("errors", State::Alarm).await;
+    fires.expect("it fires");
+}
+
+/// When this order to a server is on its way and given up; later ones arrive.
+async fn order_given_up(
+    stand: &Stand,
+    gated: &mut Gated,
+    (server, calls): (&str, Calls),
+    at: Option<Stage>,
+) -> Vec<HeldOrder> {
+    let proxies = stand.scene.cloud.session_faults().expect("proxies");
+    let set = proxies.set(server, SessionFault::Held, calls).await;
+    set.expect("a fault");
+    if let Some(stage) = at {
+        gated.open(&stand.scene, stage).await;
+    }
+    let held = until("an order to be held", LIMIT, || async {
+        let held = proxies.held(server);
+        Ok(match held.is_empty() {
+            true => Seen::NotYet(format!("{:?}", proxies.counts(server, calls))),
+            false => Seen::Done(held),
+        })
+    })
+    .await
+    .expect("it is held");
+    proxies.clear(server).await.expect("no fault");
+    held.into_iter().chain(proxies.held(server)).collect()
+}
+
+/// What a server does with new sessions.
+async fn admission(scene: &Scene, server: &str) -> String {
+    let mut reports = scene.cloud.reports().await;
+    let report = reports.remove(server).expect("it runs");
+    report.expect("a report").admission
+}
+
+/// Then these orders, let go now, are all refused for their epoch, and the server is as it was.
+async fn refused(scene: &Scene, server: &str, orders: Vec<HeldOrder>) -> (Outcome, String) {
+    let before = admission(scene, server).await;
+    let mut told = String::new();
+    for order in orders {
+        let kind = order.kind();
+        let answer = order.release().await.expect("the server answers");
+        let refused = answer.status == 409 && answer.body.contains("StaleEpoch");
+        assert!(refused, "{kind:?}: {answer:?}");
+        told = format!("{kind:?}: 409 StaleEpoch");
+    }
+    assert_eq!(admission(scene, server).await, before);
+    (
+        Outcome::Refused,
+        format!("{told}; the server stayed {before}"),
+    )
+}
+
+async fn orders_come_late(ledger: Ledger) {
+    let options = Options {
+        faults: true,
+        blue: 5,
+        ..Options::default()
+    };
+    let mut stand = Stand::with(options).await;
+    let spare = stand.spare().await;
+    let [drained, resumed, sealed] = [&spare[0], &spare[1], &spare[2]];
+    let record = |stage, (outcome, told): (Outcome, String)| {
+        ledger.record(Fault::Ghost, stage, outcome, told);
+    };
+    // When orders of a deployment that rolls back are on their way
+    let stages = [Stage::Test, Stage::RollBack, Stage::Terminate];
+    let mut gated = watched(&stand.scene, &stages).await;
+    gated.held(&stand.scene, Stage::Test).await;
+    let green = stand.scene.running("tunnel-b").await.remove(0);
+    let order = (green.as_str(), Calls::Resume);
+    let test = order_given_up(&stand, &mut gated, order, Some(Stage::Test)).await;
+    let order = (drained.as_str(), Calls::Drain);
+    let drain = order_given_up(&stand, &mut gated, order, None).await;
+    fires(&stand.scene).await;
+    gated.held(&stand.scene, Stage::RollBack).await;
+    let order = (resumed.as_str(), Calls::Resume);
+    let resume = order_given_up(&stand, &mut gated, order, Some(Stage::RollBack)).await;
+    // Then what comes late after the rollback opens and closes nobody
+    gated.held(&stand.scene, Stage::Terminate).await;
+    assert_eq!(admission(&stand.scene, drained).await, "open");
+    record(Stage::Drain, refused(&stand.scene, drained, drain).await);
+    record(Stage::Test, refused(&stand.scene, &green, test).await);
+    gated.open(&stand.scene, Stage::Terminate).await;
+    let (end, standing) = gated.story.ended().await;
+    assert_eq!(end, End::RolledBack, "{}", standing.describe(None));
+    stand.scene.serves_as_before("RolledBack").await;
+    // When another deployment owns the service, which asks for a seal twice
+    let stages = [Stage::Check, Stage::Terminate];
+    let mut next = Gated::deploy(&stand.scene, &stages, &hasty()).await;
+    next.held(&stand.scene, Stage::Check).await;
+    let order = (sealed.as_str(), Calls::Seal);
+    let seal = order_given_up(&stand, &mut next, order, Some(Stage::Check)).await;
+    next.held(&stand.scene, Stage::Terminate).await;
+    assert_ne!(admission(&stand.scene, resumed).await, "open");
+    record(
+        Stage::RollBack,
+        refused(&stand.scene, resumed, resume).await,
+    );
+    stand.busy_leave();
+    next.open(&stand.scene, Stage::Terminate).await;
+    let (end, standing) = next.story.ended().await;
+    assert_eq!(end, End::Promoted, "{}", standing.describe(None));
+    stand.scene.released("Promoted").await;
+    // Then a seal that comes when its server has ended finds nobody
+    let before = world(&stand.scene).await;
+    for order in seal {
+        let told = order.release().await;
+        assert!(told.is_err(), "{told:?}");
+    }
+    assert_eq!(before, world(&stand.scene).await);
+    let told = "its server had sealed for a later call and had ended: nobody was there".to_owned();
+    record(Stage::Check, (Outcome::NoOp, told));
+    stand.ends(&[&gated.story, &next.story], ALL_THREE).await;
+}
