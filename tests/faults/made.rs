@@ -6,13 +6,13 @@ use crate::matrix::Fault;
 pub(crate) fn made(fault: Fault) -> &'static str {
     match fault {
         Fault::DiesBefore => {
-            "A call that the function makes to AWS is kept back and its process killed. Claim and release are writes of Step Functions itself: their Task fails before the write is sent, and the record shows that it was not made."
+            "The call that the stage is for, of AWS or of a server, is kept back and the function's process killed. Claim and release are writes of Step Functions itself: their Task fails before the write is sent, and the record shows that it was not made."
         }
         Fault::ReplyLost => {
-            "The call is done, its answer kept back, and the process of the function killed. Claim and release: their Task fails after the write, and the record shows that it was made."
+            "That call is done, its answer kept back, and the function's process killed. Claim and release: their Task fails after the write, and the record shows that it was made."
         }
         Fault::Ghost => {
-            "A call whose function is long dead, or a Task of a deployment that has ended, arrives when somebody else has gone on. What it finds is compared before and after."
+            "A call whose function was killed is let go after the end, after the rollback, or when another deployment owns the service; the writes of claim and release are made again by a deployment that has ended. The world is compared before and after."
         }
         Fault::EndpointTimesOut
         | Fault::EndpointRefuses
@@ -23,13 +23,13 @@ pub(crate) fn made(fault: Fault) -> &'static str {
         | Fault::EndpointAbsurd
         | Fault::EndpointOther
         | Fault::EndpointSlow => {
-            "A proxy before the session endpoint of one of the servers; it counts the calls that it spoiled."
+            "A proxy before the session endpoints, ten servers at once, each wrong in another way; it counts the calls that it spoiled."
         }
         Fault::EndpointReplyLost => {
             "The same proxy hands the order on and resets the connection before the answer."
         }
         Fault::AwsThrottles | Fault::AwsDenies => {
-            "A proxy before EC2 and Elastic Load Balancing answers in the service's own code and status; it counts the calls that it refused."
+            "A proxy before EC2, Elastic Load Balancing, Auto Scaling and DynamoDB, as the functions call them, answers in the service's own code and status; it counts the calls that it refused."
         }
         Fault::InstanceEnds => {
             "TerminateInstances, by somebody else, while the deployment waits at the stage's gate. A different instance at each stage."

@@ -28,7 +28,9 @@ const HELD: &str = "
 ## What held in every cell
 
 - A session that was busy on blue before the fault had its request in flight until its user left, or to the end.
-- Users came through the load balancer all the time: none was turned away by a server that drains or has sealed.
+- Users came through the load balancer all the time. None was turned away by a server that drains or has sealed, but in one
+  cell: a call that moved the weights arrives after the rollback, AWS obeys it, and green, which is being drained, refuses new
+  sessions until the operator has moved the weights back. AWS offers no fence.
 - Groups with weight kept the minimum of healthy targets, but for servers that the fault itself had struck.
 - Every instance that a deployment ended had sealed, by the state file that the server writes before it acknowledges the
   seal; or its group had never had weight.

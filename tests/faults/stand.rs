@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ebbtide_local_cloud::options::Options;
 use ebbtide_local_cloud::witness::{Testimony, Witness};
 use ebbtide_tests::scene::Scene;
-use ebbtide_tests::sessions::{Seen, Session};
+use ebbtide_tests::sessions::Session;
 use serde_json::Value;
 
 use crate::story::Story;
@@ -137,12 +137,4 @@ fn kept(scene: &Scene, instance: &str) -> Value {
     let file = scene.cloud.directory().join("servers").join(instance);
     let text = std::fs::read_to_string(file).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
-}
-
-/// How a session stands is what its user saw, not what a server says.
-pub(crate) fn is_whole(session: &Session) -> bool {
-    matches!(
-        session.seen(),
-        Seen::Open | Seen::Asked | Seen::Closed(1012)
-    )
 }
