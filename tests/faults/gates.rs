@@ -39,6 +39,8 @@ impl Gated {
         let (table, service) = (&scene.cloud.stack().table, scene.cloud.service());
         for stage in stages {
             definition = gated(definition, stage.tasks()[0], table, service);
+            // A deployment before this one may have left it open.
+            remove(scene, *stage).await;
         }
         // Green boots in a second; five between two looks would be most of a trial.
         let variant = Variant::of(definition).wait_seconds("WaitForGreen", 1);

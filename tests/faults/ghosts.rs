@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::aws::{aws, proxied};
 use crate::gates::Gated;
 use crate::matrix::{Fault, Outcome, Stage};
-use crate::stand::{ALL_THREE, Stand};
+use crate::stand::{ALL_THREE, Floor, Stand};
 use crate::story::{End, LIMIT};
 use crate::trial::{Ledger, Trial};
 
@@ -122,50 +122,93 @@ async fn calls_come_late(ledger: Ledger) {
     stand.ends(&[&gated.story, &next.story], ALL_THREE).await;
 }
 
-/// AWS does as it is told, however late: green gets the traffic again while it is drained. Its servers refuse it, and
-/// nothing of it is ended, until the operator has moved the weights back.
+/// AWS does as it is told, however late. In the rollback green gets the traffic again while it is drained, and after the
+/// end a group without servers does: nobody busy is cut and nothing is ended, but new users are turned away until the
+/// operator has moved the weights back.
 async fn a_switch_comes_late(ledger: Ledger) {
-    let stand = proxied().await;
-    let scene = &stand.scene;
-    let mut gated = watched(scene, &[Stage::Switch, Stage::Terminate]).await;
-    gated.held(scene, Stage::Switch).await;
-    let call = ("switch-target-group", "ModifyListener");
-    let held = given_up(scene, &mut gated, Stage::Switch, call).await;
-    scene
-        .passes(gated.story.execution(), "RecordProgress", 1)
-        .await;
-    fires(scene).await;
-    gated.held(scene, Stage::Terminate).await;
-    let weights = scene.cloud.weights().await.expect("weights");
-    assert_eq!(weights, (Some(100), Some(0)), "rolled back");
-    let green = scene.running("tunnel-b").await;
-    let answered = held.release().await.expect("AWS answers");
-    let weights = scene.cloud.weights().await.expect("weights");
-    assert_eq!(weights, (Some(0), Some(100)), "{answered:?}");
-    gated.open(scene, Stage::Terminate).await;
+    let mut stand = proxied().await;
+    let mut gated = watched(&stand.scene, &[Stage::Switch, Stage::Terminate]).await;
+    gated.held(&stand.scene, Stage::Switch).await;
+    let (function, action) = ("switch-target-group", "ModifyListener");
+    let aws = aws(&stand.scene);
+    // Two attempts are given up; the third one moves the weights.
+    aws.on_by(function, action, AwsFault::Held, 1);
+    let first = given_up(&stand.scene, &mut gated, Stage::Switch, (function, action)).await;
+    let second = aws.held(action, LIMIT).await.expect("it is held");
+    second.kill_caller().await.expect("it is killed");
     let execution = gated.story.execution();
-    scene.passes(execution, "TerminateBlue", 3).await;
-    // Then nothing of green is ended while it has weight, and the deployment says so.
-    assert_eq!(scene.running("tunnel-b").await, green);
-    stand.nobody_cut();
-    let check = scene.last_check(execution).await.expect("a check");
-    let told = check["waitingFor"].as_str().unwrap_or_default().to_owned();
-    assert!(told.contains("weight"), "{check}");
-    scene.cloud.set_weights(100, 0).await.expect("moved back");
-    let (end, standing) = gated.story.ended().await;
-    assert_eq!(end, End::RolledBack, "{}", standing.describe(None));
-    scene.serves_as_before("RolledBack").await;
-    let turned_away = stand.ends_after_an_outage(&[&gated.story], ALL_THREE).await;
+    stand.scene.passes(execution, "RecordProgress", 1).await;
+    fires(&stand.scene).await;
+    let (outcome, error) = a_switch_in_the_rollback(&stand, &mut gated, first).await;
+    stand.looks_anew(ALL_THREE).await;
+    let refused = a_switch_after_the_end(&stand, second).await;
+    // Nobody served when the listener named a group without servers.
+    let turned_away = stand.ends_after_an_outage(&[&gated.story], Floor(0)).await;
     let users = turned_away.len();
     ledger.record(
         Fault::Ghost,
         Stage::Switch,
-        Outcome::Block,
+        outcome,
         format!(
-            "ModifyListener arrived after the rollback and AWS obeyed; \"{told}\"; green lived on and turned {users} users \
-             away until the operator had moved the weights back"
+            "ModifyListener arrived in the rollback, and AWS obeyed: green lived on and turned {users} users away until the \
+             execution had failed with {error}, and the operator had moved the weights back. Once more after the end: \
+             nobody served until he had, and the next plan was refused with {refused}"
         ),
     );
+}
+
+async fn a_switch_in_the_rollback(
+    stand: &Stand,
+    gated: &mut Gated,
+    late: Held,
+) -> (Outcome, String) {
+    let scene = &stand.scene;
+    gated.held(scene, Stage::Terminate).await;
+    let green = scene.running("tunnel-b").await;
+    arrives(scene, late).await;
+    // Only the retries of the Task that finds out are to be had sooner.
+    let emulators = scene.cloud.emulators().expect("emulators");
+    emulators.set_wait_scale(0.1).await.expect("scaled");
+    gated.open(scene, Stage::Terminate).await;
+    let stopped = gated.story.execution().ended(LIMIT).await;
+    let stopped = stopped.expect("it stops");
+    emulators.set_wait_scale(1.0).await.expect("scaled");
+    let told = stopped.cause.clone().unwrap_or_default();
+    let says_what_to_do = told.contains("has weight 100") && told.contains("redrive");
+    assert!(says_what_to_do, "{}", stopped.describe(None));
+    // Then nothing of green was ended while it had weight.
+    assert_eq!(scene.running("tunnel-b").await, green);
+    stand.nobody_cut();
+    scene.cloud.set_weights(100, 0).await.expect("moved back");
+    gated.story.redriven(scene, Stage::Terminate).await;
+    let outcome = gated.story.outcome(Stage::Terminate, End::RolledBack).await;
+    scene.serves_as_before("RolledBack").await;
+    (outcome, stopped.error.unwrap_or_default())
+}
+
+async fn a_switch_after_the_end(stand: &Stand, late: Held) -> String {
+    let scene = &stand.scene;
+    arrives(scene, late).await;
+    let next = scene.deploy(&json!({"dryRun": true})).await;
+    let refused = next.ended(LIMIT).await.expect("it ends");
+    let cause = refused.cause.clone().unwrap_or_default();
+    let names = cause.contains("tunnel-b") && cause.contains("no healthy target");
+    assert!(names, "{}", refused.describe(None));
+    stand.nobody_cut();
+    scene.cloud.set_weights(100, 0).await.expect("moved back");
+    let next = scene.deploy(&json!({"dryRun": true})).await;
+    let planned = next.ended(LIMIT).await.expect("it ends");
+    assert_eq!(planned.error, None, "{}", planned.describe(None));
+    refused.error.unwrap_or_default()
+}
+
+/// When the call that gives green all weight arrives where blue has it.
+async fn arrives(scene: &Scene, late: Held) {
+    let weights = scene.cloud.weights().await.expect("weights");
+    assert_eq!(weights, (Some(100), Some(0)), "before it arrives");
+    let answered = late.release().await.expect("AWS answers");
+    let weights = scene.cloud.weights().await.expect("weights");
+    assert_eq!(weights, (Some(0), Some(100)), "{answered:?}");
 }
 
 /// When a deployment starts whose bake lasts until its alarm fires.
@@ -219,11 +262,11 @@ async fn refused(scene: &Scene, server: &str, orders: Vec<HeldOrder>) -> (Outcom
     let before = admission(scene, server).await;
     let mut told = String::new();
     for order in orders {
-        let kind = order.kind();
+        let kind = order.kind().expect("an order");
         let answer = order.release().await.expect("the server answers");
         let refused = answer.status == 409 && answer.body.contains("StaleEpoch");
         assert!(refused, "{kind:?}: {answer:?}");
-        told = format!("{kind:?}: 409 StaleEpoch");
+        told = format!("{kind:?} was answered 409 StaleEpoch");
     }
     assert_eq!(admission(scene, server).await, before);
     (

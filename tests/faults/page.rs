@@ -28,15 +28,16 @@ const HELD: &str = "
 ## What held in every cell
 
 - A session that was busy on blue before the fault had its request in flight until its user left, or to the end.
-- Users came through the load balancer all the time. None was turned away by a server that drains or has sealed, but in one
-  cell: a call that moved the weights arrives after the rollback, AWS obeys it, and green, which is being drained, refuses new
-  sessions until the operator has moved the weights back. AWS offers no fence.
-- Groups with weight kept the minimum of healthy targets, but for servers that the fault itself had struck.
+- Users came through the load balancer all the time, and none was turned away by a server that drains or has sealed; groups
+  with weight kept the minimum of healthy targets, but for servers that the fault itself had struck. One cell is otherwise: a
+  call that gives green all weight arrives in a rollback, or after its end. AWS offers no fence and obeys it: green, which is
+  being drained, or has no servers any more, turns new users away until the operator has moved the weights back.
 - Every instance that a deployment ended had sealed, by the state file that the server writes before it acknowledges the
   seal; or its group had never had weight.
 - At the end the service was free, or what blocked it was named.
 
-A word is derived from the executions' histories and the world as it was found, never from the word that was expected.
+A word is derived from the executions' histories and the world as it was found (that of a late call: from the world before
+and after it), and then compared with the word that the design demands.
 ";
 
 const GATES: &str = "
@@ -141,24 +142,40 @@ fn impossible(entries: &BTreeMap<Cell, Entry>) -> String {
     let mut text =
         "\n## Cells that cannot be\n\n| faults | stages | why |\n| --- | --- | --- |\n".to_owned();
     for (faults, stages, reason) in lines {
-        let faults: Vec<_> = faults.into_iter().map(Fault::title).collect();
         let stages: Vec<_> = stages.into_iter().map(Stage::name).collect();
-        let (faults, stages) = (faults.join("; "), stages.join(", "));
+        let (faults, stages) = (together(&faults), stages.join(", "));
         text.push_str(&format!("| {faults} | {stages} | {reason} |\n"));
     }
     text
 }
 
 fn makings() -> String {
-    let mut lines: Vec<(Vec<&str>, &str)> = Vec::new();
+    let mut lines: Vec<(Vec<Fault>, &str)> = Vec::new();
     for fault in Fault::ALL {
         match lines.iter_mut().find(|(_, text)| *text == made(fault)) {
-            Some((faults, _)) => faults.push(fault.title()),
-            None => lines.push((vec![fault.title()], made(fault))),
+            Some((faults, _)) => faults.push(fault),
+            None => lines.push((vec![fault], made(fault))),
         }
     }
     let lines = lines.into_iter();
     lines
-        .map(|(faults, text)| format!("| {} | {text} |\n", faults.join("; ")))
+        .map(|(faults, text)| format!("| {} | {text} |\n", together(&faults)))
         .collect()
+}
+
+/// The heads of several rows; what they begin with is said once.
+fn together(faults: &[Fault]) -> String {
+    let mut said = "";
+    let mut titles = Vec::new();
+    for title in faults.iter().map(|fault| fault.title()) {
+        match title.split_once(": ") {
+            Some((about, rest)) if about == said => titles.push(rest),
+            Some((about, _)) => {
+                said = about;
+                titles.push(title);
+            }
+            None => titles.push(title),
+        }
+    }
+    titles.join("; ")
 }

@@ -20,6 +20,8 @@ pub(crate) struct Stand {
     pub(crate) busy: Vec<Session>,
     users: Users,
     witness: Witness,
+    /// What another witness saw of the weights before this one.
+    weights_before: Vec<BTreeMap<String, u32>>,
 }
 
 /// What may have happened to the minimum because of the fault itself.
@@ -46,6 +48,7 @@ impl Stand {
             busy,
             users,
             witness,
+            weights_before: Vec::new(),
         }
     }
 
@@ -73,6 +76,14 @@ impl Stand {
         self.busy.clear();
     }
 
+    /// Groups with weight never had fewer healthy targets than `floor` until now; from now on it is another question.
+    pub(crate) async fn looks_anew(&mut self, floor: Floor) {
+        let before = std::mem::replace(&mut self.witness, self.scene.cloud.witness());
+        let seen = before.testimony().await.expect("a testimony");
+        held_by(&seen, floor);
+        self.weights_before.extend(seen.weights);
+    }
+
     /// The end. Then nobody busy was cut, no user was turned away by a server that drains, groups with weight never had
     /// fewer healthy targets than `floor`, and no instance was ended without its seal.
     pub(crate) async fn ends(self, stories: &[&Story], floor: Floor) {
@@ -88,13 +99,19 @@ impl Stand {
     ) -> Vec<String> {
         self.nobody_cut();
         let turned_away = self.users.turned_away().await;
-        let seen = self.witness.testimony().await.expect("a testimony");
-        let fewest = seen.fewest_with_weight.unwrap_or_default();
-        assert!(fewest >= floor.0, "{fewest} healthy: {seen:?}");
+        let mut seen = self.witness.testimony().await.expect("a testimony");
+        seen.weights.extend(self.weights_before);
+        held_by(&seen, floor);
         ended_by_seal_only(&self.scene, stories, &seen).await;
         self.scene.ends().await;
         turned_away
     }
+}
+
+/// Then groups with weight never had fewer healthy targets.
+fn held_by(seen: &Testimony, floor: Floor) {
+    let fewest = seen.fewest_with_weight.unwrap_or_default();
+    assert!(fewest >= floor.0, "{fewest} healthy: {seen:?}");
 }
 
 /// Then every instance that a deployment ended had sealed, by its own state file, unless its group never had weight.
