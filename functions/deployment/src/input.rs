@@ -202,8 +202,9 @@ impl Reader {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
+        // Rust reads "+7" as a number too, and EC2 knows no such version.
         let valid = ["$Latest", "$Default"].contains(&text.as_str())
-            || text.parse::<u64>().is_ok_and(|number| number > 0);
+            || (!text.starts_with('+') && text.parse::<u64>().is_ok_and(|number| number > 0));
         if !valid {
             self.wrong(
                 "green.launchTemplateVersion",
@@ -238,5 +239,7 @@ fn field<'a>(section: Option<&'a Map<String, Value>>, path: &str) -> Option<&'a 
     section?.get(path.rsplit('.').next().unwrap_or(path))
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -31,5 +31,8 @@ pub mod report;
 pub mod resume;
 pub mod wait;
 
+#[cfg(test)]
+mod arbitrary_json;
+
 pub use error_name::ErrorName;
 pub use shape::{Environment, Fence, Retiring, Server};

@@ -300,4 +300,25 @@ mod tests {
             ]
         );
     }
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_variable_holds_it_is_read_or_refused_by_its_name(
+            wrong in proptest::sample::select(vec![
+                "EBBTIDE_HEALTHY_SECONDS", "EBBTIDE_TRAFFIC_STEPS", "EBBTIDE_STEP_SECONDS", "EBBTIDE_BAKE_SECONDS",
+                "EBBTIDE_BAKE_ALARMS", "EBBTIDE_SETTLE_SECONDS", "EBBTIDE_POLL_SECONDS", "EBBTIDE_DRAIN_DETACHED",
+            ]),
+            value in proptest::prop_oneof![crate::arbitrary_json::any_text(), "-?[0-9]{1,20}(,[0-9]{1,3}){0,3}"],
+        ) {
+            let parsed = Defaults::parse(|name| if name == wrong {
+                Some(value.clone())
+            } else {
+                variables(name).map(str::to_owned)
+            });
+            if let Err(errors) = parsed {
+                proptest::prop_assert_eq!(errors.len(), 1);
+                let named = format!("{wrong}: expected ");
+                proptest::prop_assert!(errors[0].starts_with(&named), "{}", errors[0]);
+            }
+        }
+    }
 }

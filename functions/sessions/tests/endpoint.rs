@@ -114,6 +114,21 @@ async fn a_huge_body_is_not_read() {
 }
 
 #[tokio::test]
+async fn the_last_byte_that_is_read_is_the_65536th() {
+    let fleet = Fleet::start(1).await;
+    let report = fleet.servers[0].inside().report().to_string();
+    for (length, is_read) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
+        let padded = format!("{report}{}", " ".repeat(length - report.len()));
+        fleet.servers[0].trouble(Call::Read, Trouble::Says(padded));
+        let reading = client(&fleet).read(&fleet.listed()).await.remove(0);
+        assert_eq!(reading.report().is_some(), is_read, "{length} bytes");
+        if !is_read {
+            assert_eq!(reading, Reading::Unknown(UnknownReason::TooLarge));
+        }
+    }
+}
+
+#[tokio::test]
 async fn statuses_are_no_reports() {
     for status in [204, 400, 401, 404, 409, 500, 503] {
         assert_eq!(

@@ -1,4 +1,8 @@
-//! The check by table: totals, memory, sentence, deadline.
+//! The check by table: totals, memory and waits here, the sentence, the deadline and the document beside it.
+
+mod deadline;
+mod document;
+mod sentence;
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -172,86 +176,6 @@ fn the_worst_twenty_are_told_busiest_first() {
     assert_eq!((worst[1].instance.as_str(), worst[1].busy), ("i-29", 29));
 }
 
-fn sentence(standings: &[(String, Standing)]) -> String {
-    check(standings, None, NOW).waiting_for
-}
-
-#[test]
-fn the_sentence_names_the_numbers_and_the_worst() {
-    assert_eq!(sentence(&[]), "nothing");
-    assert_eq!(
-        sentence(&[
-            held("i-0abc", 2, 0),
-            held("i-0abd", 0, 7),
-            held("i-0abe", 0, 8)
-        ]),
-        "2 busy sessions on 1 server (i-0abc: 2 busy, oldest 431 s); 15 idle sessions on 2 servers (i-0abe: 8 idle)"
-    );
-    assert_eq!(
-        sentence(&[held("i-0abc", 1, 0), unheard("i-0def")]),
-        "1 busy session on 1 server (i-0abc: 1 busy, oldest 431 s); 1 server unknown since 10:40:00 (i-0def: \
-         connection refused): if its loss is acceptable terminate it in EC2, the deployment goes on by itself"
-    );
-    assert_eq!(
-        sentence(&[held("i-0abc", 0, 0)]),
-        "1 server in use by something that is no session (i-0abc)"
-    );
-    assert_eq!(
-        sentence(&[sealed_one("i-0a"), sealed_one("i-0b")]),
-        "2 sealed servers to be terminated"
-    );
-}
-
-#[test]
-fn the_sentence_names_the_clock_the_ending_and_the_day() {
-    let standings = [held("i-0a", 0, 0)];
-    let mut retiring = retiring(&standings);
-    retiring.waiting_to_end.push("i-0b".to_owned());
-    let baking = Question {
-        baked_at: Some(after(60)),
-        ..question(&retiring, None)
-    };
-    let check = conclude(&standings, &baking, NOW).unwrap();
-    assert!(check.baking && check.settled);
-    assert_eq!(
-        check.waiting_for,
-        "the bake, until 10:41:00; 1 terminating server to end"
-    );
-    let settling = Question {
-        settled_at: Some(after(86_400)),
-        ..question(&retiring, None)
-    };
-    let check = conclude(&standings, &settling, NOW).unwrap();
-    assert!(!check.settled);
-    assert!(
-        check
-            .waiting_for
-            .starts_with("the load balancer to settle, until 2026-11-19 10:40:00"),
-        "{}",
-        check.waiting_for
-    );
-}
-
-#[test]
-fn the_deadline_calls_for_whatever_has_not_sealed_and_not_for_what_only_has_to_end() {
-    let cases = [
-        (vec![held("i-0a", 1, 0)], true),
-        (vec![held("i-0a", 0, 0)], true),
-        (vec![unheard("i-0a"), sealed_one("i-0b")], true),
-        (vec![sealed_one("i-0a")], false),
-        (vec![], false),
-    ];
-    for (standings, refused) in cases {
-        let mut retiring = retiring(&standings);
-        retiring.waiting_to_end.push("i-0f".to_owned());
-        let late = after(86_401);
-        retiring.listed_at = late;
-        let got = conclude(&standings, &question(&retiring, None), late);
-        assert_eq!(got.is_err(), refused, "{standings:?}");
-        assert!(conclude(&standings, &question(&retiring, None), after(86_400)).is_ok());
-    }
-}
-
 #[test]
 fn a_server_that_belongs_to_a_newer_deployment_stops_us() {
     let newer = SessionReport {
@@ -262,83 +186,6 @@ fn a_server_that_belongs_to_a_newer_deployment_stops_us() {
     let retiring = retiring(&standings);
     let refused = conclude(&standings, &question(&retiring, None), NOW).unwrap_err();
     assert!(matches!(refused, CheckRefused::NewerEpoch(_)), "{refused}");
-}
-
-#[test]
-fn the_deadlines_cause_names_the_blocker_and_what_a_redrive_does() {
-    let standings = [held("i-0abc", 2, 0)];
-    let retiring = Retiring {
-        listed_at: after(90_000),
-        ..retiring(&standings)
-    };
-    let refused = conclude(&standings, &question(&retiring, None), after(90_000)).unwrap_err();
-    let cause = refused.to_string();
-    assert!(
-        cause.contains("2 busy sessions on 1 server (i-0abc"),
-        "{cause}"
-    );
-    assert!(
-        cause.contains("that grants 86400 s more, counted from the redrive"),
-        "{cause}"
-    );
-}
-
-#[test]
-fn it_travels_as_the_state_machine_expects() {
-    let first = check(&[held("i-0a", 2, 1), unheard("i-0b")], None, NOW);
-    let json = serde_json::to_value(&first).unwrap();
-    assert_eq!(json["changedAt"], "2026-11-18T10:40:00Z");
-    assert_eq!(json["waitSeconds"], 2);
-    assert_eq!(
-        json["worst"][0],
-        serde_json::json!({"instance": "i-0a", "busy": 2, "idle": 1, "admission": "draining", "oldestBusySeconds": 431})
-    );
-    assert_eq!(
-        json["unknown"][0],
-        serde_json::json!({"instance": "i-0b", "reason": "connection refused", "since": "2026-11-18T10:40:00Z"})
-    );
-    assert_eq!(serde_json::from_value::<Check>(json).unwrap(), first);
-}
-
-#[test]
-fn a_check_of_before_the_forecast_is_read_and_carried_on() {
-    let old = serde_json::json!({
-        "at": "2026-11-18T10:39:00Z", "busy": 1, "idle": 0, "closed": 0, "servers": 2, "sealed": [], "gone": 0,
-        "unknown": [{"instance": "i-0b", "reason": "connection refused", "since": "2026-11-18T10:00:00Z"}],
-        "worst": [], "changedAt": "2026-11-18T10:00:00Z", "baking": false, "settled": true, "waitSeconds": 240,
-        "waitingFor": "1 busy session"
-    });
-    let old: Check = serde_json::from_value(old).unwrap();
-    let check = check(&[held("i-0a", 1, 0), unheard("i-0b")], Some(&old), NOW);
-    assert_eq!(check.unknown[0].since, after(-2400));
-    assert_eq!(check.changed_at, after(-2400), "nothing has changed");
-    assert_eq!(
-        (check.deadline_at, check.redrives),
-        (Some(after(86_400)), 0)
-    );
-}
-
-/// The execution's document has 200 KB for all; the check is in it once, and once more in the event of its Task.
-#[test]
-fn five_hundred_unknown_servers_fit_into_the_document_with_the_memory_of_each() {
-    let standings: Vec<_> = (0..500)
-        .map(|n| {
-            let reason = UnknownReason::Contradiction("asked to seal, it did not take the epoch");
-            (format!("i-{n:017x}"), Standing::Unknown(reason))
-        })
-        .collect();
-    let first = check(&standings, None, NOW);
-    let mut later = check(&standings, Some(&first), after(300));
-    later.waiting_for.push_str(&"x".repeat(2000));
-    let json = serde_json::to_string(&later).unwrap();
-    assert!(json.len() < 45_000, "{} bytes", json.len());
-    assert_eq!((later.unknown.len(), later.unknown_count), (20, 500));
-    assert_eq!(later.unknown_since.len(), 500);
-    let last = later.unknown_since.last_key_value().unwrap();
-    assert_eq!(*last.1, NOW.as_second(), "not told, and not forgotten");
-    let changed = check(&standings[1..], Some(&later), after(600));
-    assert_eq!(changed.unknown_count, 499);
-    assert_eq!(changed.changed_at, after(600));
 }
 
 #[test]
@@ -437,53 +284,6 @@ fn a_step_of_traffic_is_waited_for_by_its_clock_and_has_no_deadline() {
     assert!(over.ends_with("; the next step of traffic"), "{over}");
 }
 
-#[test]
-fn a_redrive_moves_the_deadline_on_whether_it_is_told_or_only_seen() {
-    let standings = [held("i-0a", 1, 0)];
-    let retiring = retiring(&standings);
-    let last = Check {
-        deadline_at: Some(after(86_400)),
-        ..check(&standings, None, after(86_300))
-    };
-    let with = |redrives| Question {
-        deadline: Deadline {
-            at: Some(after(86_400)),
-            term_seconds: 86_400,
-            redrives,
-        },
-        ..question(&retiring, Some(&last))
-    };
-    assert!(conclude(&standings, &with(0), after(86_401)).is_err());
-    let told = conclude(&standings, &with(1), after(86_500)).unwrap();
-    assert_eq!((told.deadline_at, told.redrives), (Some(after(172_900)), 1));
-    // The last pass waits 300 s, and the standstill is told from retries after 90 minutes more.
-    let stood_still = after(86_300 + 300 + 5400);
-    assert!(conclude(&standings, &with(0), stood_still).is_err());
-    let seen = conclude(
-        &standings,
-        &with(0),
-        stood_still + SignedDuration::from_secs(1),
-    )
-    .unwrap();
-    assert_eq!(
-        (seen.deadline_at, seen.redrives),
-        (Some(after(92_001 + 86_400)), 0)
-    );
-}
-
-#[test]
-fn the_sentence_says_how_fast_sessions_end_and_the_check_what_is_oldest() {
-    let first = check(&[held("i-0a", 100, 100)], None, NOW);
-    assert_eq!(first.oldest_busy_seconds, 431);
-    let second = check(&[held("i-0a", 100, 50)], Some(&first), after(100));
-    assert_eq!(
-        second.waiting_for,
-        "100 busy sessions on 1 server (i-0a: 100 busy, oldest 431 s); 50 idle sessions on 1 server (i-0a: 50 idle); \
-         all ended about 10:46 at 0.5 sessions a second"
-    );
-    assert_eq!(second.forecast.ends_at, Some(after(400)));
-}
-
 proptest! {
     #[test]
     fn nothing_unsealed_is_ever_licensed(kinds in proptest::collection::vec(0_u8..4, 0..40)) {
@@ -506,70 +306,5 @@ proptest! {
             let is_unknown = check.unknown_since.contains_key(instance);
             prop_assert_eq!(is_unknown, matches!(standing, Standing::Unknown(_)));
         }
-    }
-}
-
-#[test]
-fn a_sealed_server_that_may_not_be_ended_is_named_and_calls_an_operator_at_the_deadline() {
-    let standings = [sealed_one("i-0a"), held("i-0b", 1, 0)];
-    let first = check(&standings, None, NOW);
-    let refused = ["i-0a", "i-0b"].map(|instance| Refused {
-        instance: instance.to_owned(),
-        reason: "its group tunnel-a has weight 5".to_owned(),
-    });
-    let sealed = [sealed_one("i-0a")];
-    let retiring = retiring(&sealed);
-    let asked = Question {
-        refused: &refused,
-        ..question(&retiring, Some(&first))
-    };
-    let sentence = conclude(&sealed, &asked, NOW).unwrap().waiting_for;
-    assert!(
-        sentence.contains(
-            "1 sealed server that may not be terminated (i-0a: its group tunnel-a has weight 5)"
-        ),
-        "{sentence}"
-    );
-    let retiring = Retiring {
-        listed_at: after(100_000),
-        ..retiring.clone()
-    };
-    let first = Check {
-        at: after(100_000),
-        ..first
-    };
-    let asked = Question {
-        refused: &refused,
-        ..question(&retiring, Some(&first))
-    };
-    assert!(conclude(&sealed, &asked, after(100_000)).is_err());
-    let unrefused = question(&retiring, Some(&first));
-    assert!(
-        conclude(&sealed, &unrefused, after(100_000 - 10_000)).is_ok(),
-        "its termination follows in this very pass"
-    );
-}
-
-#[test]
-fn an_end_that_does_not_come_calls_an_operator_two_hours_after_the_deadline() {
-    let sealed = [sealed_one("i-0a")];
-    let ending = Retiring {
-        waiting_to_end: vec!["i-0b".to_owned()],
-        ..retiring(&[])
-    };
-    for (standings, retiring) in [(&sealed[..], retiring(&sealed)), (&[][..], ending)] {
-        let last = Check {
-            deadline_at: Some(after(1000)),
-            ..check(standings, None, after(8000))
-        };
-        let asked = Question {
-            deadline: Deadline {
-                at: Some(after(1000)),
-                ..question(&retiring, None).deadline
-            },
-            ..question(&retiring, Some(&last))
-        };
-        assert!(conclude(standings, &asked, after(1000 + 7200)).is_ok());
-        assert!(conclude(standings, &asked, after(1000 + 7201)).is_err());
     }
 }

@@ -1,8 +1,10 @@
 //! What records say: whose a service is, and which requests they admit.
 
-use serde_json::json;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::arbitrary_json::{any_json, any_number};
 use crate::observed::GroupWeight;
 
 fn arn(name: &str) -> String {
@@ -206,4 +208,30 @@ fn greens_weight_is_its_share_rounded_down() {
     assert_eq!(percent(0, 1), 100);
     assert_eq!(percent(2, 1), 33);
     assert_eq!(percent(0, 0), 0);
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_plan_is_none_or_still_names_the_records_groups(
+        place in prop::sample::select(vec![
+            "", "/blue", "/blue/targetGroupArn", "/blue/healthy", "/green", "/green/targetGroupArn", "/green/subnets",
+            "/green/count", "/policy", "/policy/steps", "/policy/bakeSeconds", "/policy/detached", "/hash", "/warnings",
+        ]),
+        damage in prop_oneof![any_json(), any_number()],
+        lost in any::<prop::sample::Index>(),
+    ) {
+        let mut damaged: Value = serde_json::from_str(&plan()).unwrap();
+        *damaged.pointer_mut(place).unwrap() = damage;
+        let part: String = plan().chars().take(lost.index(plan().len())).collect();
+        for text in [damaged.to_string(), part] {
+            let record = Record { plan: Some(text), ..record("baking") };
+            match take_over(&record, &asked("first", Then::Continue)) {
+                Ok((_, plan)) => {
+                    prop_assert_eq!(plan.blue.environment.target_group_arn, arn("tunnel-a"));
+                    prop_assert_eq!(plan.green.environment.target_group_arn, arn("tunnel-b"));
+                }
+                Err(refused) => prop_assert!(matches!(refused, Unready::NoPlan { .. }), "{}", refused),
+            }
+        }
+    }
 }
