@@ -67,6 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_is_shown_as_error_equals_spells_it() {
+        assert_eq!(ErrorName::TooFewHealthy.to_string(), "TooFewHealthy");
+        for name in ErrorName::ALL {
+            assert_eq!(name.to_string(), name.as_str());
+        }
+    }
+
+    #[test]
     fn every_name_is_listed_once_and_is_one_word() {
         let mut names: Vec<&str> = ErrorName::ALL.iter().map(|name| name.as_str()).collect();
         names.sort_unstable();

@@ -120,3 +120,42 @@ impl Forward {
             .any(|group| group.target_group_arn == target_group_arn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forward_action_names_a_group_at_weight_0_and_no_group_that_it_has_not() {
+        let group = |arn: &str, weight| GroupWeight {
+            target_group_arn: arn.to_owned(),
+            weight,
+        };
+        let forward = Forward {
+            groups: vec![group("arn:a", 0), group("arn:b", 90)],
+            sticky: false,
+        };
+        let seen = |arn| (forward.names(arn), forward.weight(arn));
+        assert_eq!(seen("arn:a"), (true, 0));
+        assert_eq!(seen("arn:b"), (true, 90));
+        assert_eq!(seen("arn:c"), (false, 0));
+    }
+
+    #[test]
+    fn a_target_is_healthy_while_it_is_registered() {
+        let target = |registered, healthy| Target {
+            instance: "i-1".to_owned(),
+            registered,
+            healthy,
+            state: String::new(),
+        };
+        let targets = [
+            target(true, true),
+            target(true, true),
+            target(true, false),
+            target(false, true),
+            target(false, false),
+        ];
+        assert_eq!(healthy(&targets), 2);
+    }
+}

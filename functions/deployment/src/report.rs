@@ -297,6 +297,23 @@ mod tests {
     }
 
     #[test]
+    fn admissions_and_refusals_have_their_words() {
+        for admission in [Admission::Open, Admission::Draining, Admission::Sealed] {
+            let in_json = serde_json::to_value(admission).unwrap();
+            assert_eq!(in_json, admission.to_string());
+        }
+        let words = [Refusal::StaleEpoch, Refusal::Sealed, Refusal::InUse].map(|it| it.to_string());
+        assert_eq!(
+            words,
+            [
+                "it has taken a higher epoch",
+                "it is sealed",
+                "it is in use"
+            ]
+        );
+    }
+
+    #[test]
     fn a_lower_epoch_is_a_server_that_was_not_asked_yet() {
         let lower = SessionReport {
             epoch: 0,

@@ -85,6 +85,14 @@ fn each_wrong_field_has_its_sentence() {
             "green.launchTemplateVersion: expected \"$Latest\", \"$Default\" or a version's number, got \"latest\"",
         ),
         (
+            json!({"green": {"launchTemplateVersion": "0"}}),
+            "green.launchTemplateVersion: expected \"$Latest\", \"$Default\" or a version's number, got \"0\"",
+        ),
+        (
+            json!({"green": {"launchTemplateVersion": "+7"}}),
+            "green.launchTemplateVersion: expected \"$Latest\", \"$Default\" or a version's number, got \"+7\"",
+        ),
+        (
             json!({"dryRun": "yes"}),
             "dryRun: expected true or false, got \"yes\"",
         ),

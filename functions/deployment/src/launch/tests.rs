@@ -126,6 +126,49 @@ fn only_running_instances_are_registered() {
 }
 
 #[test]
+fn each_instance_is_registered_and_healthy_by_its_own_target() {
+    let of = |targets| decided(three(InstanceState::Running), targets, 10);
+    let one = of(vec![target("i-1", true)]);
+    assert_eq!(one.register, ["i-2", "i-3"]);
+    assert_eq!(one.healthy, 1);
+    let leaving = Target {
+        registered: false,
+        ..target("i-2", true)
+    };
+    let two = of(vec![target("i-1", true), leaving]);
+    assert_eq!(two.register, ["i-2", "i-3"]);
+    assert_eq!(two.healthy, 1);
+}
+
+#[test]
+fn only_targets_of_the_group_that_are_sick_are_explained() {
+    let leaving = Target {
+        registered: false,
+        ..target("i-4", false)
+    };
+    let targets = vec![
+        target("i-1", true),
+        target("i-2", false),
+        target("i-3", true),
+        leaving,
+    ];
+    let waiting = decided(three(InstanceState::Running), targets, 10);
+    assert_eq!(waiting.reason, "2 of 3 servers are healthy (i-2 initial)");
+}
+
+#[test]
+fn a_subnet_without_a_share_gets_no_launch() {
+    let seen = Observation {
+        instances: Vec::new(),
+        targets: Vec::new(),
+    };
+    let mut green = green();
+    green.subnets[1].count = 0;
+    let decision = decide(&seen, &green, 600, at(0));
+    assert_eq!(launches(&decision), [("subnet-1", 2, 0)]);
+}
+
+#[test]
 fn all_healthy_is_healthy() {
     let decision = decided(three(InstanceState::Running), targets(true), 10_000);
     assert_eq!(decision.verdict, Verdict::Healthy);

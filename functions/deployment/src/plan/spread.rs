@@ -92,6 +92,14 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_is_left_goes_to_the_largest_remainder() {
+        let blue = ["a", "a", "a", "b", "b"];
+        assert_eq!(shares(4, &[], &blue), expected(&[("a", 2), ("b", 2)]));
+        assert_eq!(shares(6, &[], &blue), expected(&[("a", 4), ("b", 2)]));
+        assert_eq!(shares(7, &[], &blue), expected(&[("a", 4), ("b", 3)]));
+    }
+
     proptest! {
         #[test]
         fn nothing_is_lost_or_added(count in 1_u32..=500, blue in prop::collection::vec("[a-f]", 1..40)) {

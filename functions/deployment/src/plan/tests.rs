@@ -1,6 +1,7 @@
 //! The preflight: what it plans, and each of its refusals.
 
 mod dangers;
+mod policy;
 
 use super::*;
 use crate::observed::GroupWeight;
@@ -162,69 +163,6 @@ fn the_plan_is_one_flat_shape() {
 }
 
 #[test]
-fn the_minimum_is_a_share_of_blue_rounded_up() {
-    let minimum = |percent| {
-        let input = Input {
-            minimum_healthy_percent: Some(percent),
-            ..Input::default()
-        };
-        plan(&ready(), &input).unwrap().policy.minimum_healthy
-    };
-    assert_eq!(minimum(100), 3);
-    assert_eq!(minimum(50), 2);
-    assert_eq!(minimum(1), 1);
-}
-
-#[test]
-fn input_beats_the_stack_and_the_stack_beats_the_load_balancer() {
-    let mut seen = ready();
-    seen.load_balancer = LoadBalancer::Network;
-    assert_eq!(
-        plan(&seen, &Input::default())
-            .unwrap()
-            .policy
-            .settle_seconds,
-        180
-    );
-    let stack = Defaults {
-        settle_seconds: Some(5),
-        ..defaults()
-    };
-    assert_eq!(
-        decide(&seen, &Input::default(), &stack)
-            .unwrap()
-            .policy
-            .settle_seconds,
-        5
-    );
-    let input = Input {
-        settle_seconds: Some(2),
-        ..Input::default()
-    };
-    assert_eq!(
-        decide(&seen, &input, &stack).unwrap().policy.settle_seconds,
-        2
-    );
-}
-
-#[test]
-fn a_deadline_that_is_over_before_the_first_seal_is_refused() {
-    let refused = |deadline| {
-        let input = Input {
-            deadline_seconds: Some(deadline),
-            ..Input::default()
-        };
-        plan(&ready(), &input).err()
-    };
-    let expected = Refusal::DeadlineBeforeSeal {
-        deadline_seconds: 900,
-        first_seal: 900,
-    };
-    assert_eq!(refused(900), Some(vec![expected]));
-    assert_eq!(refused(901), None);
-}
-
-#[test]
 fn sick_targets_are_warned_of() {
     let mut seen = ready();
     seen.groups[0].targets.push(target("i-4", false));
@@ -326,15 +264,16 @@ fn a_count_below_the_minimum_or_above_the_most_is_refused() {
             minimum: 3
         }])
     );
-    let mut seen = ready();
-    seen.groups[0].targets = (0..501)
-        .map(|index| target(&format!("i-{index}"), true))
-        .collect();
-    assert_eq!(
-        refusals(&seen).len(),
-        2,
-        "both environments would be too large"
-    );
+    let of = |servers: u32| {
+        let mut seen = ready();
+        seen.groups[0].targets = (0..servers)
+            .map(|index| target(&format!("i-{index}"), true))
+            .collect();
+        plan(&seen, &Input::default())
+    };
+    assert!(of(500).is_ok());
+    let refused = of(501).unwrap_err();
+    assert_eq!(refused.len(), 2, "both environments would be too large");
 }
 
 #[test]
@@ -362,63 +301,6 @@ fn every_reason_is_told_at_once() {
     seen.launch_template_version = None;
     seen.groups[1].targets = vec![target("i-9", false)];
     assert_eq!(refusals(&seen).len(), 3);
-}
-
-#[test]
-fn steps_alarms_and_detaching_reach_the_policy() {
-    let stack = Defaults {
-        alarms: vec!["errors".to_owned()],
-        detached: true,
-        ..defaults()
-    };
-    let policy = |input: &Input| decide(&ready(), input, &stack).unwrap().policy;
-    let default = policy(&Input::default());
-    assert_eq!((default.steps, default.step_seconds), (vec![100], 60));
-    assert_eq!(default.alarms, ["errors"]);
-    assert!(default.detached);
-    assert_eq!(default.most_passes, 400);
-    let asked = policy(&Input {
-        steps: Some(vec![10, 100]),
-        step_seconds: Some(5),
-        alarms: Some(Vec::new()),
-        detached: Some(false),
-        ..Input::default()
-    });
-    assert_eq!((asked.steps, asked.step_seconds), (vec![10, 100], 5));
-    assert_eq!(asked.alarms, Vec::<String>::new());
-    assert!(!asked.detached);
-}
-
-#[test]
-fn a_bake_that_no_history_has_room_for_is_refused_and_a_long_drain_is_not() {
-    let fortnight = Input {
-        deadline_seconds: Some(1_209_600),
-        ..Input::default()
-    };
-    assert!(plan(&ready(), &fortnight).is_ok());
-    let day = Input {
-        bake_seconds: Some(86_400),
-        deadline_seconds: Some(200_000),
-        ..Input::default()
-    };
-    let refused = plan(&ready(), &day).unwrap_err();
-    assert!(
-        matches!(
-            refused[..],
-            [Refusal::TooLong {
-                steps: 0,
-                most: 400,
-                bake_seconds: 86_400,
-                ..
-            }]
-        ),
-        "{refused:?}"
-    );
-    let slow = Input {
-        poll_seconds: Some(300),
-        ..day
-    };
-    assert!(plan(&ready(), &slow).unwrap_err().len() == 1);
 }
 
 #[test]

@@ -54,6 +54,8 @@ mod tests {
             (policy(&[50, 100], 60, 0, 30), 33),
             (policy(&[10, 50, 100], 60, 10, 30), 69),
             (policy(&[100], 60, 10, 2), 7),
+            // Waits grow by one second every 50 s from 130 s on.
+            (policy(&[100], 0, 900, 30), 188),
         ];
         for (policy, expected) in cases {
             assert_eq!(passes(&policy), expected, "{policy:?}");

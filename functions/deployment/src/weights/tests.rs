@@ -220,6 +220,32 @@ fn weights_that_somebody_moved_are_put_right() {
 }
 
 #[test]
+fn where_nobody_has_weight_green_may_get_all_of_it_and_blue_none_without_a_rollback() {
+    let nobody = Observation {
+        blue_healthy: 0,
+        ..at_weights((0, 0))
+    };
+    assert!(changes(&decide(&nobody, &forward(0, 100))));
+    let refusal = Refusal::NotBack {
+        live_blue: 0,
+        live_green: 0,
+    };
+    assert_eq!(decide(&nobody, &forward(100, 0)), Err(refusal));
+}
+
+#[test]
+fn weights_are_set_in_an_action_of_both_groups_only() {
+    let set = |groups: &[(&str, u32)]| is_set(&seen(groups).forward, &wanted(100, 0));
+    assert!(set(&[("blue", 100), ("green", 0)]));
+    assert!(set(&[("green", 0), ("blue", 100)]));
+    assert!(!set(&[("blue", 100)]));
+    assert!(!set(&[("blue", 100), ("other", 0)]));
+    assert!(!set(&[("blue", 100), ("green", 0), ("other", 0)]));
+    assert!(!set(&[("blue", 100), ("green", 1)]));
+    assert!(!set(&[("blue", 99), ("green", 0)]));
+}
+
+#[test]
 fn a_changed_action_is_refused() {
     assert_eq!(
         decide(&seen(&[("blue", 100), ("other", 0)]), &wanted(0, 100)),

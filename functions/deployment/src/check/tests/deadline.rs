@@ -139,3 +139,16 @@ fn an_end_that_does_not_come_calls_an_operator_two_hours_after_the_deadline() {
         assert!(conclude(standings, &asked, after(1000 + 7201)).is_err());
     }
 }
+
+#[test]
+fn an_environment_that_is_gone_calls_nobody_however_late_it_is() {
+    let late = after(30 * 86_400);
+    let gone = Retiring {
+        gone: vec!["i-0a".to_owned()],
+        listed_at: late,
+        ..retiring(&[])
+    };
+    let check = conclude(&[], &question(&gone, None), late).unwrap();
+    assert_eq!((check.servers, check.gone), (0, 1));
+    assert_eq!(check.waiting_for, "nothing");
+}

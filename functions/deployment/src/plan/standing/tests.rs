@@ -132,6 +132,34 @@ fn a_rollback_is_told_to_an_owner_that_can_still_roll_back() {
 }
 
 #[test]
+fn rule_9_a_bake_that_has_ended_is_over_whatever_stage_a_late_write_left() {
+    let baked = |stage| Record {
+        baked_at: Some("2026-11-22T10:15:00Z".to_owned()),
+        ..record(stage)
+    };
+    let back = asked("first", Then::RollBack);
+    for stage in ["claimed", "switching", "baking", "draining"] {
+        assert_eq!(
+            roll_back(&baked(stage), "first"),
+            Err(Unready::RollbackIsOver("first".to_owned())),
+            "{stage}"
+        );
+        assert_eq!(
+            take_over(&baked(stage), &back),
+            Err(Unready::NoTakeOverToRollBack("first".to_owned())),
+            "{stage}"
+        );
+        assert!(take_over(&baked(stage), &asked("first", Then::Continue)).is_ok());
+    }
+    // A rollback bakes its own switch back; going on with it is no second one.
+    assert_eq!(
+        roll_back(&baked("rollingBack"), "first"),
+        Err(Unready::RollingBack("first".to_owned()))
+    );
+    assert!(take_over(&baked("rollingBack"), &back).is_ok());
+}
+
+#[test]
 fn a_take_over_goes_on_with_the_recorded_plan() {
     for stage in ["claimed", "switching", "baking", "draining", "rollingBack"] {
         let (owner, plan) = take_over(&record(stage), &asked("first", Then::Continue)).unwrap();

@@ -105,6 +105,26 @@ fn absurd_numbers_are_not_believed() {
 }
 
 #[test]
+fn the_largest_numbers_that_are_believed_are_these() {
+    for (field, most) in [
+        ("epoch", 9_007_199_254_740_991_u64),
+        ("closed", 9_007_199_254_740_991),
+        ("busy", 10_000_000),
+        ("idle", 10_000_000),
+        ("oldestBusySeconds", 315_360_000),
+    ] {
+        assert!(
+            read(&with(field, json!(most))).report().is_some(),
+            "{field}"
+        );
+        assert_eq!(
+            unknown(&with(field, json!(most + 1))),
+            UnknownReason::Absurd(field)
+        );
+    }
+}
+
+#[test]
 fn another_version_and_another_instance_are_unknown() {
     assert_eq!(
         unknown(&with("version", json!(2))),
