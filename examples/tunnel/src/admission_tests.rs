@@ -52,10 +52,12 @@ fn reachable(limit: u64) -> HashSet<World> {
     let (mut seen, mut queue) = (HashSet::from([first]), VecDeque::from([first]));
     while let Some(world) = queue.pop_front() {
         for event in EVENTS {
-            if let Some(next) = step(world, event)
-                && next.inside <= limit
-                && seen.insert(next)
-            {
+            let Some(next) = step(world, event) else {
+                continue;
+            };
+            // Here, because a count that drifts would make states without end.
+            assert_eq!(next.state.in_use, next.inside, "{world:?}, {event:?}");
+            if next.inside <= limit && seen.insert(next) {
                 queue.push_back(next);
             }
         }
@@ -71,7 +73,6 @@ fn nothing_is_inside_a_sealed_server_in_any_reachable_state() {
         "the seal must be reachable"
     );
     for world in worlds {
-        assert_eq!(world.state.in_use, world.inside, "{world:?}");
         if matches!(world.state.mode, Mode::Sealing | Mode::Sealed) {
             assert_eq!(world.inside, 0, "{world:?}");
         }
