@@ -16,8 +16,8 @@ fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
+        row[0] = i + 1;
+        let (mut diagonal, mut left) = (i, row[0]);
         for (above, b) in row.iter_mut().skip(1).zip(&to) {
             let cost = if a == *b {
                 diagonal
@@ -27,7 +27,6 @@ fn distance(from: &str, to: &str) -> usize {
             diagonal = std::mem::replace(above, cost);
             left = cost;
         }
-        row[0] = i + 1;
     }
     row.last().copied().unwrap_or_default()
 }
