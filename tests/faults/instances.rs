@@ -3,15 +3,17 @@
 //! Many blue servers, of which a different one is struck at each gate: each cell is judged by what became of its own.
 
 use ebbtide_local_cloud::options::Options;
-use ebbtide_tests::scene::Scene;
 use serde_json::{Value, json};
 
 use crate::gates::Gated;
 use crate::matrix::{Fault, Outcome, Stage};
-use crate::roads::rolling_back;
 use crate::stand::{Floor, Stand};
 use crate::story::{End, Story};
 use crate::trial::{Ledger, Trial};
+
+mod rollback;
+mod strike;
+use strike::strike;
 
 /// A server for each of nine stages, and two for the busy session and its request.
 const BLUE: usize = 11;
@@ -61,22 +63,9 @@ pub(crate) fn trials() -> Vec<Trial> {
             ),
         ]
     }));
-    trials.push(Trial::new(
-        "blue servers end, die, hang, restart or lose their addresses while a deployment rolls back",
-        &IN_A_ROLLBACK.map(|(fault, outcome)| (fault, Stage::RollBack, outcome)),
-        struck_in_a_rollback,
-    ));
+    trials.push(rollback::trial());
     trials
 }
-
-/// What strikes blue while it is to serve again, each fault another server. The others serve meanwhile.
-const IN_A_ROLLBACK: [(Fault, Outcome); 5] = [
-    (Fault::InstanceEnds, Outcome::Gone),
-    (Fault::ProcessDies, Outcome::Retry),
-    (Fault::AddressReused, Outcome::Retry),
-    (Fault::Hangs, Outcome::Retry),
-    (Fault::Restarts, Outcome::NoOp),
-];
 
 /// The faults after which a server is never heard again.
 const LOST: [Fault; 2] = [Fault::ProcessDies, Fault::AddressReused];
@@ -91,46 +80,13 @@ fn but_for_the_sealed(mut cells: Vec<(Fault, Stage, Outcome)>) -> Vec<(Fault, St
     cells
 }
 
-/// The fault, at one blue server's process; one that restarts answers again when this is done.
-async fn strike(scene: &Scene, fault: Fault, instance: &str) {
-    let host = scene.cloud.host();
-    match fault {
-        Fault::Hangs => host.stop(instance),
-        Fault::Restarts => host.restart(instance).await,
-        Fault::AddressReused => host.reuse_address(instance, &stranger(instance)).await,
-        _ => host.kill(instance),
-    }
-    .expect("it is struck");
-    if fault == Fault::Restarts {
-        answers(scene, instance).await;
-    }
-}
-
-/// When a server that was started again answers.
-async fn answers(scene: &Scene, instance: &str) {
-    scene
-        .then("it to answer again", || async {
-            let report = scene.cloud.reports().await.remove(instance);
-            Ok(match report {
-                Some(Ok(_)) => Ok(()),
-                other => Err(format!("{other:?}")),
-            })
-        })
-        .await;
-}
-
-/// Who has the address now.
-fn stranger(instance: &str) -> String {
-    instance.replacen("i-", "i-0e", 1)
-}
-
 fn cells(fault: Fault, stages: &[Stage], outcome: Outcome) -> Vec<(Fault, Stage, Outcome)> {
     let stages = stages.iter();
     stages.map(|stage| (fault, *stage, outcome)).collect()
 }
 
 /// Blue may shrink to a few without stopping anything.
-pub(crate) fn patient() -> Value {
+fn patient() -> Value {
     json!({
         "green": {"count": 3},
         "bake": {"seconds": 3},
@@ -349,72 +305,4 @@ async fn left_alone(stand: &Stand, story: &Story, struck: &[(Stage, String)]) {
     let all_left = struck.iter().all(|(_, instance)| left.contains(instance));
     assert!(all_left && left.len() <= struck.len() + in_use, "{left:?}");
     stand.nobody_cut();
-}
-
-/// Somebody is busy on green meanwhile, so that there are passes in which blue's servers are asked again.
-async fn struck_in_a_rollback(ledger: Ledger) {
-    let stand = of_many().await;
-    let spare = stand.spare().await;
-    let mut gated = rolling_back(&stand.scene, &[], &patient()).await;
-    let mut on_green = stand.scene.busy("on-green").await;
-    assert!(!stand.scene.blue().contains(&on_green.server));
-    let struck: Vec<_> = IN_A_ROLLBACK.into_iter().zip(&spare).collect();
-    for ((fault, _), instance) in &struck {
-        match fault {
-            Fault::InstanceEnds => {
-                let story = &mut gated.story;
-                story.loses(&stand.scene, Stage::RollBack, instance).await;
-            }
-            _ => strike(&stand.scene, *fault, instance).await,
-        }
-    }
-    gated.open(&stand.scene, Stage::RollBack).await;
-    let execution = gated.story.execution();
-    stand.scene.passes(execution, "ResumeBlueAgain", 2).await;
-    for ((fault, _), instance) in &struck {
-        match fault {
-            Fault::Hangs => stand
-                .scene
-                .cloud
-                .host()
-                .resume(instance)
-                .expect("it goes on"),
-            Fault::Restarts => opened(&stand.scene, instance).await,
-            _ => {}
-        }
-    }
-    stand.scene.passes(execution, "TerminateBlue", 3).await;
-    stand.scene.all_still_busy([&on_green]);
-    on_green.leave();
-    for ((fault, _), instance) in &struck {
-        let outcome = gated
-            .story
-            .outcome_of(Stage::RollBack, instance, End::RolledBack);
-        let outcome = outcome.await;
-        let evidence = match outcome {
-            Outcome::Gone => "EC2 called it terminated; the others serve again",
-            Outcome::Retry => "asked again in each pass, while the others served",
-            _ => "open again under the rollback's epoch",
-        };
-        ledger.record(*fault, Stage::RollBack, outcome, evidence);
-    }
-    opened(&stand.scene, &spare[3]).await;
-    blue_serves_alone(&stand.scene, BLUE - 1).await;
-    stand.ends(&[&gated.story], Floor(3)).await;
-}
-
-/// Then a server takes sessions under the epoch of the rollback, the second one.
-async fn opened(scene: &Scene, instance: &str) {
-    let report = scene.cloud.reports().await.remove(instance);
-    let report = report.expect("it runs").expect("a report");
-    assert_eq!((report.admission.as_str(), report.epoch), ("open", 2));
-}
-
-/// Then blue has all weight and this many instances, green is gone, and the service is free.
-async fn blue_serves_alone(scene: &Scene, servers: usize) {
-    let weights = scene.cloud.weights().await.expect("weights");
-    assert_eq!(weights, (Some(100), Some(0)));
-    assert_eq!(scene.running("tunnel-a").await.len(), servers);
-    assert_eq!(scene.running("tunnel-b").await, Vec::<String>::new());
-    scene.released("RolledBack").await;
 }
