@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::aws_call::{Refusal, action, refuse};
 use super::caller::{function_of, process_at};
-use super::front::{Call, Front, Handle, Onward, Outcome};
+use super::front::{Call, Front, Handle, Onward, Outcome, Told};
 use crate::error::{Error, Result};
 use crate::wait::{Seen, until};
 use crate::warden;
@@ -84,15 +84,6 @@ pub struct Held {
     /// The answer, if the call was made.
     answered: Option<Response<Bytes>>,
     waiting: oneshot::Sender<Outcome>,
-}
-
-/// A call's status and body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body, as text.
-    pub body: String,
 }
 
 impl AwsFaults {
@@ -292,11 +283,6 @@ impl Held {
         &self.action
     }
 
-    /// The call's body: a form, or JSON.
-    pub fn body(&self) -> String {
-        String::from_utf8_lossy(&self.call.body).into_owned()
-    }
-
     /// The process that waits for the answer.
     ///
     /// # Errors
@@ -321,7 +307,7 @@ impl Held {
     ///
     /// # Errors
     /// [`Error::Aws`] if the service does not answer.
-    pub async fn release(self) -> Result<Answered> {
+    pub async fn release(self) -> Result<Told> {
         let answer = match self.answered {
             Some(answer) => answer,
             None => {
@@ -332,12 +318,9 @@ impl Held {
                 answer
             }
         };
-        let answered = Answered {
-            status: answer.status().as_u16(),
-            body: String::from_utf8_lossy(answer.body()).into_owned(),
-        };
+        let told = Told::of(&answer);
         // Nobody waits for a ghost's answer.
         let _ = self.waiting.send(Outcome::Answer(answer));
-        Ok(answered)
+        Ok(told)
     }
 }

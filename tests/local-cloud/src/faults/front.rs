@@ -58,6 +58,24 @@ pub(super) enum Outcome {
     Silence,
 }
 
+/// The answer to a call that was let go late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, as text.
+    pub body: String,
+}
+
+impl Told {
+    pub(super) fn of(answer: &Response<Bytes>) -> Self {
+        Self {
+            status: answer.status().as_u16(),
+            body: String::from_utf8_lossy(answer.body()).into_owned(),
+        }
+    }
+}
+
 /// Decides what becomes of each call. It is dropped, wherever it is, when the caller hangs up.
 pub(super) type Handle = Arc<dyn Fn(Call) -> BoxFuture<'static, Outcome> + Send + Sync>;
 

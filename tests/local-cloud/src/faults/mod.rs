@@ -12,7 +12,8 @@ mod front;
 mod session;
 mod session_call;
 
-pub use aws::{Answered, AwsFault, AwsFaults, Held};
+pub use aws::{AwsFault, AwsFaults, Held};
 pub use caller::function_of;
-pub use session::{Counts, HeldOrder, SessionFaults, Told};
+pub use front::Told;
+pub use session::{Counts, HeldOrder, SessionFaults};
 pub use session_call::{Calls, SessionFault};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 
-use super::front::{Call, Front, Handle, Onward, Outcome};
+use super::front::{Call, Front, Handle, Onward, Outcome, Told};
 use super::session_call::{Calls, SessionFault, made_up};
 use crate::error::{Error, Result};
 
@@ -34,15 +34,6 @@ pub struct HeldOrder {
     call: Call,
     server: String,
     onward: Onward,
-}
-
-/// A call's status and body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body, as text.
-    pub body: String,
 }
 
 #[derive(Debug)]
@@ -276,10 +267,7 @@ impl HeldOrder {
     /// [`Error::Aws`] if the server does not answer.
     pub async fn release(self) -> Result<Told> {
         let answer = self.onward.pass(&self.call, &self.server).await?;
-        Ok(Told {
-            status: answer.status().as_u16(),
-            body: String::from_utf8_lossy(answer.body()).into_owned(),
-        })
+        Ok(Told::of(&answer))
     }
 }
 
