@@ -11,7 +11,9 @@ mod danger;
 mod dynamodb;
 mod ec2;
 mod elb;
+mod journal;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_elasticloadbalancingv2::types::{
@@ -24,10 +26,13 @@ use ebbtide_deployment::observed::{
 use ebbtide_deployment::record::Record;
 use ebbtide_deployment::shape::Environment;
 use jiff::Timestamp;
+use journal::Journal;
 
 use crate::{Cloud, Stack};
 
 pub use danger::{Attributes, Dangers};
+pub use dynamodb::{Attribute, Item};
+pub use journal::{Noted, Things};
 
 /// The listener of the fake.
 pub const LISTENER: &str =
@@ -47,6 +52,8 @@ pub struct Fake {
 pub struct World {
     /// The service's record, if it has one.
     pub record: Option<Record>,
+    /// The record attribute by attribute, as whoever writes the table left it; where it is set, `record` is not read.
+    pub item: Option<Item>,
     /// The instances.
     pub instances: Vec<Instance>,
     /// The target groups.
@@ -79,8 +86,13 @@ pub struct World {
     pub stubborn: bool,
     /// When launched instances were launched.
     pub now: Timestamp,
+    /// The addresses of the next instances; without one an instance gets `10.0.0.…` by its number.
+    pub addresses: VecDeque<String>,
     calls: Vec<String>,
     faults: Vec<(String, Fault)>,
+    /// The fault of one of the next calls, whatever it is, and how many calls come before it.
+    upcoming: Option<(usize, Fault)>,
+    journal: Journal,
 }
 
 /// A target group.
@@ -129,6 +141,7 @@ impl Fake {
         };
         let mut world = World {
             record: Some(record),
+            item: None,
             instances: Vec::new(),
             groups: vec![group("a"), group("b")],
             actions: Vec::new(),
@@ -145,8 +158,11 @@ impl Fake {
             healthy: true,
             stubborn: false,
             now: Timestamp::UNIX_EPOCH,
+            addresses: VecDeque::new(),
             calls: Vec::new(),
             faults: Vec::new(),
+            upcoming: None,
+            journal: Journal::default(),
         };
         for index in 1..=3 {
             world.add(
@@ -182,6 +198,16 @@ impl Fake {
         self.world().faults.push((operation.to_owned(), fault));
     }
 
+    /// Makes the call after the next `calls` ones fail, whatever it is; none takes back a fault that has not happened.
+    pub fn fail_after(&self, fault: Option<(usize, Fault)>) {
+        self.world().upcoming = fault;
+    }
+
+    /// What was changed since the last question, call by call, each with the record as it was read last since then.
+    pub fn journal(&self) -> Vec<Noted> {
+        self.world().journal.take()
+    }
+
     /// The operations that changed something, or tried to, since the last question.
     pub fn changes(&self) -> Vec<String> {
         let reads = |call: &String| call.starts_with("Describe") || call.starts_with("Get");
@@ -202,9 +228,10 @@ impl World {
         tags: &[(&str, &str)],
     ) {
         let number = self.instances.len() + 1;
+        let ip = self.addresses.pop_front();
         self.instances.push(Instance {
             id: id.to_owned(),
-            ip: Some(format!("10.0.0.{number}")),
+            ip: Some(ip.unwrap_or_else(|| format!("10.0.0.{number}"))),
             subnet: Some(subnet.to_owned()),
             state: InstanceState::Running,
             launched_at: Some(self.now),
@@ -286,6 +313,11 @@ impl World {
     }
 
     fn fault(&mut self, operation: &str) -> Option<Fault> {
+        match self.upcoming.take() {
+            Some((0, fault)) => return Some(fault),
+            Some((calls, fault)) => self.upcoming = Some((calls - 1, fault)),
+            None => {}
+        }
         let position = self.faults.iter().position(|(of, _)| of == operation)?;
         Some(self.faults.remove(position).1)
     }

@@ -31,6 +31,12 @@ where
         Err(OrchestratorError::operation(Error::erase(error(metadata))))
     };
     let fault = world.fault(name);
+    let act = |world: &mut World, input: &I| {
+        world.begin(name);
+        let acted = act(world, input);
+        world.end(name, acted.is_ok() && fault != Some(Fault::ReplyLost));
+        acted
+    };
     if let (Some(Fault::Superseding), Some(record)) = (fault, world.record.as_mut()) {
         record.epoch += 1;
     }

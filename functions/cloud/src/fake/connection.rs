@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
@@ -15,7 +14,8 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextMut,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -67,6 +67,20 @@ impl World {
             next: AtomicU64::default(),
         }
     }
+
+    fn answers(&self) -> MutexGuard<'_, HashMap<u64, Answer>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers the call, at whichever end of it comes first.
+    fn set_answer(&self, context: &mut FinalizerInterceptorContextMut<'_>, config: &ConfigBag) {
+        let Some(AnswerId(id)) = config.load::<AnswerId>() else {
+            return;
+        };
+        if let Some(answer) = self.answers().remove(id) {
+            context.inner_mut().set_output_or_error(answer);
+        }
+    }
 }
 
 impl fmt::Debug for World {
@@ -103,12 +117,26 @@ impl Intercept for World {
             .or_else(|| dynamodb::answer(world, input))
             .ok_or_else(|| format!("the fake knows no such operation: {input:?}"))?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.answers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, answer);
+        self.answers().insert(id, answer);
         config.interceptor_state().store_put(AnswerId(id));
         Ok(())
+    }
+
+    /// The request could be built. What is answered well stops here: its endpoint, its signature and the way over
+    /// [`Nowhere`] would only take time. A refusal goes on, because the SDK makes one only of a response.
+    fn read_after_serialization(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(AnswerId(id)) = config.load::<AnswerId>() else {
+            return Ok(());
+        };
+        match self.answers().get(id) {
+            Some(Ok(_)) => Err("answered".into()),
+            _ => Ok(()),
+        }
     }
 
     fn modify_before_attempt_completion(
@@ -117,17 +145,17 @@ impl Intercept for World {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(AnswerId(id)) = config.load::<AnswerId>() else {
-            return Ok(());
-        };
-        if let Some(answer) = self
-            .answers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id)
-        {
-            context.inner_mut().set_output_or_error(answer);
-        }
+        self.set_answer(context, config);
+        Ok(())
+    }
+
+    fn modify_before_completion(
+        &self,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.set_answer(context, config);
         Ok(())
     }
 }

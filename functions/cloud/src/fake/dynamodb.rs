@@ -1,6 +1,6 @@
 //! DynamoDB in the fake: the one record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::operation::get_item::{GetItemError, GetItemInput, GetItemOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,6 +9,18 @@ use ebbtide_deployment::record::Record;
 
 use super::World;
 use super::answer::{Acted, Answer, operation};
+
+/// An item of the table, attribute by attribute.
+pub type Item = BTreeMap<String, Attribute>;
+
+/// A value of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attribute {
+    /// A text.
+    S(String),
+    /// A number, as text.
+    N(String),
+}
 
 pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
     operation(world, input, "GetItem", GetItemError::generic, get_item)
@@ -21,9 +33,19 @@ fn get_item(world: &mut World, input: &GetItemInput) -> Acted<GetItemOutput> {
             "the fence must be read consistently".to_owned(),
         ));
     }
-    Ok(GetItemOutput::builder()
-        .set_item(world.record.as_ref().map(item))
-        .build())
+    let item = match &world.item {
+        Some(written) => Some(written.iter().map(typed).collect()),
+        None => world.record.as_ref().map(item),
+    };
+    Ok(GetItemOutput::builder().set_item(item).build())
+}
+
+fn typed((name, value): (&String, &Attribute)) -> (String, AttributeValue) {
+    let value = match value {
+        Attribute::S(text) => AttributeValue::S(text.clone()),
+        Attribute::N(number) => AttributeValue::N(number.clone()),
+    };
+    (name.clone(), value)
 }
 
 fn item(record: &Record) -> HashMap<String, AttributeValue> {

@@ -160,7 +160,11 @@ fn terminate(
 ) -> Acted<TerminateInstancesOutput> {
     for id in input.instance_ids() {
         let ended = world.ended;
-        world.instance(id).state = ended;
+        let instance = world.instance(id);
+        // Ending it again changes nothing (TerminateInstances' reference).
+        if instance.is_live() {
+            instance.state = ended;
+        }
     }
     Ok(TerminateInstancesOutput::builder().build())
 }
