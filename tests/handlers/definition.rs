@@ -36,6 +36,17 @@ pub(crate) fn state(name: &str) -> &'static Value {
     state
 }
 
+/// The states that do something or end an execution.
+pub(crate) fn tasks_and_ends() -> impl Iterator<Item = &'static str> {
+    let states = machine()["States"].as_object().expect("States");
+    let lasts =
+        |state: &Value| state["Type"] == "Task" || state["End"] == true || state["Next"].is_null();
+    let shown = states
+        .iter()
+        .filter(move |(_, state)| lasts(state) && state["Type"] != "Choice");
+    shown.map(|(name, _)| name.as_str())
+}
+
 /// What an expression sees as `$states`, at a moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {

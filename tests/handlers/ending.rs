@@ -14,7 +14,7 @@ const OUTCOMES: [&str; 3] = ["Promoted", "RolledBack", "GreenRejected"];
 
 /// Goes on until the service is free and nothing runs.
 pub(crate) async fn end(world: &mut World) -> Result<(), Broken> {
-    world.tell("nothing more goes wrong".to_owned());
+    world.tell("nothing more goes wrong");
     world.alarm = false;
     recover(world);
     restart(world, None);
@@ -63,7 +63,7 @@ async fn operate(world: &mut World) {
                 mend_blue(world).await;
             }
             world.executions[index].redrive();
-            world.tell("the operator redrives the owner".to_owned());
+            world.tell("the operator redrives the owner");
         }
         _ if world.table.of_record("switched") == Some("no") => world.deploy(),
         _ => {

@@ -108,7 +108,7 @@ pub(crate) enum AwsFault {
 /// What is wrong with a server's answers.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// Nothing comes until the caller gives up.
+    /// Nothing comes until the caller gives up; for one call of a function, because that takes a real second.
     Hangs,
     /// 401.
     Unauthorized,

@@ -53,13 +53,11 @@ impl Fleet {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let block = std::process::id().wrapping_mul(512) + NEXT.fetch_add(1, Ordering::Relaxed);
         let first = u32::from(Ipv4Addr::new(127, 128, 0, 1)) + (block % 100_000) * ADDRESSES;
-        let free = TcpListener::bind((Ipv4Addr::from(first), 0)).await;
-        let free = free.and_then(|listener| listener.local_addr());
         Self {
             servers: Arc::default(),
             listeners: HashMap::new(),
             first,
-            port: free.expect("a port is free").port(),
+            port: free_port(Ipv4Addr::from(first)).await,
         }
     }
 
@@ -109,6 +107,17 @@ impl Fleet {
             axum::serve(listener, app).await.expect("a listener fails");
         })
     }
+}
+
+/// A port below those that the system gives away by itself: nobody takes it while listeners come and go.
+async fn free_port(ip: Ipv4Addr) -> u16 {
+    let from = u16::try_from(std::process::id() % 10_000).expect("below 10000") + 20_000;
+    for port in from..32_000 {
+        if TcpListener::bind((ip, port)).await.is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free on {ip}")
 }
 
 async fn answer(

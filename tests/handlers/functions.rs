@@ -33,7 +33,7 @@ pub(crate) enum Ended {
 }
 
 impl Functions {
-    pub(crate) fn new(cloud: Cloud, endpoint: Endpoint) -> Self {
+    pub(crate) fn new(cloud: Cloud, endpoint: &Endpoint) -> Self {
         let client = |total| {
             let limits = Limits {
                 connect: total,
@@ -51,7 +51,7 @@ impl Functions {
             },
             // A server that answers does so at once; a time-out that is not meant would make a case another one.
             patient: client(Duration::from_secs(60)),
-            hasty: client(Duration::from_millis(150)),
+            hasty: client(Duration::from_secs(1)),
         }
     }
 

@@ -78,7 +78,9 @@ fn check(property: &str, cases_by_default: u64, most_events: usize, fair_end: bo
     });
     match result {
         Ok(()) => println!("met: {:?}", met.into_inner()),
-        Err(TestError::Fail(_, case)) => panic!("{}", told(property, seed, &case, fair_end)),
+        Err(TestError::Fail(how, case)) => {
+            panic!("{how}\n{}", told(property, seed, &case, fair_end))
+        }
         Err(TestError::Abort(reason)) => panic!("{property}: given up: {reason}"),
     }
 }
@@ -86,7 +88,8 @@ fn check(property: &str, cases_by_default: u64, most_events: usize, fair_end: bo
 fn told(property: &str, seed: u64, case: &Case, fair_end: bool) -> String {
     let mut told = format!("{property} is broken with EBBTIDE_SEED={seed}\n");
     let Err((broken, story)) = outcome(case, fair_end) else {
-        return told + "and the shortest sequence does not break it again";
+        let json = serde_json::to_string(case).expect("a case is JSON");
+        return told + "and the shortest sequence, run again, does not break it: " + &json;
     };
     let json = serde_json::to_string(case).expect("a case is JSON");
     let from = story.len().saturating_sub(MOST_LINES);

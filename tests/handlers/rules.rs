@@ -88,6 +88,13 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Whether an instance was ever registered in a group with weight.
+    pub(crate) fn has_served(&self, instance: &str) -> bool {
+        self.served.contains(instance)
+    }
+}
+
 fn weight(things: &Things, group: &str) -> i32 {
     match group {
         group if group == arn("a") => things.weights.0,
@@ -191,7 +198,7 @@ fn deployment(call: &Call) -> &str {
 fn licence(world: &World, call: &Call, id: &str) -> Result<(), Broken> {
     let server = world.server(id);
     let sealed = server.is_some_and(|it| it.disk.sealed_for.as_deref() == Some(deployment(call)));
-    let allowed = sealed || !world.ledger.served.contains(id);
+    let allowed = sealed || !world.ledger.has_served(id);
     demand(allowed, Rule::EndedSealed, || {
         format!(
             "{} ended {id}, which has served and has not sealed",

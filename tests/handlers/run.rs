@@ -72,10 +72,13 @@ async fn happen(world: &mut World, event: &Event) -> Result<(), Broken> {
 
 async fn to_server(world: &mut World, event: &Event) {
     match *event {
-        Event::Come { at } => world.with_server(at, |server| server.coming = 1),
+        // Neither users nor other servers know one that never had weight.
+        Event::Come { at } if serves(world, at) => {
+            world.with_server(at, |server| server.coming = 1);
+        }
         Event::Turn { at } => world.with_server(at, |server| server.turn()),
         Event::Leave { at } => world.with_server(at, |server| server.leave()),
-        Event::Carry { at } => world.with_server(at, |server| server.carry()),
+        Event::Carry { at } if serves(world, at) => world.with_server(at, |server| server.carry()),
         Event::Trouble {
             at,
             trouble,
@@ -102,6 +105,12 @@ async fn to_server(world: &mut World, event: &Event) {
         }
         _ => {}
     }
+}
+
+fn serves(world: &mut World, at: u8) -> bool {
+    let mut instance = None;
+    world.with_server(at, |server| instance = Some(server.instance.clone()));
+    instance.is_some_and(|id| world.ledger.has_served(&id))
 }
 
 /// Every server answers well.
@@ -315,10 +324,12 @@ async fn lambda(
         };
         world.fake.fail_after(Some((usize::from(after), fault)));
     }
+    // A server that hung answers from then on: that is another world.
+    let may_repeat = mishap.is_none() && !world.hangs();
     let answer = call_function(world, &call).await?;
     world.fake.fail_after(None);
     world.calls.push(call.clone());
-    if mishap.is_none() && answer.is_ok() && world.calls.len().is_multiple_of(REPEATED) {
+    if may_repeat && answer.is_ok() && world.calls.len().is_multiple_of(REPEATED) {
         repeat(world, &call).await?;
     }
     if mishap == Some(Mishap::ReplyLost) {
@@ -355,6 +366,9 @@ async fn call_function(world: &mut World, call: &Call) -> Result<Result<Value, S
             });
         }
     };
+    if hangs {
+        world.wake(&call.function);
+    }
     if world.fake.world().weights() != before {
         world.remember_weights(before);
     }
@@ -367,7 +381,7 @@ async fn repeat(world: &mut World, call: &Call) -> Result<(), Broken> {
     let answer = call_function(world, call).await?;
     let after = (world.things(), world.servers());
     demand(before == after, Rule::RepeatChangesNothing, || {
-        format!("{} again: {before:#?} became {after:#?}", call.state)
+        format!("{} again: {before:?} became {after:?}", call.state)
     })?;
     demand(answer.is_ok(), Rule::RepeatChangesNothing, || {
         format!("{} again fails: {answer:?}", call.state)

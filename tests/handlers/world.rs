@@ -4,6 +4,7 @@
 //! knows nothing of what is right; that is [`crate::rules`]'s.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Display;
 
 use ebbtide_cloud::fake::{Fake, Things, arn};
 use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
@@ -78,7 +79,7 @@ impl World {
                 world.scaling.push(scaling_group(&blue));
             }
         }
-        let functions = Functions::new(fake.cloud(), fleet.endpoint());
+        let functions = Functions::new(fake.cloud(), &fleet.endpoint());
         let mut world = Self {
             fake,
             fleet,
@@ -121,7 +122,7 @@ impl World {
         self.executions.push(Execution::new(&name, input));
     }
 
-    pub(crate) fn tell(&mut self, what: String) {
+    pub(crate) fn tell(&mut self, what: impl Display) {
         self.story.push(format!("{} {what}", self.now));
     }
 
@@ -158,6 +159,15 @@ impl World {
     pub(crate) fn hangs(&self) -> bool {
         let hangs = |server: &Server| matches!(server.trouble, Some((Trouble::Hangs, _)));
         self.fleet.servers().by_ip.values().any(hangs)
+    }
+
+    /// A function that calls servers has waited for those that hung: they answer again.
+    pub(crate) fn wake(&mut self, function: &str) {
+        if ["TestGreen", "DrainIdle", "CheckDrained", "ResumeBlue"].contains(&function) {
+            for server in self.fleet.servers().by_ip.values_mut() {
+                server.trouble = server.trouble.filter(|(it, _)| *it != Trouble::Hangs);
+            }
+        }
     }
 
     /// Lets time pass: standing orders work, instances start and end, the load balancer looks.
