@@ -16,7 +16,7 @@ help: ## list the commands
 
 # ---- trying it on this machine
 
-.PHONY: demo up down deployment bench-pacing
+.PHONY: demo up down deployment bench-pacing load
 demo: ready ## one blue/green deployment of 300 tunnels at work, on this machine
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local demo
 
@@ -34,6 +34,10 @@ down: build ## end the local cloud
 # About two minutes; not a part of `make test`, because it measures this machine too.
 bench-pacing: ready ## measure how evenly green gets 5,000 idle tunnels back at 100 a second
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local pacing
+
+# About six minutes, on a machine that does nothing else.
+load: ready ## deploy under 10,000 tunnels, 2,000 of them busy, and report what it costs
+	exec $(CARGO_OUTPUT)/debug/ebbtide-local load
 
 # Installing waits for the network and the disk, compiling for the processor: together they cost little more than one.
 .PHONY: ready
@@ -63,6 +67,7 @@ test: lint unit scenarios ## everything: lint, unit, model, definition and whole
 lint: $(VENV)/installed ## fmt, clippy with warnings denied, cfn-lint, sam validate, ASL and policy checks
 	cargo fmt --all --check
 	cargo clippy --locked --quiet --workspace --all-targets -- --deny warnings
+	cargo clippy --locked --quiet --package tunnel --features races --lib --tests -- --deny warnings
 	$(VENV)/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(VENV)/bin/sam validate --lint --template-file template.yaml
 	$(MAKE) --no-print-directory definitions
@@ -75,10 +80,32 @@ definitions: $(VENV)/installed
 unit: ## unit, handler and protocol tests
 	cargo test --locked --quiet --workspace --exclude ebbtide-tests
 
-# One package and a profile of its own: it links no AWS SDK, so nothing of the other builds is compiled again.
+# The model and the server's races: one package each and a profile of its own; they link no AWS SDK, so nothing of the
+# other builds is compiled again. The handlers do, so those are built as `make unit` builds them.
 .PHONY: prove
-prove: ## try every order of events on a model of the shipped rules, and catch what is known to be wrong (minutes)
+prove: ## explore the model of the shipped rules, the server's races and the handlers, and catch what is known to be wrong (minutes)
 	cargo run --locked --quiet --profile prove --package ebbtide-model --example prove
+	cargo test --locked --quiet --package tunnel --profile prove --features races --lib races:: -- --nocapture
+	EBBTIDE_CASES=$${EBBTIDE_CASES:-250} cargo test --locked --quiet --workspace --test handlers -- --nocapture
+
+# FAULTS='hangs' is a row, 'drain' a column, 'hangs:drain' a cell. Only a whole run writes the page.
+.PHONY: test-faults
+test-faults: $(VENV)/installed build ## every fault at every stage of a deployment: prints the matrix, writes docs/fault-matrix.md (10 minutes)
+	cargo test --locked --workspace --test faults -- $(FAULTS)
+
+# Each mutant is a build of its own, so this is no part of `make test`.
+MUTANTS_VERSION := 27.1.0
+MUTANTS := target/tools/bin/cargo-mutants
+$(MUTANTS):
+	cargo install cargo-mutants --locked --quiet --version $(MUTANTS_VERSION) --root target/tools
+
+.PHONY: mutants
+mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see that a test notices (more than an hour)
+	export PROPTEST_CASES=16 PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 CARGO_TARGET_DIR="$(CURDIR)/target/mutants/build"; \
+	mkdir -p target/mutants/rules target/mutants/sessions target/mutants/admission; \
+	$(MUTANTS) mutants --package ebbtide-deployment --output target/mutants/rules -- --lib; \
+	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions -- --tests; \
+	$(MUTANTS) mutants --package tunnel --output target/mutants/admission -- --lib admission
 
 scenarios: $(VENV)/installed build ## whole deployments on the local cloud
 	cargo test --locked --quiet --workspace --test error_names
