@@ -78,7 +78,8 @@ definitions: $(VENV)/installed
 # Always --workspace, never --package: cargo resolves features for what is selected, and another selection would compile
 # the AWS SDKs again.
 unit: ## unit, handler and protocol tests
-	cargo test --locked --quiet --workspace --exclude ebbtide-tests
+	# The handlers' sequences are drawn from the same seed each time; make prove draws others.
+	EBBTIDE_SEED=$${EBBTIDE_SEED:-1} cargo test --locked --quiet --workspace --exclude ebbtide-tests
 
 # The model and the server's races: one package each and a profile of its own; they link no AWS SDK, so nothing of the
 # other builds is compiled again. The handlers do, so those are built as `make unit` builds them.

@@ -2,6 +2,7 @@
 
 use ebbtide_cloud::fake::Fault;
 use serde_json::{Value, json};
+use tunnel::admission::Mode;
 
 use crate::event::{AwsFault, Case, Event, Mishap};
 use crate::execution::{Execution, Next, Status, arn};
@@ -97,14 +98,29 @@ async fn to_server(world: &mut World, event: &Event) {
         Event::EndInstance { at } => {
             let mut of = None;
             world.with_server(at, |server| of = Some(server.instance.clone()));
-            // The last one of a service is not ended for fun: nothing could serve then.
-            let several = world.servers().iter().filter(|server| server.up).count() > 1;
-            if let Some(id) = of.filter(|_| several) {
+            if let Some(id) = of.filter(|id| !is_last_of_its_group(world, id)) {
                 world.end_instance(&id).await;
             }
         }
         _ => {}
     }
+}
+
+/// Whether nobody would serve in its group without it: then it is not ended for fun. One that drains or has sealed may be.
+fn is_last_of_its_group(world: &World, id: &str) -> bool {
+    let takes = world
+        .server(id)
+        .is_some_and(|server| server.admission.mode == Mode::Open);
+    let things = world.things();
+    let mut groups = things.targets.iter().map(|(_, targets)| targets);
+    let group = groups.find(|targets| targets.iter().any(|it| it.instance == id));
+    let others = group.is_some_and(|targets| {
+        targets
+            .iter()
+            .filter(|it| it.registered && it.instance != id)
+            .any(|it| world.server(&it.instance).is_some_and(|it| it.is_open()))
+    });
+    takes && !others
 }
 
 fn serves(world: &mut World, at: u8) -> bool {
