@@ -14,13 +14,12 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_local_cloud::wait::{Seen, until};
-use ebbtide_local_cloud::{Error, Execution, LocalCloud, Options, Progress, Result};
-use tokio::signal::unix::{SignalKind, signal};
+use ebbtide_local_cloud::{Error, Execution, LocalCloud, Result};
 use tokio_util::sync::CancellationToken;
 
 use crate::tunnels::accepts::Accepts;
-use crate::tunnels::allow_files;
 use crate::tunnels::clients::Clients;
+use crate::tunnels::{allow_files, on_a_cloud};
 use balancers::Balancers;
 use requests::{Held, Short, Tally};
 use usage::{Table, Usage};
@@ -85,34 +84,12 @@ pub(crate) async fn load(arguments: Arguments) -> Result<ExitCode> {
     let here = tunnels * FILES_PER_TUNNEL + busy * FILES_PER_BUSY;
     let balancing = (tunnels + busy) * 2 / u64::from(arguments.balancers);
     allow_files(here.max(balancing) + OTHER_FILES)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|source| Error::Io {
-        what: "cannot listen for signals".to_owned(),
-        source,
-    })?;
-    let options = Options {
-        // Thousands of pings would be most of the work.
-        tunnel_arguments: vec!["--ping-every".to_owned(), "5m".to_owned()],
-        progress: Progress::new(|line| println!("{line}")),
-        ..Options::default()
-    };
-    let measuring = async {
-        let cloud = LocalCloud::start(options).await?;
-        let measured = measure(&cloud, arguments).await;
-        cloud.stop().await;
-        measured
-    };
-    tokio::select! {
-        measured = tokio::time::timeout(LONGEST, measuring) => match measured {
-            Ok(measured) => measured.map(|measured| verdict::tell(&measured, arguments)),
-            Err(_) => Err(Error::TimedOut {
-                what: "the measurement to end".to_owned(),
-                waited: LONGEST,
-                last: "it had not".to_owned(),
-            }),
-        },
-        _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(130)),
-        _ = terminate.recv() => Ok(ExitCode::from(143)),
-    }
+    on_a_cloud(
+        LONGEST,
+        async |cloud: &LocalCloud| measure(cloud, arguments).await,
+        |measured| verdict::tell(&measured, arguments),
+    )
+    .await
 }
 
 async fn measure(cloud: &LocalCloud, arguments: Arguments) -> Result<Measured> {

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_local_cloud::wait::{Seen, until};
-use ebbtide_local_cloud::{Error, LocalCloud, Options, Progress, Result};
-use tokio::signal::unix::{SignalKind, signal};
+use ebbtide_local_cloud::{Error, LocalCloud, Result};
 use tokio_util::sync::CancellationToken;
 
 use crate::tunnels::accepts::Accepts;
-use crate::tunnels::allow_files;
 use crate::tunnels::clients::Clients;
 use crate::tunnels::standstill::{Standstill, Watch};
+use crate::tunnels::{allow_files, on_a_cloud};
 
 /// Everything that is started is gone after this, whatever happens.
 const LONGEST: Duration = Duration::from_secs(420);
@@ -42,34 +41,12 @@ pub(crate) struct Arguments {
 /// Measures once. Fails if a second saw more than a fifth above the pace, or a tunnel was lost.
 pub(crate) async fn pacing(arguments: Arguments) -> Result<ExitCode> {
     allow_files(u64::from(arguments.tunnels) * FILES_PER_TUNNEL + OTHER_FILES)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|source| Error::Io {
-        what: "cannot listen for signals".to_owned(),
-        source,
-    })?;
-    let options = Options {
-        // Thousands of pings would be most of the work.
-        tunnel_arguments: vec!["--ping-every".to_owned(), "5m".to_owned()],
-        progress: Progress::new(|line| println!("{line}")),
-        ..Options::default()
-    };
-    let measuring = async {
-        let cloud = LocalCloud::start(options).await?;
-        let measured = measure(&cloud, arguments).await;
-        cloud.stop().await;
-        measured
-    };
-    tokio::select! {
-        measured = tokio::time::timeout(LONGEST, measuring) => match measured {
-            Ok(measured) => measured.map(|(accepts, standstills)| conclude(&accepts, &standstills, arguments)),
-            Err(_) => Err(Error::TimedOut {
-                what: "the measurement to end".to_owned(),
-                waited: LONGEST,
-                last: "it had not".to_owned(),
-            }),
-        },
-        _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(130)),
-        _ = terminate.recv() => Ok(ExitCode::from(143)),
-    }
+    on_a_cloud(
+        LONGEST,
+        async |cloud: &LocalCloud| measure(cloud, arguments).await,
+        |(accepts, standstills)| conclude(&accepts, &standstills, arguments),
+    )
+    .await
 }
 
 async fn measure(cloud: &LocalCloud, arguments: Arguments) -> Result<(Accepts, Vec<Standstill>)> {

@@ -6,6 +6,8 @@ pub(crate) mod accepts;
 pub(crate) mod application;
 pub(crate) mod clients;
 mod files;
+mod measuring;
 pub(crate) mod standstill;
 
 pub(crate) use files::allow_files;
+pub(crate) use measuring::on_a_cloud;
