@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-use ebbtide_deployment::ErrorName;
+use ebbtide_rules::ErrorName;
 use serde_json::Value;
 
 /// Names that Step Functions, Lambda and the SDK integrations raise themselves.

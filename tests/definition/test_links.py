@@ -23,12 +23,12 @@ def test_only_who_calls_aws_links_it_and_only_who_calls_servers_links_their_clie
     crates = linked(package)
     sdks = {crate for crate in crates if crate.startswith("aws-sdk-")}
     if package in SESSION_SIDE:
-        assert sdks == set() and "ebbtide-cloud" not in crates
+        assert sdks == set() and "ebbtide-aws" not in crates
     else:
         assert "ebbtide-sessions" not in crates
     assert ("aws-sdk-ec2" in sdks) == (package not in WITHOUT_EC2)
 
 
 def test_the_rules_are_pure():
-    crates = linked("ebbtide-deployment")
+    crates = linked("ebbtide-rules")
     assert not {crate for crate in crates if crate in {"tokio", "reqwest", "hyper"} or crate.startswith("aws-")}

@@ -75,7 +75,7 @@ async fn operate(world: &mut World) {
 
 async fn mend_blue(world: &mut World) {
     let blue = world.table.of_record("blue").unwrap_or_default();
-    let name = if blue == ebbtide_cloud::fake::arn("a") {
+    let name = if blue == ebbtide_aws::fake::arn("a") {
         "a"
     } else {
         "b"

@@ -3,9 +3,9 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use ebbtide_cloud::Cloud;
-use ebbtide_cloud::fake::arn;
-use ebbtide_deployment::settings::Defaults;
+use ebbtide_aws::Cloud;
+use ebbtide_aws::fake::arn;
+use ebbtide_rules::settings::Defaults;
 use ebbtide_runtime::Failure;
 use ebbtide_sessions::{Endpoint, Limits, SessionClient};
 use futures_util::FutureExt;

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ebbtide_cloud::fake::{Noted, Things, arn};
-use ebbtide_deployment::observed::{
+use ebbtide_aws::fake::{Noted, Things, arn};
+use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, Target,
 };
 use serde_json::Value;

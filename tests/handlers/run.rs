@@ -1,6 +1,6 @@
 //! Runs a case: events happen to the world, executions make their steps, and the rules are asked after each.
 
-use ebbtide_cloud::fake::Fault;
+use ebbtide_aws::fake::Fault;
 use serde_json::{Value, json};
 use tunnel::admission::Mode;
 

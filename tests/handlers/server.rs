@@ -3,7 +3,7 @@
 //! Admission is `tunnel`'s own [`State`]. What is around it there, and async (the order of checks, what is kept before it
 //! is acknowledged, what a restart forgets), is repeated here in its order.
 
-use ebbtide_deployment::report::Admission;
+use ebbtide_rules::report::Admission;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tunnel::admission::{Event, Mode, Refusal, State};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use ebbtide_cloud::fake::{Attribute, Item};
+use ebbtide_aws::fake::{Attribute, Item};
 use serde_json::{Value, json};
 
 /// The items of the one service, by their sort key.

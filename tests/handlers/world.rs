@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
 
-use ebbtide_cloud::fake::{Fake, Things, arn};
-use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
-use ebbtide_deployment::observed::InstanceState;
+use ebbtide_aws::fake::{Fake, Things, arn};
+use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::observed::InstanceState;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 

@@ -1,16 +1,16 @@
 //! The Lambda `check-drained`: asks every retiring server what it holds and, after the bake, those with nothing in use
 //! for their seal; says what is still being waited for.
 //!
-//! Observes through `ebbtide-sessions`, decides by `ebbtide_deployment::check`, acts by asking for seals, and confirms
+//! Observes through `ebbtide-sessions`, decides by `ebbtide_rules::check`, acts by asking for seals, and confirms
 //! by believing only what is acknowledged. It calls servers and nothing else. What servers do wrong is data (Unknown);
 //! it fails only when a newer deployment owns a server, or when the drain's deadline is over.
 
-use ebbtide_deployment::check::{
+use ebbtide_rules::check::{
     Check, CheckRefused, Deadline, Question, Refused, Standing, conclude, standing, whom_to_seal,
 };
-use ebbtide_deployment::report::{Answer, NewerEpoch, Reading};
-use ebbtide_deployment::wait::Phase;
-use ebbtide_deployment::{ErrorName, Fence, Retiring, Server};
+use ebbtide_rules::report::{Answer, NewerEpoch, Reading};
+use ebbtide_rules::wait::Phase;
+use ebbtide_rules::{ErrorName, Fence, Retiring, Server};
 use ebbtide_runtime::Failure;
 use ebbtide_sessions::SessionClient;
 use jiff::Timestamp;

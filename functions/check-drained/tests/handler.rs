@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use check_drained::{CheckDrainedError, Payload, check_drained};
-use ebbtide_deployment::ErrorName;
-use ebbtide_deployment::check::Check;
-use ebbtide_deployment::report::Admission;
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::check::Check;
+use ebbtide_rules::report::Admission;
 use ebbtide_runtime::Failure;
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient};

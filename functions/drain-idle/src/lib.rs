@@ -1,16 +1,16 @@
 //! The Lambda `drain-idle`: gives every retiring server that answers its standing order to close idle sessions.
 //!
-//! Observes through `ebbtide-sessions`, decides by `ebbtide_deployment::drain`, acts by ordering, and confirms by
+//! Observes through `ebbtide-sessions`, decides by `ebbtide_rules::drain`, acts by ordering, and confirms by
 //! counting only the orders that were taken. It does nothing until the load balancer has settled. A repeat renews the
 //! lease and changes nothing else. What servers do wrong is data; it fails only when a newer deployment owns one.
 
 use std::collections::HashMap;
 
-use ebbtide_deployment::drain::{
+use ebbtide_rules::drain::{
     self, Decision, Drained, Order, Pace, Question, Untold, not_settled, taken,
 };
-use ebbtide_deployment::report::{Answer, NewerEpoch, Reading, SessionReport};
-use ebbtide_deployment::{ErrorName, Fence, Server};
+use ebbtide_rules::report::{Answer, NewerEpoch, Reading, SessionReport};
+use ebbtide_rules::{ErrorName, Fence, Server};
 use ebbtide_runtime::Failure;
 use ebbtide_sessions::SessionClient;
 use jiff::Timestamp;

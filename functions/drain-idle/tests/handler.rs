@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use drain_idle::{DrainIdleError, Payload, drain_idle};
-use ebbtide_deployment::ErrorName;
-use ebbtide_deployment::drain::Drained;
-use ebbtide_deployment::report::Admission;
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::drain::Drained;
+use ebbtide_rules::report::Admission;
 use ebbtide_runtime::Failure;
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient};

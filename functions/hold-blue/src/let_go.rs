@@ -4,10 +4,10 @@
 //! and the tag `ebbtide:retiring` are dropped, then nothing is left. Whatever stops it half-way, a note outlives what it
 //! names. A target that EC2 does not know is no obstacle here: nothing was ever taken from it.
 
-use ebbtide_cloud::{Cloud, CloudError, union};
-use ebbtide_deployment::hold::{Holder, Left, PROTECTED_TAG, Refusal, SUSPENDED_TAG, left, list};
-use ebbtide_deployment::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG};
-use ebbtide_deployment::{Environment, Fence, Retiring};
+use ebbtide_aws::{Cloud, CloudError, union};
+use ebbtide_rules::hold::{Holder, Left, PROTECTED_TAG, Refusal, SUSPENDED_TAG, left, list};
+use ebbtide_rules::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG};
+use ebbtide_rules::{Environment, Fence, Retiring};
 use jiff::Timestamp;
 
 use crate::{Failed, Seen, live, registered};

@@ -8,12 +8,12 @@
 
 mod let_go;
 
-use ebbtide_cloud::{Cloud, CloudError, union};
-use ebbtide_deployment::hold::{
+use ebbtide_aws::{Cloud, CloudError, union};
+use ebbtide_rules::hold::{
     Holder, Missing, Refusal, SUSPENDED_TAG, ScalingGroup, all_known, list, missing,
 };
-use ebbtide_deployment::observed::{ENVIRONMENT_TAG, Instance, RETIRING_TAG, SERVICE_TAG, Target};
-use ebbtide_deployment::{Environment, ErrorName, Fence, Retiring};
+use ebbtide_rules::observed::{ENVIRONMENT_TAG, Instance, RETIRING_TAG, SERVICE_TAG, Target};
+use ebbtide_rules::{Environment, ErrorName, Fence, Retiring};
 use ebbtide_runtime::Failure;
 use jiff::Timestamp;
 use serde::Deserialize;

@@ -1,15 +1,15 @@
 //! The Lambda launch-green: launches what green lacks, registers it, and says whether green is healthy.
 //!
 //! Called again and again until it says anything but `wait`. Finds what it launched by tags, so that a repeat launches
-//! nothing more. Refuses nothing by itself: whether green is given up is decided in `ebbtide_deployment::launch`.
+//! nothing more. Refuses nothing by itself: whether green is given up is decided in `ebbtide_rules::launch`.
 
 use std::collections::BTreeMap;
 
-use ebbtide_cloud::{Cloud, CloudError, Order, client_token};
-use ebbtide_deployment::launch::{Decision, Launch, Observation, Verdict, decide};
-use ebbtide_deployment::observed::{DEPLOYMENT_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
-use ebbtide_deployment::plan::{Green, Policy};
-use ebbtide_deployment::{Environment, ErrorName, Fence, Server};
+use ebbtide_aws::{Cloud, CloudError, Order, client_token};
+use ebbtide_rules::launch::{Decision, Launch, Observation, Verdict, decide};
+use ebbtide_rules::observed::{DEPLOYMENT_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
+use ebbtide_rules::plan::{Green, Policy};
+use ebbtide_rules::{Environment, ErrorName, Fence, Server};
 use ebbtide_runtime::Failure;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -5,11 +5,11 @@
     reason = "a helper of a test has nothing to go on with either"
 )]
 
-use ebbtide_cloud::fake::{Fake, Fault, environment};
-use ebbtide_deployment::launch::Verdict;
-use ebbtide_deployment::observed::{DEPLOYMENT_TAG, InstanceState};
-use ebbtide_deployment::plan::{Green, Policy, SubnetShare};
-use ebbtide_deployment::{ErrorName, Fence};
+use ebbtide_aws::fake::{Fake, Fault, environment};
+use ebbtide_rules::launch::Verdict;
+use ebbtide_rules::observed::{DEPLOYMENT_TAG, InstanceState};
+use ebbtide_rules::plan::{Green, Policy, SubnetShare};
+use ebbtide_rules::{ErrorName, Fence};
 use ebbtide_runtime::Failure;
 use jiff::Timestamp;
 use launch_green::{Failed, Launched, Payload, handle};

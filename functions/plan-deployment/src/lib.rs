@@ -5,15 +5,15 @@
 
 mod observe;
 
-use ebbtide_cloud::{Cloud, CloudError};
-use ebbtide_deployment::ErrorName;
-use ebbtide_deployment::input::{Input, Request, TakeOver};
-use ebbtide_deployment::plan::{
+use ebbtide_aws::{Cloud, CloudError};
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::input::{Input, Request, TakeOver};
+use ebbtide_rules::plan::{
     Epoch, Owner, Plan, Recorded, Refusal, TakenOver, Unready, decide, green_percent, hash,
     is_repeat, owner, roll_back, take_over,
 };
-use ebbtide_deployment::record::Record;
-use ebbtide_deployment::settings::Defaults;
+use ebbtide_rules::record::Record;
+use ebbtide_rules::settings::Defaults;
 use ebbtide_runtime::Failure;
 use serde::Deserialize;
 use serde_json::Value;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ebbtide_cloud::{Clients, Cloud, Stack};
-use ebbtide_deployment::settings::Defaults;
+use ebbtide_aws::{Clients, Cloud, Stack};
+use ebbtide_rules::settings::Defaults;
 use ebbtide_runtime::{Error, Variables, serve, start_logging};
 use plan_deployment::{Settings, handle};
 

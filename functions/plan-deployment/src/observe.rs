@@ -1,11 +1,11 @@
 //! What the preflight looks at: the listener, both groups, blue's instances and the launch template.
 
-use ebbtide_cloud::{Cloud, CloudError};
-use ebbtide_deployment::Server;
-use ebbtide_deployment::input::Input;
-use ebbtide_deployment::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
-use ebbtide_deployment::plan::{Group, Hazards, Observation};
-use ebbtide_deployment::roles::roles;
+use ebbtide_aws::{Cloud, CloudError};
+use ebbtide_rules::Server;
+use ebbtide_rules::input::Input;
+use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
+use ebbtide_rules::plan::{Group, Hazards, Observation};
+use ebbtide_rules::roles::roles;
 
 use crate::Settings;
 

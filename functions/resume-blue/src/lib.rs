@@ -1,12 +1,12 @@
 //! The Lambda `resume-blue`: before a rollback's weights move back, opens blue's servers again under the new epoch.
 //!
 //! Observes through `ebbtide-sessions`, acts by `resume`, whose repeat changes nothing, and decides by
-//! `ebbtide_deployment::resume`, which counts as open only what was acknowledged here. It calls servers and nothing
+//! `ebbtide_rules::resume`, which counts as open only what was acknowledged here. It calls servers and nothing
 //! else. What servers do wrong is data, until too few of them are open; it also fails when a newer deployment owns one.
 
-use ebbtide_deployment::report::{NewerEpoch, Reading};
-use ebbtide_deployment::resume::{ResumeRefused, Resumed, conclude};
-use ebbtide_deployment::{ErrorName, Fence, Server};
+use ebbtide_rules::report::{NewerEpoch, Reading};
+use ebbtide_rules::resume::{ResumeRefused, Resumed, conclude};
+use ebbtide_rules::{ErrorName, Fence, Server};
 use ebbtide_runtime::Failure;
 use ebbtide_sessions::SessionClient;
 use jiff::Timestamp;

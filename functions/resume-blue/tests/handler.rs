@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use ebbtide_deployment::ErrorName;
-use ebbtide_deployment::report::Admission;
-use ebbtide_deployment::resume::Resumed;
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::report::Admission;
+use ebbtide_rules::resume::Resumed;
 use ebbtide_runtime::Failure;
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient};

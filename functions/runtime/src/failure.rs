@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use ebbtide_deployment::ErrorName;
+use ebbtide_rules::ErrorName;
 
 /// A handler's error. Its `Display` becomes the execution's Cause: say what happened and what to do, never a secret.
 pub trait Failure: Display {

@@ -7,7 +7,7 @@
 //! # #[derive(serde::Deserialize)] struct Payload;
 //! # #[derive(Debug, thiserror::Error)] #[error("no")] struct Refused;
 //! # impl ebbtide_runtime::Failure for Refused {
-//! #     fn name(&self) -> ebbtide_deployment::ErrorName { ebbtide_deployment::ErrorName::AwsRefused } }
+//! #     fn name(&self) -> ebbtide_rules::ErrorName { ebbtide_rules::ErrorName::AwsRefused } }
 //! # async fn answer(_port: u16, _: Payload) -> Result<u8, Refused> { Ok(1) }
 //! #[tokio::main]
 //! async fn main() -> Result<(), ebbtide_runtime::Error> {
@@ -29,7 +29,7 @@ pub use variables::{InvalidVariables, Variables};
 use std::future::Future;
 use std::sync::Arc;
 
-use ebbtide_deployment::ErrorName;
+use ebbtide_rules::ErrorName;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

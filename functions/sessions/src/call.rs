@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use ebbtide_deployment::report::UnknownReason;
+use ebbtide_rules::report::UnknownReason;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect, retry};
 
 /// The largest body that is read.

@@ -1,9 +1,9 @@
 //! The calls of the session endpoint, version 1, each to many servers at once; answers come in the servers' order.
 
-use ebbtide_deployment::drain::Order;
-use ebbtide_deployment::green_test::PageAnswer;
-use ebbtide_deployment::report::{Answer, Reading, UnknownReason, parse_refusal, parse_report};
-use ebbtide_deployment::{Fence, Server};
+use ebbtide_rules::drain::Order;
+use ebbtide_rules::green_test::PageAnswer;
+use ebbtide_rules::report::{Answer, Reading, UnknownReason, parse_refusal, parse_report};
+use ebbtide_rules::{Fence, Server};
 use futures_util::{StreamExt, stream};
 use reqwest::StatusCode;
 use serde::Serialize;

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use ebbtide_deployment::report::UnknownReason;
+use ebbtide_rules::report::UnknownReason;
 
 /// The session endpoint's place on every server.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! Owns how a server is called: at its listed private address only, no redirects, no proxies, within three seconds and
 //! 64 KiB, 256 servers at a time, one retry. Every call here is idempotent. It refuses to make anything of an answer:
-//! whatever is not a well-formed one is Unknown (`ebbtide_deployment::report`), and what follows from it is decided
+//! whatever is not a well-formed one is Unknown (`ebbtide_rules::report`), and what follows from it is decided
 //! there. Called by `test-green`, `drain-idle`, `check-drained` and
 //! `resume-blue`.
 

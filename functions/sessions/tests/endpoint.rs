@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use ebbtide_deployment::drain::Order;
-use ebbtide_deployment::green_test::PageAnswer;
-use ebbtide_deployment::report::{Admission, Answer, Reading, Refusal, UnknownReason};
-use ebbtide_deployment::{Fence, Server};
+use ebbtide_rules::drain::Order;
+use ebbtide_rules::green_test::PageAnswer;
+use ebbtide_rules::report::{Admission, Answer, Reading, Refusal, UnknownReason};
+use ebbtide_rules::{Fence, Server};
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient, UrlPath};
 use serde_json::json;

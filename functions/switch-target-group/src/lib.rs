@@ -4,12 +4,12 @@
 //! weights and both groups' health, and by a rollback, once blue is open again, to give it all the weight back. Refuses
 //! to give weight to a group without enough healthy targets.
 
-use ebbtide_cloud::{Cloud, CloudError};
-use ebbtide_deployment::observed::healthy;
-use ebbtide_deployment::weights::{
+use ebbtide_aws::{Cloud, CloudError};
+use ebbtide_rules::observed::healthy;
+use ebbtide_rules::weights::{
     Decision, Moments, Observation, Refusal, Spans, Wanted, Weights, decide, is_set,
 };
-use ebbtide_deployment::{Environment, ErrorName, Fence};
+use ebbtide_rules::{Environment, ErrorName, Fence};
 use ebbtide_runtime::Failure;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ebbtide_cloud::{Clients, Cloud, Stack};
+use ebbtide_aws::{Clients, Cloud, Stack};
 use ebbtide_runtime::{Error, Variables, serve, start_logging};
 use jiff::Timestamp;
 use switch_target_group::handle;

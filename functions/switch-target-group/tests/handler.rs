@@ -5,9 +5,9 @@
     reason = "a helper of a test has nothing to go on with either"
 )]
 
-use ebbtide_cloud::fake::{Fake, Fault, arn, environment, forward};
-use ebbtide_deployment::weights::Weights;
-use ebbtide_deployment::{ErrorName, Fence};
+use ebbtide_aws::fake::{Fake, Fault, arn, environment, forward};
+use ebbtide_rules::weights::Weights;
+use ebbtide_rules::{ErrorName, Fence};
 use ebbtide_runtime::Failure;
 use jiff::Timestamp;
 use switch_target_group::{Failed, Payload, Switched, handle};

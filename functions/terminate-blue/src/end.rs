@@ -3,11 +3,11 @@
 //! Called with nothing but what the rules allow. One instance that AWS will not end does not keep the others alive: it
 //! is told after them.
 
-use ebbtide_cloud::{Cloud, CloudError};
-use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
-use ebbtide_deployment::observed::Target;
-use ebbtide_deployment::terminate::lower_min_size;
-use ebbtide_deployment::{Environment, ErrorName, Fence};
+use ebbtide_aws::{Cloud, CloudError};
+use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::observed::Target;
+use ebbtide_rules::terminate::lower_min_size;
+use ebbtide_rules::{Environment, ErrorName, Fence};
 
 /// How many are ended in one call: two requests each, and a function has 60 seconds. The next pass ends the others.
 const MOST_A_CALL: usize = 50;

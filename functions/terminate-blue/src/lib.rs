@@ -2,15 +2,15 @@
 //!
 //! Called in every pass of the drain with the servers that sealed (blue's, or after a rollback green's), and to end a
 //! green that never had weight (its own deployment's, or with `of` that of one which was superseded). Lists the environment itself, refuses
-//! whatever `ebbtide_deployment::terminate` refuses, and never answers `empty` from what it ordered: only from what
+//! whatever `ebbtide_rules::terminate` refuses, and never answers `empty` from what it ordered: only from what
 //! EC2 and the load balancer show.
 
 mod end;
 mod observe;
 
-use ebbtide_cloud::{Cloud, CloudError};
-use ebbtide_deployment::terminate::{Decision, Licence, Observation, Order, decide, rest};
-use ebbtide_deployment::{Environment, ErrorName, Fence, Server};
+use ebbtide_aws::{Cloud, CloudError};
+use ebbtide_rules::terminate::{Decision, Licence, Observation, Order, decide, rest};
+use ebbtide_rules::{Environment, ErrorName, Fence, Server};
 use ebbtide_runtime::Failure;
 use serde::{Deserialize, Serialize};
 

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use ebbtide_cloud::{Cloud, CloudError, union};
-use ebbtide_deployment::Server;
-use ebbtide_deployment::observed::{
+use ebbtide_aws::{Cloud, CloudError, union};
+use ebbtide_rules::Server;
+use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
 };
-use ebbtide_deployment::terminate::{Licence, Observation, Order, WeightedGroup};
+use ebbtide_rules::terminate::{Licence, Observation, Order, WeightedGroup};
 
 /// Reads the environment; whether the service has switched is in its record and not said here.
 pub(crate) async fn environment(

@@ -1,16 +1,16 @@
 //! The Lambda `test-green`: before green is given traffic, asks each of its servers whether it is open and empty, gives
 //! it the epoch, and asks for the user's pages. Before anything is touched it also reads blue's servers, and only reads.
 //!
-//! Observes through `ebbtide-sessions`, decides by `ebbtide_deployment::green_test`, acts only by `resume`, whose
+//! Observes through `ebbtide-sessions`, decides by `ebbtide_rules::green_test`, acts only by `resume`, whose
 //! repeat changes nothing. It never fails: what is wrong with the servers is its verdict.
 
 use std::convert::Infallible;
 use std::fmt;
 
-use ebbtide_deployment::green_test::{
+use ebbtide_rules::green_test::{
     Finding, GreenTest, Subject, conclude, of_pages, of_reading, of_resume,
 };
-use ebbtide_deployment::{ErrorName, Fence, Server};
+use ebbtide_rules::{ErrorName, Fence, Server};
 use ebbtide_runtime::Failure;
 use ebbtide_sessions::{SessionClient, UrlPath};
 use serde::Deserialize;

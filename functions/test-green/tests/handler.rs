@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use ebbtide_deployment::green_test::{GreenTest, Verdict};
-use ebbtide_deployment::report::Admission;
+use ebbtide_rules::green_test::{GreenTest, Verdict};
+use ebbtide_rules::report::Admission;
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient};
 use serde_json::{Value, json};

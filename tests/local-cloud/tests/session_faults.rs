@@ -10,12 +10,12 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use ebbtide_deployment::drain::Order;
-use ebbtide_deployment::report::{Admission, Answer, Reading, UnknownReason};
-use ebbtide_deployment::{Fence, Server as Listed};
 use ebbtide_local_cloud::faults::{Calls, Counts, SessionFault, SessionFaults};
 use ebbtide_local_cloud::ports;
 use ebbtide_local_cloud::wait::{Seen, until};
+use ebbtide_rules::drain::Order;
+use ebbtide_rules::report::{Admission, Answer, Reading, UnknownReason};
+use ebbtide_rules::{Fence, Server as Listed};
 use ebbtide_sessions::{Endpoint, SessionClient, UrlPath};
 use tempfile::TempDir;
 use tunnel::server::{Options, Server};

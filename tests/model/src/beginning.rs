@@ -1,7 +1,7 @@
 //! How it begins: the world of a configuration, and the second execution's plan.
 
-use ebbtide_deployment::input::{TakeOver, Then};
-use ebbtide_deployment::plan;
+use ebbtide_rules::input::{TakeOver, Then};
+use ebbtide_rules::plan;
 use tunnel::admission::Mode;
 
 use crate::model::{Deployments, Second};

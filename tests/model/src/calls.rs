@@ -1,4 +1,4 @@
-//! The Lambdas: each observes, asks `ebbtide-deployment` what to do, and acts, in the order of its own `lib.rs`.
+//! The Lambdas: each observes, asks `ebbtide-rules` what to do, and acts, in the order of its own `lib.rs`.
 //!
 //! What is asynchronous in a Lambda is repeated here; what decides is called. Between two steps of a call anything may
 //! happen: between a seal, its writing and its acknowledgement, and between the check of the record and an end. Moving
@@ -15,8 +15,8 @@ use crate::shipped;
 use crate::shipped::instance;
 use crate::variants::Variant;
 use crate::world::{Call, Listed, Task, World};
-use ebbtide_deployment::Fence;
-use ebbtide_deployment::report::{Reading, UnknownReason};
+use ebbtide_rules::Fence;
+use ebbtide_rules::report::{Reading, UnknownReason};
 
 /// What goes wrong with one step, if anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,8 +115,8 @@ impl Calling<'_> {
     }
 }
 
-fn shipped_server(number: usize) -> ebbtide_deployment::Server {
-    ebbtide_deployment::Server {
+fn shipped_server(number: usize) -> ebbtide_rules::Server {
+    ebbtide_rules::Server {
         instance: instance(number).to_owned(),
         ip: String::new(),
     }

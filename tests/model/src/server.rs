@@ -3,9 +3,7 @@
 //! Admission is the reference server's own [`State`]. What `tunnel`'s control does around it (the epoch, what is kept
 //! before it is acknowledged, a restart) is async there and repeated here in its order.
 
-use ebbtide_deployment::report::{
-    Admission, Answer, Reading, Refusal, SessionReport, UnknownReason,
-};
+use ebbtide_rules::report::{Admission, Answer, Reading, Refusal, SessionReport, UnknownReason};
 use tunnel::admission::{self, Event, Mode, State};
 
 use crate::variants::Variant;

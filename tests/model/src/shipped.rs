@@ -1,16 +1,16 @@
-//! The world in the words of `ebbtide-deployment`: what its decision functions are given.
+//! The world in the words of `ebbtide-rules`: what its decision functions are given.
 //!
 //! Makes observations and fences out of the small state, and nothing else; it decides nothing.
 
 use std::collections::BTreeMap;
 
-use ebbtide_deployment::observed::{
+use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Forward, GroupWeight, Instance, InstanceState, RETIRING_TAG,
     SERVICE_TAG, Target,
 };
-use ebbtide_deployment::record::Record;
-use ebbtide_deployment::terminate::WeightedGroup;
-use ebbtide_deployment::{Environment, Fence};
+use ebbtide_rules::record::Record;
+use ebbtide_rules::terminate::WeightedGroup;
+use ebbtide_rules::{Environment, Fence};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::server::{Life, Server};

@@ -1,6 +1,6 @@
 //! What a step does to the world.
 
-use ebbtide_deployment::plan;
+use ebbtide_rules::plan;
 use tunnel::admission::{Event, Mode};
 
 use crate::action::Action;

@@ -1,8 +1,8 @@
 //! An environment that serves on gets back what holding took from it, and no more.
 
-use ebbtide_deployment::hold::{PROTECTED_TAG, SUSPENDED_TAG};
+use ebbtide_rules::hold::{PROTECTED_TAG, SUSPENDED_TAG};
 
-use ebbtide_deployment::terminate::{Licence, Observation, Order, decide};
+use ebbtide_rules::terminate::{Licence, Observation, Order, decide};
 
 use super::*;
 

@@ -7,10 +7,10 @@
 
 mod let_go;
 
-use ebbtide_cloud::fake::{Fake, Fault, environment, target};
-use ebbtide_deployment::hold::{SUSPENDED, ScalingGroup, ScalingMember};
-use ebbtide_deployment::observed::{ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG};
-use ebbtide_deployment::{ErrorName, Retiring};
+use ebbtide_aws::fake::{Fake, Fault, environment, target};
+use ebbtide_rules::hold::{SUSPENDED, ScalingGroup, ScalingMember};
+use ebbtide_rules::observed::{ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG};
+use ebbtide_rules::{ErrorName, Retiring};
 use ebbtide_runtime::Failure;
 use hold_blue::{Failed, Payload, handle};
 use jiff::Timestamp;

@@ -8,12 +8,12 @@
 mod preflight;
 mod requests;
 
-use ebbtide_cloud::fake::{Fake, Fault, arn, environment, forward, target};
-use ebbtide_deployment::ErrorName;
-use ebbtide_deployment::observed::InstanceState;
-use ebbtide_deployment::plan::{Epoch, Plan};
-use ebbtide_deployment::record::Record;
-use ebbtide_deployment::settings::Defaults;
+use ebbtide_aws::fake::{Fake, Fault, arn, environment, forward, target};
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::observed::InstanceState;
+use ebbtide_rules::plan::{Epoch, Plan};
+use ebbtide_rules::record::Record;
+use ebbtide_rules::settings::Defaults;
 use ebbtide_runtime::Failure;
 use plan_deployment::{Failed, Payload, Settings, handle};
 use serde_json::{Value, json};

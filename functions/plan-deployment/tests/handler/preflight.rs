@@ -1,6 +1,6 @@
 //! What AWS itself may do to sessions, as the preflight reads it from AWS.
 
-use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Members of an Auto Scaling group, which end through their group.
 
-use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 
 use super::*;
 

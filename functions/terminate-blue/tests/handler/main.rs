@@ -8,9 +8,9 @@
 mod auto_scaling;
 mod rolled_back;
 
-use ebbtide_cloud::fake::{Fake, Fault, environment, target};
-use ebbtide_deployment::ErrorName;
-use ebbtide_deployment::observed::{
+use ebbtide_aws::fake::{Fake, Fault, environment, target};
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG,
 };
 use ebbtide_runtime::Failure;

@@ -6,8 +6,8 @@ use crate::shipped;
 use crate::shipped::{CONFIRMED, SERVICE, TICK, environment};
 use crate::variants::Variant;
 use crate::world::{Listed, Stage, Turn, World};
-use ebbtide_deployment::weights::{Moments, Spans, Wanted, Weights};
-use ebbtide_deployment::{hold, observed, weights};
+use ebbtide_rules::weights::{Moments, Spans, Wanted, Weights};
+use ebbtide_rules::{hold, observed, weights};
 
 impl Calling<'_> {
     pub(super) fn hold(&self, world: &mut World, group: u8) -> Reply {

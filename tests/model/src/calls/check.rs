@@ -6,11 +6,9 @@ use crate::shipped;
 use crate::shipped::{CONFIRMED, environment, instance, moment};
 use crate::variants::Variant;
 use crate::world::{Call, Listed, Mark, World};
-use ebbtide_deployment::Retiring;
-use ebbtide_deployment::check::{Deadline, Question, Standing, conclude, standing, whom_to_seal};
-use ebbtide_deployment::report::{
-    Admission, Answer, NewerEpoch, Reading, SessionReport, UnknownReason,
-};
+use ebbtide_rules::Retiring;
+use ebbtide_rules::check::{Deadline, Question, Standing, conclude, standing, whom_to_seal};
+use ebbtide_rules::report::{Admission, Answer, NewerEpoch, Reading, SessionReport, UnknownReason};
 
 impl Calling<'_> {
     /// Reads every server, asks one after the other to seal, and concludes.
@@ -55,7 +53,7 @@ impl Calling<'_> {
     }
 
     fn readings(&self, world: &World, listed: Listed, may_seal: bool) -> Option<[Mark; 4]> {
-        let phase = ebbtide_deployment::wait::Phase::at(
+        let phase = ebbtide_rules::wait::Phase::at(
             moment(self.call.age),
             self.moments().settled_at,
             self.moments().baked_at,

@@ -6,8 +6,8 @@ use crate::shipped;
 use crate::shipped::{CONFIRMED, instance, moment};
 use crate::variants::Variant;
 use crate::world::{Listed, World};
-use ebbtide_deployment::report::{Answer, NewerEpoch, Reading, SessionReport, UnknownReason};
-use ebbtide_deployment::{drain, resume};
+use ebbtide_rules::report::{Answer, NewerEpoch, Reading, SessionReport, UnknownReason};
+use ebbtide_rules::{drain, resume};
 
 impl Calling<'_> {
     pub(super) fn test(&self, world: &mut World, servers: u8) -> Reply {

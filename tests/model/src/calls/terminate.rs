@@ -7,8 +7,8 @@ use crate::shipped;
 use crate::shipped::{environment, instance};
 use crate::variants::Variant;
 use crate::world::{Call, Task, Turn, World};
-use ebbtide_deployment::terminate;
-use ebbtide_deployment::terminate::Licence;
+use ebbtide_rules::terminate;
+use ebbtide_rules::terminate::Licence;
 
 impl Calling<'_> {
     pub(super) fn terminate(&self, world: &mut World) -> Reply {

@@ -8,8 +8,8 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, TargetGroupTuple,
 };
-use ebbtide_deployment::observed::{Forward, GroupWeight};
-use ebbtide_deployment::plan::{LoadBalancer, OtherForward};
+use ebbtide_rules::observed::{Forward, GroupWeight};
+use ebbtide_rules::plan::{LoadBalancer, OtherForward};
 
 use crate::CloudError;
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use ebbtide_deployment::Fence;
-use ebbtide_deployment::record::Record;
+use ebbtide_rules::Fence;
+use ebbtide_rules::record::Record;
 
 use crate::CloudError;
 

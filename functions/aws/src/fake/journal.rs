@@ -1,7 +1,7 @@
 //! What the fake was made to change, call by call, beside the record that the caller had read by then.
 
-use ebbtide_deployment::hold::ScalingGroup;
-use ebbtide_deployment::observed::{Instance, Target};
+use ebbtide_rules::hold::ScalingGroup;
+use ebbtide_rules::observed::{Instance, Target};
 
 use super::World;
 use super::dynamodb::Attribute;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::operation::get_item::{GetItemError, GetItemInput, GetItemOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use ebbtide_deployment::record::Record;
+use ebbtide_rules::record::Record;
 
 use super::World;
 use super::answer::{Acted, Answer, operation};

@@ -34,7 +34,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     TargetHealthStateEnum, TargetTypeEnum,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use ebbtide_deployment::observed::{InstanceState, Target};
+use ebbtide_rules::observed::{InstanceState, Target};
 
 use super::answer::{Acted, Answer, operation, page};
 use super::{LISTENER, LOAD_BALANCER, World, target};

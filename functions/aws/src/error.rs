@@ -4,8 +4,8 @@
 
 use aws_sdk_elasticloadbalancingv2::error::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use ebbtide_deployment::ErrorName;
-use ebbtide_deployment::record::Superseded;
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::record::Superseded;
 
 use crate::UnfitAction;
 

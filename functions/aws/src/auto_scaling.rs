@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::builders::DescribeAutoScalingGroupsFluentBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, Tag};
-use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 
 use crate::CloudError;
 

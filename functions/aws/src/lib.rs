@@ -1,6 +1,6 @@
 //! The AWS edge: listener, target groups, instances, Auto Scaling groups and the service's record.
 //!
-//! Turns AWS's answers into the types that the rules in `ebbtide-deployment` read, and their decisions into calls. It
+//! Turns AWS's answers into the types that the rules in `ebbtide-rules` read, and their decisions into calls. It
 //! decides nothing, names every failure, and reads every page. Called by the five functions that speak to AWS; those
 //! that speak to servers do not link it.
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{InstanceAttributeName, InstanceLifecycleType};
-use ebbtide_deployment::ErrorName;
+use ebbtide_rules::ErrorName;
 use futures_util::{StreamExt, stream};
 
 use super::{CHUNK, Instances, filter};

@@ -8,7 +8,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     Filter, InstanceStateName, LaunchTemplateSpecification, ResourceType, Tag, TagSpecification,
 };
-use ebbtide_deployment::observed::{Instance, InstanceState};
+use ebbtide_rules::observed::{Instance, InstanceState};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 

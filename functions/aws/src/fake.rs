@@ -19,12 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, TargetGroupTuple,
 };
-use ebbtide_deployment::hold::ScalingGroup;
-use ebbtide_deployment::observed::{
+use ebbtide_rules::hold::ScalingGroup;
+use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
 };
-use ebbtide_deployment::record::Record;
-use ebbtide_deployment::shape::Environment;
+use ebbtide_rules::record::Record;
+use ebbtide_rules::shape::Environment;
 use jiff::Timestamp;
 use journal::Journal;
 

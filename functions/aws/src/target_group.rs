@@ -7,8 +7,8 @@ use aws_sdk_elasticloadbalancingv2::types::{
     ProtocolEnum, TargetDescription, TargetGroupAttribute, TargetHealth, TargetHealthReasonEnum,
     TargetHealthStateEnum,
 };
-use ebbtide_deployment::observed::Target;
-use ebbtide_deployment::shape::Environment;
+use ebbtide_rules::observed::Target;
+use ebbtide_rules::shape::Environment;
 
 use crate::CloudError;
 

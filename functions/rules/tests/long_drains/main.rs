@@ -2,7 +2,7 @@
 //!
 //! Real are what is ordered, who is asked to seal, what is believed, how long is waited and when the deadline is;
 //! simulated are the servers, AWS's counting and its prices. `docs/long-drains.md` holds the table and says how it came
-//! about; this test fails when the two differ. `cargo test -p ebbtide-deployment --test long_drains -- --nocapture`
+//! about; this test fails when the two differ. `cargo test -p ebbtide-rules --test long_drains -- --nocapture`
 //! prints it.
 #![expect(
     clippy::unwrap_used,

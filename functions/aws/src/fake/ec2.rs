@@ -22,7 +22,7 @@ use aws_sdk_ec2::types::{
     LaunchTemplateVersion, MarketType, Reservation, ResponseLaunchTemplateData, Tag,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use ebbtide_deployment::observed::{Instance, InstanceState};
+use ebbtide_rules::observed::{Instance, InstanceState};
 
 use super::World;
 use super::answer::{Acted, Answer, operation, page};

@@ -1,11 +1,11 @@
 //! The passes, as the state machine makes them.
 
-use ebbtide_deployment::check::{
+use ebbtide_rules::check::{
     Check, CheckRefused, Deadline, Question, Standing, conclude, standing, whom_to_seal,
 };
-use ebbtide_deployment::drain::{self, Decision, Pace};
-use ebbtide_deployment::report::{Reading, SessionReport};
-use ebbtide_deployment::{Environment, Fence, Retiring, Server};
+use ebbtide_rules::drain::{self, Decision, Pace};
+use ebbtide_rules::report::{Reading, SessionReport};
+use ebbtide_rules::{Environment, Fence, Retiring, Server};
 use jiff::{SignedDuration, Timestamp};
 
 use super::HOUR;

@@ -1,7 +1,7 @@
 //! Blue's servers, simulated: sessions end by themselves or, when idle, by order; a server with none seals when asked.
 
-use ebbtide_deployment::drain::Order;
-use ebbtide_deployment::report::{Admission, Answer, Refusal, SessionReport};
+use ebbtide_rules::drain::Order;
+use ebbtide_rules::report::{Admission, Answer, Refusal, SessionReport};
 
 /// An instance that was terminated is gone after so many milliseconds.
 const SHUTTING_DOWN: i64 = 60_000;

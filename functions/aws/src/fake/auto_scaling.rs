@@ -33,7 +33,7 @@ use aws_sdk_autoscaling::types::{
     AutoScalingGroup, AutoScalingInstanceDetails, Filter, SuspendedProcess, Tag, TagDescription,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use ebbtide_deployment::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 
 use super::World;
 use super::answer::{Acted, Answer, operation};

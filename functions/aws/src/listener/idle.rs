@@ -1,6 +1,6 @@
 //! How long the load balancer keeps a connection on which nothing is said.
 
-use ebbtide_deployment::plan::{Idle, LoadBalancer};
+use ebbtide_rules::plan::{Idle, LoadBalancer};
 
 use super::Listener;
 use crate::CloudError;
