@@ -83,19 +83,42 @@ def evaluate(text, document, context=None, result=None):
     return engine.evaluate(None, frame)
 
 
-def rule_of(name, document):
-    """The rule of a Choice that holds; a condition must be a boolean, as Step Functions demands."""
+def next_of(name, document):
+    """Where a Choice goes; a condition must be a boolean, as Step Functions demands."""
     for choice in states()[name]["Choices"]:
         answer = evaluate(choice["Condition"], document)
         assert isinstance(answer, bool), (name, answer)
         if answer:
-            return choice
-    return {"Next": states()[name]["Default"]}
+            return choice["Next"]
+    return states()[name]["Default"]
 
 
-def next_of(name, document):
-    """Where a Choice goes."""
-    return rule_of(name, document)["Next"]
+def rust(file):
+    """A file of the rules, without its tests."""
+    return (ROOT / "functions/rules/src" / file).read_text().split("#[cfg(test)]")[0]
+
+
+def camel(pascal):
+    return pascal[0].lower() + pascal[1:]
+
+
+def words(file, enum):
+    """The words of a Rust enum as JSON spells them, each with the comment above it."""
+    body = re.search(rf"pub enum {enum} \{{\n(.*?)^\}}", rust(file), re.MULTILINE | re.DOTALL).group(1)
+    found = re.findall(r"((?:^    ///.*\n)+)^    ([A-Z]\w+)", body, re.MULTILINE)
+    assert found
+    return {camel(name): comment for comment, name in found}
+
+
+def said(enum, *files):
+    """The words of an enum that these files name."""
+    return {camel(name) for file in files for name in re.findall(rf"\b{enum}::([A-Z]\w+)", rust(file))}
+
+
+def fields(file, struct):
+    """The fields of a Rust struct as JSON spells them."""
+    body = re.search(rf"pub struct {struct} \{{\n(.*?)^\}}", rust(file), re.MULTILINE | re.DOTALL).group(1)
+    return {re.sub(r"_(\w)", lambda it: it.group(1).upper(), name) for name in re.findall(r"^    pub (\w+):", body, re.MULTILINE)}
 
 
 @cache

@@ -1,87 +1,111 @@
-"""Draws the state machine into docs/operating.md as a Mermaid flowchart: Tasks and ends, with what lies between folded into arrows.
+"""Draws the state machine into docs/operating.md as a Mermaid flowchart, with every state in it.
 
-Run by `make workflow`; test_drawing.py fails when the picture and the definition differ.
+A Choice stands in the box of the Task that it follows, its words at the arrows; a Wait stands at its arrow, dotted. Run by
+`make workflow`; test_drawing.py fails when the picture and the definition differ.
 """
 
-from definition import ROOT, machine, reachable, states, successors
+import re
+
+from definition import ROOT, machine, states, successors
 
 MANUAL = ROOT / "docs" / "operating.md"
 BEGIN, END = "<!-- drawn from statemachine.asl.json by `make workflow` -->", "<!-- end of the drawing -->"
-SHOWN = {"Task", "Succeed", "Fail"}
 
-# Where each part of the picture begins. The rest of a part is derived: a state belongs to the last of these that every
-# way to it passes through, and to no part when there is none.
+# Where a part of the picture begins, in the order in which they are drawn; a part ends where the next begins.
 PARTS = {
-    "PlanDeployment": "before the claim",
-    "DescribeOwner": "another execution owns the service",
-    "AttachGreen": "launch and test",
-    "RejectGreen": "green rejected",
-    "HoldBlue": "switch",
-    "SwitchTargetGroup": "switch",
-    "HoldBlueAgain": "the pass",
-    "RollBack": "the road back",
-    "ResumeBlue": "the road back",
-    "ContinueDrain": "another execution",
-    "AdoptDrain": "another execution",
-    "RecordOutcome": "the end",
+    "IsContinued": "begin",
+    "AttachGreen": "green",
+    "EndGreen": "green is unfit",
+    "HoldRetiring": "the pass",
+    "ResumeBlue": "back",
+    "ContinueDrain": "end",
 }
 
 
+def before(name):
+    return [other for other, state in states().items() if name in successors(state)]
+
+
+def host(name):
+    """The Task in whose box a Choice stands: the only state that it follows."""
+    preceding = before(name)
+    if states()[name]["Type"] == "Choice" and len(preceding) == 1 and states()[preceding[0]]["Type"] in ("Task", "Wait"):
+        return preceding[0]
+    return None
+
+
+def ways(name):
+    """(words, target) for every way on, in the definition's order; of a state with a Choice in its box, that Choice's."""
+    state = states()[name]
+    found = []
+    for choice in state.get("Choices", []):
+        word = re.search(r"'(\w+)'", choice["Condition"])
+        found.append((word.group(1) if word else "continued", choice["Next"]))
+    found += [(", ".join(error for error in catcher["ErrorEquals"]), catcher["Next"]) for catcher in state.get("Catch", [])]
+    found += [("else" if key == "Default" else "", state[key]) for key in ("Default", "Next") if key in state]
+    onward = []
+    for words, target in found:
+        if host(target) == name:
+            onward += ways(target)
+        else:
+            onward.append((words, target))
+    return onward
+
+
+def boxed(name):
+    """The Choices that stand in a state's box."""
+    return [after for after in successors(states()[name]) if host(after) == name]
+
+
+def is_drawn_as_arrow(name):
+    """A Wait between two boxes; one that only leads back would lie on the other arrows of its Task."""
+    state, around = states()[name], {host(other) or other for other in before(name)}
+    return state["Type"] == "Wait" and not boxed(name) and around != {state["Next"]}
+
+
+def node(name):
+    label = "<br>".join([name, *[f"<i>{after}?</i>" for after in boxed(name)]])
+    kind = states()[name]["Type"]
+    shape = {"Choice": '{{"%s"}}', "Succeed": '(["%s"]):::succeed', "Fail": '(["%s"]):::fail', "Wait": '[/"%s"/]'}.get(kind, '["%s"]')
+    return name + shape % label
+
+
 def arrows(name):
-    """(target, waits) for every shown state that can follow `name`, through Choices, Waits and Passes."""
-    found, waiting, met = [], [(target, False) for target in successors(states()[name])], set()
-    while waiting:
-        target, waits = waiting.pop(0)
-        following = states()[target]
-        waits = waits or following["Type"] == "Wait"
-        if (target, waits) in met:
-            continue
-        met.add((target, waits))
-        if following["Type"] not in SHOWN:
-            waiting += [(after, waits) for after in successors(following)]
-        elif target not in [already for already, _ in found]:
-            found.append((target, waits))
-    return found
-
-
-def part_of():
-    """State -> title of its part. What cannot be reached without a part's beginning lies behind it."""
-    start = machine()["StartAt"]
-    behind = {begin: set(states()) - reachable(start, without={begin}) for begin in PARTS}
-    parts = {}
-    for name in states():
-        begins = [begin for begin in PARTS if name in behind[begin]]
-        if begins:
-            parts[name] = PARTS[min(begins, key=lambda begin: len(behind[begin]))]
-    return parts
+    """Lines for every way on; words that lead the same way share an arrow."""
+    merged = {}
+    for words, target in ways(name):
+        if is_drawn_as_arrow(target):
+            words = target if words in ("", "else") else f"{words}: {target}"
+            merged.setdefault(("-.->", states()[target]["Next"]), []).append(words)
+        else:
+            merged.setdefault(("-->", target), []).append(words)
+    for (line, target), words in merged.items():
+        label = "<br>".join(word if "" not in words else f"or {word}" for word in words if word)
+        yield f"    {name} {line}{f'|{label}|' if label else ''} {target}"
 
 
 def chart():
-    lines, parts = ["```mermaid", "flowchart TD"], part_of()
-    shown = {name: state for name, state in states().items() if state["Type"] in SHOWN}
-
-    def node(name):
-        kind = shown[name]["Type"]
-        return f"{name}[{name}]" if kind == "Task" else f"{name}([{name}]):::{kind.lower()}"
-
-    for number, title in enumerate(dict.fromkeys(PARTS.values())):
-        lines.append(f'    subgraph part{number}["{title}"]')
-        lines += [f"        {node(name)}" for name in shown if parts.get(name) == title]
-        lines.append("    end")
-    lines += ["    start((start))"] + [f"    {node(name)}" for name in shown if name not in parts]
-    first = machine()["StartAt"]
-    lines += [f"    start --> {target}" for target in ([first] if first in shown else [target for target, _ in arrows(first)])]
-    for name, state in shown.items():
-        for target, waits in arrows(name) if state["Type"] == "Task" else []:
-            lines.append(f"    {name} {'-. wait .->' if waits else '-->'} {target}")
+    drawn = [name for name in states() if not host(name) and not is_drawn_as_arrow(name)]
+    lines = ["```mermaid", '%%{init: {"flowchart": {"nodeSpacing": 24, "rankSpacing": 28, "subGraphTitleMargin": {"top": 2, "bottom": 14}}}}%%', "flowchart TD", "    start((start)) --> " + machine()["StartAt"]]
+    begins, part = list(PARTS), None
+    for name in states():
+        if name in begins:
+            lines += ["    end"] if part else []
+            part = name
+            lines.append(f'    subgraph {name}Part["{PARTS[name]}"]')
+        if name in drawn:
+            lines.append(f"        {node(name)}")
+    lines.append("    end")
+    for name in drawn:
+        lines += arrows(name)
     lines += ["    classDef succeed fill:#d7f0dd,stroke:#2b7a3d,color:#123", "    classDef fail fill:#f8dcdc,stroke:#a33,color:#311", "```"]
     return "\n".join(lines)
 
 
 def drawn_into(manual):
     """The manual with the current picture between its markers."""
-    before, rest = manual.split(BEGIN)
-    return f"{before}{BEGIN}\n{chart()}\n{END}{rest.split(END)[1]}"
+    before_it, rest = manual.split(BEGIN)
+    return f"{before_it}{BEGIN}\n{chart()}\n{END}{rest.split(END)[1]}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import pytest
 from definition import ROOT, kebab, resources
 
 SESSION_SIDE = {"test-green", "drain-idle", "check-drained", "resume-blue"}
-WITHOUT_EC2 = SESSION_SIDE | {"switch-target-group"}
+WITHOUT_EC2 = SESSION_SIDE | {"switch-target-group", "keep-record"}
+ITS_OWN = {"aws-sdk-cloudwatch", "aws-sdk-sfn"}  # alarms and executions, which only the keeper of the record looks at
 
 
 def linked(package):
@@ -27,6 +28,9 @@ def test_only_who_calls_aws_links_it_and_only_who_calls_servers_links_their_clie
     else:
         assert "ebbtide-sessions" not in crates
     assert ("aws-sdk-ec2" in sdks) == (package not in WITHOUT_EC2)
+    assert bool(sdks & ITS_OWN) == (package == "keep-record")
+    if package == "keep-record":
+        assert not sdks & {"aws-sdk-autoscaling", "aws-sdk-ec2", "aws-sdk-elasticloadbalancingv2"}
 
 
 def test_the_rules_are_pure():

@@ -1,196 +1,151 @@
-"""The state machine by itself: its shape, its waits and retries, and the safety rules that its order carries."""
+"""The state machine by itself: its shape, what its Tasks are handed, what is retried, and what a pass costs."""
 
+import json
 import re
+from functools import cache
 
 import jsonata
 import pytest
-from definition import ROOT, expressions, functions_called, kebab, machine, next_of, reachable, resources, states, successors, tasks, template
+from definition import (
+    ROOT, evaluate, expressions, fields, functions_called, kebab, machine, next_of, reachable, resources, rust, states, successors, tasks, template,
+    words,
+)
 
+MOST_STATES, MOST_EVENTS = 50, 33
 FUNCTION_MARGIN_SECONDS = 15
-NEVER_RETRIED = {"States.ALL", "States.TaskFailed"}
+ASKED = {  # what every Task but PlanDeployment hands over
+    "execution": "{% $states.context.Execution.Id %}",
+    "state": "{% $states.context.State.Name %}",
+    "retries": "{% $states.context.State.RetryCount %}",
+    "redrives": "{% $exists($states.context.Execution.RedriveCount) ? $states.context.Execution.RedriveCount : 0 %}",
+    "document": "{% $states.input %}",
+}
+# Retried by a rule of their own, because the general one would give up too late, or too early.
+SPECIFIC = {
+    "TestBlue": ("NotFitYet", 3),  # a server may still boot; it is asked four times in all
+    "TestGreen": ("NotFitYet", 3),
+    "SwitchTargetGroup": ("GreenUnhealthy", 6),  # lasting ill health rolls back: half a minute is lasting
+}
+# What may pass with time, so the general rule retries it.
+RETRIED = {"Throttled", "CapacityUnavailable", "TooFewHealthy", "BlueNotOpen", "NotConfirmed", "AwsUnavailable"}
+CAUGHT = {
+    "ClaimService": {"PlanOutdated"}, "TestGreen": {"GreenUnfit", "NotFitYet"}, "SwitchTargetGroup": {"GreenUnhealthy"},
+    "DetachRetired": {"Superseded"},
+}
 
 
-def test_queries_in_jsonata_and_keeps_no_hidden_state():
-    assert machine()["QueryLanguage"] == "JSONata"
+def test_it_is_small_queries_in_jsonata_and_keeps_no_hidden_state():
+    assert machine()["QueryLanguage"] == "JSONata" and len(states()) <= MOST_STATES
     assert all("Assign" not in state for state in states().values())
     assert {state["Type"] for state in states().values()} <= {"Task", "Choice", "Wait", "Pass", "Succeed", "Fail"}
 
 
-def test_every_state_is_reachable_and_every_next_exists():
+def test_every_state_is_reachable_and_can_reach_an_end():
     assert reachable(machine()["StartAt"]) == set(states())
-
-
-def test_every_state_can_reach_an_end():
     ends = {name for name, state in states().items() if state["Type"] in ("Succeed", "Fail")}
     assert [name for name in states() if not reachable(name) & ends] == []
 
 
-def test_every_state_says_why_it_exists():
+def test_every_state_says_why_it_exists_and_every_fail_state_what_happened():
     assert [name for name, state in states().items() if len(state.get("Comment", "")) < 20] == []
+    assert [name for name, s in states().items() if s["Type"] == "Fail" and not (s.get("Error") and s.get("Cause"))] == []
 
 
-@pytest.mark.parametrize("kind, pattern", [("Choice", r"(Is|Was|Can)[A-Z]\w+"), ("Wait", r"Wait[A-Z]\w+"), ("Task", r"[A-Z]\w+"), ("Fail", r"[A-Z]\w+")])
+@pytest.mark.parametrize("kind, pattern", [("Choice", r"(Is|May|What|Where|How)[A-Z]\w+"), ("Wait", r"Wait[A-Z]\w+")])
 def test_names_read_as_what_they_are(kind, pattern):
     assert [name for name, state in states().items() if state["Type"] == kind and not re.fullmatch(pattern, name)] == []
 
 
-def test_every_task_times_out_after_its_function():
-    default = template()["Globals"]["Function"]["Timeout"]
-    functions = resources("AWS::Serverless::Function")
+def test_every_task_is_a_lambda_that_is_handed_the_same():
     for name, state in tasks().items():
-        assert isinstance(state["TimeoutSeconds"], int), name
-        called = functions_called().get(name)
-        if called:
-            assert state["TimeoutSeconds"] >= functions[called].get("Timeout", default) + FUNCTION_MARGIN_SECONDS, name
+        assert state["Resource"] == "arn:aws:states:::lambda:invoke", name
+        payload = state["Arguments"]["Payload"]
+        if name == "PlanDeployment":
+            assert set(payload) == {"input", "deployment", "execution", "settings"}
+        else:
+            assert payload == {"act": payload["act"], **ASKED}, name
+    assert set(ASKED) | {"act"} == fields("document.rs", "Invocation")
 
 
-def test_a_superseding_waits_out_the_longest_function():
-    default = template()["Globals"]["Function"]["Timeout"]
-    longest = max(f.get("Timeout", default) for f in resources("AWS::Serverless::Function").values())
-    for wait in ("WaitOutOwner", "WaitOutExecution"):
-        assert states()[wait]["Seconds"] >= longest
+def test_every_act_is_asked_of_the_function_that_does_it():
+    acts = words("document.rs", "Act")
+    asked = {(state["Arguments"]["Payload"]["act"], kebab(functions_called()[name].removesuffix("Function")))
+             for name, state in tasks().items() if name != "PlanDeployment"}
+    assert asked == {(act, re.search(r"/// ([a-z-]+)[:.]", comment).group(1)) for act, comment in acts.items()}
 
 
-def test_retries_name_their_errors_and_are_bounded():
+def keys_added(state):
+    """The keys that a Task and its catchers add to the document."""
+    outputs = [state["Output"]] + [catcher["Output"] for catcher in state.get("Catch", [])]
+    return {key for output in outputs for key in re.findall(r'"(\w+)":', output)}
+
+
+def test_what_travels_is_what_the_functions_know():
+    added = {key for state in tasks().values() for key in keys_added(state)}
+    assert added | {"continued"} == fields("document.rs", "Document")
     for name, state in tasks().items():
-        assert state["Retry"], name
-        for retrier in state["Retry"]:
-            assert not NEVER_RETRIED & set(retrier["ErrorEquals"]), name
-            assert 1 <= retrier["MaxAttempts"] <= 20, name
+        after = evaluate(state["Output"], {"requested": {}, "check": 1}, result={"Payload": 7})
+        assert 7 in after.values() and ("check" in after or name == "PlanDeployment"), name
 
 
-def test_every_function_is_retried_for_what_lambda_itself_may_do():
-    for name in functions_called():
-        names = {error for retrier in states()[name]["Retry"] for error in retrier["ErrorEquals"]}
-        assert {"Lambda.ServiceException", "Lambda.TooManyRequestsException", "Lambda.ResourceNotReadyException", "Sandbox.Timedout", "States.Timeout"} <= names, name
-
-
-def test_a_fail_state_names_error_and_cause():
-    assert [name for name, s in states().items() if s["Type"] == "Fail" and not (s.get("Error") and s.get("Cause"))] == []
-
-
-def test_a_conditional_write_expects_both_spellings_of_its_refusal():
+def test_a_failure_that_is_caught_leaves_its_words_or_the_document():
     for name, state in tasks().items():
-        if state["Resource"].endswith("updateItem"):
-            caught = {error for catcher in state["Catch"] for error in catcher["ErrorEquals"]}
-            assert caught == {"DynamoDb.ConditionalCheckFailedException", "DynamoDB.ConditionalCheckFailedException"}, name
-            assert state["Arguments"]["ConditionExpression"], name
+        assert {error for catcher in state.get("Catch", []) for error in catcher["ErrorEquals"]} == CAUGHT.get(name, set())
+    outputs = {name: catcher["Output"] for name, state in tasks().items() for catcher in state.get("Catch", [])}
+    assert outputs["ClaimService"] == states()["PlanAgain"]["Output"] == "{% $states.input.requested %}"
+    assert outputs["DetachRetired"] == "{% $states.input %}"
 
 
-def test_every_name_in_an_expression_of_dynamodb_is_aliased():
-    """Its reserved words are many and change; an alias is never one."""
+def test_every_error_of_the_functions_is_final_or_retried_in_one_way():
+    names = re.findall(r"^    (\w+),$", rust("error_name.rs").split("error_names! {")[1].split("\n}")[0], re.MULTILINE)
+    final, general = tasks()["PlanDeployment"]["Retry"]
+    ours = [name for name in final["ErrorEquals"] if "." not in name]
+    specific = {error for error, _ in SPECIFIC.values()}
+    assert sorted(names) == sorted([*ours, *specific, *RETRIED])
+    assert final["MaxAttempts"] == 0 and "States.QueryEvaluationError" in final["ErrorEquals"]
+    assert general["ErrorEquals"] == ["States.TaskFailed", "States.Timeout"] and general["JitterStrategy"] == "FULL"
+    assert 10 <= general["MaxAttempts"] <= 15 and general["MaxDelaySeconds"] == 60
     for name, state in tasks().items():
-        if state["Resource"].endswith("updateItem"):
-            arguments = state["Arguments"]
-            text = arguments["UpdateExpression"] + " " + arguments["ConditionExpression"]
-            words = set(re.findall(r"[#:]?\w+", text)) - {"SET", "REMOVE", "AND", "OR", "IN", "attribute_not_exists", "if_not_exists"}
-            assert {word for word in words if word[0] not in "#:"} == set(), name
-            assert {word for word in words if word[0] == "#"} == set(arguments["ExpressionAttributeNames"]), name
-            assert {word for word in words if word[0] == ":"} == set(arguments["ExpressionAttributeValues"]), name
+        assert state["Retry"][-2:] == [final, general], name
+        first = [(retrier["ErrorEquals"], retrier["MaxAttempts"]) for retrier in state["Retry"][:-2]]
+        assert first == ([([SPECIFIC[name][0]], SPECIFIC[name][1])] if name in SPECIFIC else []), name
 
 
-def test_every_function_but_the_plan_is_fenced():
-    for name, called in functions_called().items():
-        if called != "PlanDeploymentFunction":
-            assert set(states()[name]["Arguments"]["Payload"]["fence"]) == {"deployment", "epoch"}, name
+def test_a_task_outlives_its_function_and_an_owner_s_last_call_is_waited_out():
+    longest = template()["Globals"]["Function"]["Timeout"]
+    assert not any("Timeout" in function for function in resources("AWS::Serverless::Function").values())
+    assert all(state["TimeoutSeconds"] >= longest + FUNCTION_MARGIN_SECONDS for state in tasks().values())
+    late = int(re.search(r"LATE_SECONDS: i64 = (\d+);", rust("record.rs")).group(1))
+    assert late >= longest + FUNCTION_MARGIN_SECONDS
 
 
-BEFORE_THE_SWITCH = {"RejectGreen", "ClearGreen", "ClaimService", "SupersedeOwner", "AttachGreen", "LaunchGreen"}
-
-
-def test_nothing_leads_to_a_rejection_once_weight_may_have_moved():
-    assert not reachable("RecordSwitch") & BEFORE_THE_SWITCH
-    assert not reachable("AdoptDrain") & BEFORE_THE_SWITCH
-    assert not reachable("ResumeBlue") & BEFORE_THE_SWITCH
-
-
-def test_the_intent_to_switch_is_written_before_the_first_weight():
-    # A rollback before the first step goes through the same pass, where no step is left to be taken.
-    assert "SwitchTargetGroup" not in reachable("PlanDeployment", without={"RecordSwitch", "ListBlue"})
-
-
-@pytest.mark.parametrize("gate", ["TestBlue", "ClaimService", "TestGreen", "HoldBlue", "RecordSwitch", "SwitchTargetGroup", "CheckDrained", "RecordProgress", "IsPassDone"])
-def test_blue_is_never_terminated_without(gate):
-    without = {gate, "TakeOver", "RollBack", "ConfirmSwitch"} if gate in ("RecordSwitch", "SwitchTargetGroup") else {gate, "TakeOver"}
-    assert "TerminateBlue" not in reachable("PlanDeployment", without=without)
-
-
-def test_every_pass_lists_the_retiring_again_and_checks_before_it_terminates():
-    assert successors(states()["WaitBeforeNextPass"]) == ["HoldBlueAgain"]
-    assert "TerminateBlue" not in reachable("WaitBeforeNextPass", without={"CheckDrained"})
-
-
-def test_only_sealed_servers_are_terminated_once_weight_may_have_moved():
-    for name, called in functions_called().items():
-        if called == "TerminateBlueFunction":
-            payload = states()[name]["Arguments"]["Payload"]
-            assert payload["licence"] == ("sealed" if name == "TerminateBlue" else "neverServed")
-
-
-def test_blue_serves_again_three_transitions_after_the_decision():
-    assert states()["RollBack"]["Next"] == "ResumeBlue"
-    assert successors(states()["ResumeBlue"]) == ["SwitchBack"]
-    assert states()["SwitchBack"]["Arguments"]["Payload"]["weights"] == {"blue": 100, "green": 0}
-
-
-def test_only_a_rollback_may_give_blue_a_larger_share():
-    switches = {name: states()[name]["Arguments"]["Payload"] for name, called in functions_called().items() if called == "SwitchTargetGroupFunction"}
-    assert {name for name, payload in switches.items() if payload["back"]} == {"SwitchBack"}
-
-
-def test_blue_opens_and_the_epoch_rises_before_weight_goes_back():
-    assert "SwitchBack" not in reachable("PlanDeployment", without={"ResumeBlue"})
-    assert "ResumeBlue" not in reachable("PlanDeployment", without={"RollBack", "TakeOver"})
-
-
-def test_green_is_held_and_listed_before_it_is_drained():
-    assert successors(states()["SwitchBack"]) == ["HoldGreen"]
-    assert states()["HoldGreen"]["Arguments"]["Payload"]["environment"] == "{% $states.input.plan.green %}"
-
-
-def test_a_take_over_expects_the_stage_that_its_plan_saw():
-    condition = states()["TakeOver"]["Arguments"]["ConditionExpression"]
-    assert "#epoch = :epoch AND #execution = :theirs AND #stage = :seen" in condition
-
-
-def test_a_write_of_before_the_end_of_the_bake_that_comes_late_is_refused():
-    for name in ("RecordProgress", "RecordSwitch"):
-        assert "(attribute_not_exists(#bakedAt) OR #bakedAt = :bakedAt)" in states()[name]["Arguments"]["ConditionExpression"], name
-    assert "attribute_not_exists(#bakedAt)" in states()["AskToRollBack"]["Arguments"]["ConditionExpression"]
-    assert "if_not_exists(#bakedAt, :now)" in states()["EndBake"]["Arguments"]["UpdateExpression"]
-
-
-def test_only_its_own_former_execution_hands_a_drain_on():
-    assert "#execution IN (:former, :execution)" in states()["AdoptDrain"]["Arguments"]["ConditionExpression"]
-
-
-def test_a_take_over_waits_before_it_touches_anything():
-    assert set(successors(states()["TakeOver"])) == {"WaitOutExecution", "PlanAgain"}
-    assert set(successors(states()["SupersedeOwner"])) == {"WaitOutOwner", "PlanAgain"}
-
-
-def test_there_is_no_way_back_once_a_server_may_have_sealed():
-    """Whoever leads to RollBack does so only while the document does not say that the bake has ended."""
-    leads = {name for name, state in states().items() if "RollBack" in successors(state)}
-    assert leads == {"WasRollBackAsked", "SwitchTargetGroup", "IsReleaseGood", "ConfirmWeights", "IsPassDone", "IsRollBackInTime"}
-    baked = {"baked": {"at": "2020-01-01T00:00:00Z"}, "progress": {"rollBack": "an operator"}, "check": {"baking": False, "settled": True}, "switch": {}}
-    for name in ("WasRollBackAsked", "IsBaking", "IsPassDone"):
-        assert next_of(name, baked) in {"ConfirmSwitch", "IsSettled", "TerminateBlue"}, name
-    assert "RollBack" not in successors(states()["ConfirmSwitch"])
-
-
-def test_alarms_are_only_read_when_there_are_any():
-    readers = [name for name, state in tasks().items() if state["Resource"].endswith("describeAlarms")]
-    assert readers == ["ReadAlarms", "ReadAlarmsBeforeSwitch", "CheckAlarms"]
+def test_a_wait_is_as_long_as_the_last_answer_says():
+    answered = {"WaitForGreen": "green", "WaitForGreenToEnd": None}
     for name, state in states().items():
-        for choice in state.get("Choices", []):
-            if choice["Next"] in readers:
-                assert "$count($states.input.plan.policy.alarms) > 0" in choice["Condition"], name
-        assert not set(readers) & {state.get("Next"), state.get("Default")}, name
+        if state["Type"] == "Wait":
+            source = answered.get(name, "record")
+            assert state["Seconds"] == ("{% $states.input." + source + ".waitSeconds %}" if source else 10), name
 
 
-def test_every_end_that_frees_the_service_leaves_an_item_of_its_own():
-    assert "ReleaseService" not in reachable(machine()["StartAt"], without={"RecordOutcome"})
+EVENTS = {"Task": 5, "Choice": 2, "Wait": 2, "Pass": 2}  # entered, scheduled, started, succeeded, exited; entered, exited
+
+
+@cache
+def cost(name, doing, follows, back="HoldRetiring"):
+    """Events from a state to the next pass, for a record that says what is done and what follows."""
+    state = states()[name]
+    said = {"record": {"doing": {"is": doing}, "next": follows}, "terminate": {"verdict": "left"}}
+    after = next_of(name, said) if state["Type"] == "Choice" else state["Next"]
+    return EVENTS[state["Type"]] + (0 if after == back else cost(after, doing, follows))
+
+
+def test_a_pass_costs_few_events():
+    assert cost("HoldRetiring", "watching", "wait") <= MOST_EVENTS
+    assert cost("HoldRetiring", "draining", "terminate") <= MOST_EVENTS
+    # After a rollback, while a blue server is not open again, each pass asks it once more. An execution has room for it.
+    longest = cost("HoldRetiring", "opening", "terminate")
+    most = int(re.search(r'"PassesPerExecution"\),\s+takes: Takes::Number\(5, (\d+)\)', rust("knobs.rs")).group(1))
+    assert longest * most <= 24_000 - 4_000
 
 
 def test_every_lambda_is_called_and_has_one_name():
@@ -200,8 +155,12 @@ def test_every_lambda_is_called_and_has_one_name():
     assert packages == declared == called
 
 
-def test_every_expression_parses():
-    found = list(expressions(machine()))
-    assert len(found) > 50
-    for _, text in found:
+def test_every_expression_parses_and_is_short():
+    for _, text in expressions(machine()):
         jsonata.Jsonata.jsonata(text.strip())
+        assert len(text) <= 120, text
+    assert "\\\\" not in json.dumps(machine())
+
+
+def test_every_choice_or_task_leads_on():
+    assert all(successors(state) for state in states().values() if state["Type"] not in ("Succeed", "Fail"))

@@ -9,17 +9,24 @@ from definition import ROOT, functions_called, machine, resources, strings, temp
 
 DESCRIBE_ONLY = re.compile(r"(ec2|elasticloadbalancing|autoscaling|cloudwatch):Describe\w+")
 SESSION_SIDE = {"TestGreenFunction", "DrainIdleFunction", "CheckDrainedFunction", "ResumeBlueFunction"}
+# What Lambda needs of EC2 to put a function into a VPC, and nothing of it is for the functions themselves.
+INTO_VPC = {f"ec2:{action}" for action in (
+    "AssignPrivateIpAddresses", "CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "UnassignPrivateIpAddresses")}
 
 
 def statements():
-    """(role, statement) for every inline policy statement of the transformed template."""
+    """(role or policy, statement) for every statement of the transformed template."""
     for name, resource in transformed()["Resources"].items():
-        if resource["Type"] == "AWS::IAM::Role":
-            for policy in resource["Properties"].get("Policies", []):
-                for statement in policy["PolicyDocument"]["Statement"]:
-                    if "Fn::If" in statement:
-                        statement = statement["Fn::If"][1]
-                    yield name, statement
+        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+            documents = [resource["Properties"]["PolicyDocument"]]
+        elif resource["Type"] == "AWS::IAM::Role":
+            policies = resource["Properties"].get("Policies", [])
+            policies = policies["Fn::If"][1] if "Fn::If" in policies else policies
+            documents = [policy["PolicyDocument"] for policy in policies]
+        else:
+            continue
+        for statement in (statement for document in documents for statement in document["Statement"]):
+            yield name, statement["Fn::If"][1] if "Fn::If" in statement else statement
 
 
 def actions(statement):
@@ -49,34 +56,138 @@ def test_the_linter_would_notice_a_broken_state():
 def test_every_parameter_is_described_and_bounded():
     for name, parameter in template()["Parameters"].items():
         assert len(parameter.get("Description", "")) > 20, name
-        bounded = {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter)
-        assert bounded or parameter["Type"] == "CommaDelimitedList", name
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), name
         assert parameter["Type"] != "Number" or "AllowedValues" in parameter or {"MinValue", "MaxValue"} <= set(parameter), name
 
 
-def test_every_function_has_a_role_of_its_own():
-    roles = [json.dumps(properties["Role"]) for properties in resources("AWS::Serverless::Function").values()]
-    assert len(set(roles)) == len(roles) == len(set(functions_called().values()))
+def admitted(name, value):
+    """Whether CloudFormation takes a value: a list's items one by one."""
+    parameter = template()["Parameters"][name]
+    items = value.split(",") if parameter["Type"] == "CommaDelimitedList" else [value]
+    return all(re.fullmatch(parameter["AllowedPattern"], item) for item in items) and len(value) <= 4096
+
+
+def test_as_many_alarms_fit_as_the_template_says():
+    assert admitted("BakeAlarms", ",".join(f"{n:03d}{'x' * 36}" for n in range(100)))
+    assert not admitted("BakeAlarms", ",".join(f"{n:03d}{'x' * 38}" for n in range(100)))
+    assert admitted("BakeAlarms", ",".join("x" * 255 for _ in range(16)))
+
+
+def test_no_setting_can_break_out_of_the_definition():
+    """A substitution is text, so a quote or a backslash would end the string that it stands in, and a brace begin a query."""
+    handed = machine()["States"]["PlanDeployment"]["Arguments"]["Payload"]["settings"]
+    for name in handed:
+        parameter = template()["Parameters"][name]
+        if "AllowedPattern" in parameter:
+            for evil in ('"', "\\", "{% 1 %}"):
+                assert not any(admitted(name, around.replace("?", evil)) for around in ("?", "/?", "a?", "lt-?", "subnet-?")), (name, evil)
+
+
+def test_two_to_five_target_groups_are_taken():
+    arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/tunnel-{}/0123456789abcdef"
+    admits = [admitted("TargetGroupArns", ",".join(arn.format(n) for n in range(count))) for count in range(1, 7)]
+    assert admits == [False, True, True, True, True, False]
+
+
+# Parameters that a function's version need not follow: they change no function, or only with its code.
+FOLLOWED_OTHERWISE = {"InstanceRoleArn", "LogRetentionDays", "AlertTopicArn", "Architecture"}
+
+
+def followed(function):
+    """The parameters in a function's version: another value makes another version."""
+    return set(re.findall(r"\$\{(\w+)\}", function["VersionDescription"]["Fn::Sub"]))
+
+
+def test_every_parameter_reaches_the_next_execution_and_no_running_one():
+    """It travels from the definition, or the version of each function that has it from its own properties follows it."""
+    handed = {name for _, text in strings(machine()["States"]["PlanDeployment"]["Arguments"]["Payload"]["settings"]) for name in re.findall(r"\w+", text)}
+    functions = resources("AWS::Serverless::Function")
+    follows = {name for function in functions.values() for name in followed(function)}
+    assert handed | follows | FOLLOWED_OTHERWISE == set(template()["Parameters"]) and not handed & follows
+    shared = {"LogLevel"}
+    for name, function in functions.items():
+        own = {text for _, text in strings([function.get("VpcConfig"), function.get("Environment")]) if text in template()["Parameters"]}
+        wanted = own if name in SESSION_SIDE else {"ServiceName", "ListenerArn"}
+        assert followed(function) == wanted | shared, name
+
+
+def test_the_longest_description_of_a_version_is_one():
+    """Lambda takes 256 characters. A value that its pattern admits is no longer than these."""
+    longest = {
+        "SessionPort": "65535", "SessionPath": "/" + "x" * 29, "LogLevel": "debug", "ServiceName": "x" * 48,
+        "FunctionSubnetIds": ",".join(["subnet-0123456789abcdef0"] * 6), "FunctionSecurityGroupIds": ",".join(["sg-0123456789abcdef0"] * 3),
+        "ListenerArn": f"arn:aws-us-gov:elasticloadbalancing:ap-southeast-1:123456789012:listener-rule/app/{'x' * 32}/{'0' * 16}/{'0' * 16}/{'0' * 16}",
+    }
+    for name, value in longest.items():
+        if "AllowedPattern" in template()["Parameters"][name]:
+            assert admitted(name, value), name
+            assert not admitted(name, value + (",subnet-01234567" if "Subnet" in name else ",sg-01234567" if "Groups" in name or "Security" in name else "x" * 9)), name
+    for function in resources("AWS::Serverless::Function").values():
+        assert len(re.sub(r"\$\{(\w+)\}", lambda it: longest[it.group(1)], function["VersionDescription"]["Fn::Sub"])) <= 256
+
+
+def test_versions_are_published_named_and_kept():
+    created = transformed()["Resources"]
+    versions = {name: r for name, r in created.items() if r["Type"] == "AWS::Lambda::Version"}
+    functions = resources("AWS::Serverless::Function")
+    assert len(versions) == len(functions)
+    assert all(r["DeletionPolicy"] == r["UpdateReplacePolicy"] == "Retain" for r in versions.values())
+    named = created["Deployment"]["Properties"]["DefinitionSubstitutions"]
+    assert {named[f"{name}Arn"]["Ref"] for name in functions} == set(versions)
+    globals_ = template()["Globals"]["Function"]
+    assert globals_["AutoPublishAlias"] and globals_["AutoPublishAliasAllProperties"]
+
+
+def test_every_function_that_calls_aws_has_a_role_of_its_own_and_the_others_share_one():
+    roles = {name: json.dumps(properties["Role"]) for name, properties in resources("AWS::Serverless::Function").items()}
+    assert len({roles[name] for name in SESSION_SIDE}) == 1
+    assert len(set(roles.values())) == len(roles) - len(SESSION_SIDE) + 1
+    assert set(roles) == set(functions_called().values())
 
 
 def test_a_wildcard_resource_is_for_describe_calls_only():
     for role, statement in statements():
         if statement["Resource"] == "*":
-            assert [action for action in actions(statement) if not DESCRIBE_ONLY.fullmatch(action)] == [], role
+            allowed = INTO_VPC if role == "AskServersRole" else set()
+            assert [action for action in actions(statement) if not DESCRIBE_ONLY.fullmatch(action) and action not in allowed] == [], role
 
 
-def test_no_role_has_a_wildcard_action_or_an_unlisted_managed_policy():
+def test_no_role_has_a_wildcard_action_or_another_managed_policy():
     for role, statement in statements():
         assert [action for action in actions(statement) if "*" in action] == [], role
     for name, resource in transformed()["Resources"].items():
-        managed = [text for _, text in strings(resource["Properties"].get("ManagedPolicyArns", []))] if resource["Type"] == "AWS::IAM::Role" else []
-        assert all("AWSLambdaVPCAccessExecutionRole" in text or text in ("FunctionsInVpc", "AWS::NoValue") for text in managed), name
+        if resource["Type"] == "AWS::IAM::Role":
+            managed = resource["Properties"].get("ManagedPolicyArns", [])
+            assert managed == ([] if name == "DeploymentRole" else [{"Ref": "WriteLogs"}]), name
 
 
-@pytest.mark.parametrize("function", sorted(SESSION_SIDE))
-def test_who_counts_sessions_can_call_nothing_of_aws(function):
-    role = function.removesuffix("Function") + "Role"
-    assert {action.split(":")[0] for name, s in statements() if name == role for action in actions(s)} == {"logs"}
+def test_logs_go_to_the_stack_s_own_group_and_nowhere_else():
+    assert [(name, s["Resource"]) for name, s in statements() if any(action.startswith("logs:") for action in actions(s))] == [
+        ("WriteLogs", {"Fn::GetAtt": ["Logs", "Arn"]})]
+    assert template()["Globals"]["Function"]["LoggingConfig"] == {"LogGroup": {"Ref": "Logs"}}
+
+
+def test_who_counts_sessions_can_call_nothing_of_aws():
+    assert {action for name, s in statements() if name == "AskServersRole" for action in actions(s)} == INTO_VPC
+
+
+def test_the_state_machine_invokes_every_version_of_the_functions_and_does_nothing_else():
+    (statement,) = [s for name, s in statements() if name == "DeploymentRole"]
+    assert actions(statement) == ["lambda:InvokeFunction"]
+    invoked = {text["Fn::Sub"] for text in statement["Resource"]}
+    assert invoked == {f"${{{name}.Arn}}:*" for name in resources("AWS::Serverless::Function")}
+
+
+def test_the_record_s_keeper_is_bound_to_its_service_and_state_machine():
+    mine = {action: s for name, s in statements() if name == "KeepRecordRole" for action in actions(s)}
+    assert set(mine) == {"dynamodb:GetItem", "dynamodb:PutItem", "states:DescribeExecution", "states:StartExecution",
+                         "cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"}
+    assert mine["dynamodb:PutItem"]["Condition"]["ForAllValues:StringEquals"] == {"dynamodb:LeadingKeys": [{"Ref": "ServiceName"}]}
+    assert mine["dynamodb:PutItem"]["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}
+    # Named, not referred to: the state machine names this function, and a reference back would be a circle.
+    assert resources("AWS::Serverless::StateMachine")["Deployment"]["Name"] == {"Ref": "AWS::StackName"}
+    for action, kind in (("states:DescribeExecution", "execution:${AWS::StackName}:*"), ("states:StartExecution", "stateMachine:${AWS::StackName}")):
+        assert mine[action]["Resource"]["Fn::Sub"].endswith(f":states:${{AWS::Region}}:${{AWS::AccountId}}:{kind}"), action
 
 
 @pytest.mark.parametrize("action, allowed", [
@@ -86,9 +197,10 @@ def test_who_counts_sessions_can_call_nothing_of_aws(function):
     ("elasticloadbalancing:ModifyListener", {"SwitchTargetGroupRole"}),
     ("elasticloadbalancing:ModifyRule", {"SwitchTargetGroupRole"}),
     ("ec2:RunInstances", {"LaunchGreenRole"}),
-    ("dynamodb:UpdateItem", {"DeploymentRole"}),
-    ("states:StartExecution", {"DeploymentRole"}),
-    ("cloudwatch:DescribeAlarms", {"DeploymentRole"}),
+    ("dynamodb:PutItem", {"KeepRecordRole"}),
+    ("states:StartExecution", {"KeepRecordRole"}),
+    ("cloudwatch:DescribeAlarms", {"KeepRecordRole"}),
+    ("lambda:InvokeFunction", {"DeploymentRole"}),
 ])
 def test_who_may(action, allowed):
     assert {role for role, statement in statements() if action in actions(statement)} == allowed

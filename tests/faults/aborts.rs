@@ -43,8 +43,8 @@ async fn a_promotion(ledger: Ledger) {
         let outcome = gated.story.outcome(stage, End::Promoted).await;
         ledger.record(Fault::OperatorAborts, stage, outcome, told);
     }
-    let record = stand.scene.cloud.record().await.expect("a record");
-    assert_eq!(record["epoch"], "1", "one claim: {record:?}");
+    let record = stand.scene.record().await;
+    assert_eq!(record.epoch, 2, "one claim, and the detaching: {record:?}");
     stand.ends(&[&gated.story], ALL_THREE).await;
 }
 
@@ -65,30 +65,38 @@ async fn stopped(scene: &Scene, story: &mut Story, stage: Stage) -> String {
     story.execution().stop().await.expect("it is stopped");
     let standing = story.execution().ended(LIMIT).await.expect("it stops");
     assert_eq!(standing.status, ExecutionStatus::Aborted);
+    let holds = scene.front().await.as_deref() == Some(&name);
     let asks = scene.deploy(&json!({"dryRun": true})).await;
     let told = asks.ended(LIMIT).await.expect("it ends");
-    let owned = told.error.as_deref() == Some("DeploymentInProgress");
+    let refused = told.error.as_deref() == Some("DeploymentInProgress");
     let cause = told.cause.clone().unwrap_or_default();
     assert_eq!(
         (
-            owned && cause.contains(&name) && cause.contains("ABORTED"),
+            refused && cause.contains(&name) && cause.contains("ABORTED"),
             told.error.is_none()
         ),
-        (owns(stage), !owns(stage)),
+        (holds, !holds),
         "{}",
         told.describe(None)
     );
+    assert_eq!(holds, must_hold(stage).unwrap_or(holds), "{stage:?}");
     story.redriven(scene, stage).await;
-    match owns(stage) {
+    match holds {
         true => {
-            "stopped there; the next deployment was told that it owns the service and is ABORTED"
+            "stopped there; the next deployment was told that it holds the front and is ABORTED"
                 .to_owned()
         }
-        false => "stopped there; the service was free".to_owned(),
+        false => "stopped there; the front was free".to_owned(),
     }
 }
 
-/// Whether a deployment that waits at this stage's gate owns the service.
-fn owns(stage: Stage) -> bool {
-    !matches!(stage, Stage::Plan | Stage::Claim)
+/// Whether a deployment that waits at this stage's gate holds the front; where either may be, the record says.
+fn must_hold(stage: Stage) -> Option<bool> {
+    match stage {
+        Stage::Plan | Stage::Claim | Stage::Check | Stage::Terminate | Stage::Release => {
+            Some(false)
+        }
+        Stage::Drain => None,
+        _ => Some(true),
+    }
 }

@@ -24,8 +24,9 @@ enum Effect {
 }
 
 /// The stages that have functions, each with its function and with what that is for.
-const STRUCK: [(Stage, &str, Effect); 8] = [
+const STRUCK: [(Stage, &str, Effect); 10] = [
     (Stage::Plan, "plan-deployment", Effect::Aws("GetItem")),
+    (Stage::Claim, "keep-record", Effect::Aws("PutItem")),
     (Stage::Launch, "launch-green", Effect::Aws("RunInstances")),
     (Stage::Test, "test-green", Effect::Order(Calls::Resume)),
     (Stage::Hold, "hold-blue", Effect::Aws("CreateTags")),
@@ -40,6 +41,11 @@ const STRUCK: [(Stage, &str, Effect); 8] = [
         Stage::Terminate,
         "terminate-blue",
         Effect::Aws("TerminateInstances"),
+    ),
+    (
+        Stage::Release,
+        "keep-record",
+        Effect::Aws("TransactWriteItems"),
     ),
 ];
 
@@ -312,7 +318,7 @@ async fn failed_once(scene: &Scene, story: &Story, stage: Stage, times: usize) {
         .await;
 }
 
-/// SwitchBack dies twice, once before and once after it has moved the weights; HoldGreen is throttled.
+/// SwitchBack dies twice, once before and once after it has moved the weights; the holding of green is throttled.
 async fn a_rollback_is_struck(ledger: Ledger) {
     let stand = proxied().await;
     let (scene, aws) = (&stand.scene, aws(&stand.scene));
@@ -323,14 +329,14 @@ async fn a_rollback_is_struck(ledger: Ledger) {
     gated.open(scene, Stage::RollBack).await;
     let before = killed(scene, function, action).await;
     let weights = scene.cloud.weights().await.expect("weights");
-    assert_eq!(weights, (Some(0), Some(100)), "before the effect");
+    assert_eq!(weights, [Some(0), Some(100), None], "before the effect");
     let (holder, tags) = call_of(Stage::Hold);
     let throttled = aws.hits(tags);
     aws.on_by(holder, tags, AwsFault::Throttle, usize::MAX);
     let after = killed(scene, function, action).await;
     let weights = scene.cloud.weights().await.expect("weights");
-    assert_eq!(weights, (Some(100), Some(0)), "after the effect");
-    failed_once(scene, &gated.story, Stage::RollBack, 3).await;
+    assert_eq!(weights, [Some(100), Some(0), None], "after the effect");
+    failed_once(scene, &gated.story, Stage::Hold, 1).await;
     aws.clear();
     let throttled = aws.hits(tags) - throttled;
     gated.held(scene, Stage::Terminate).await;

@@ -54,20 +54,71 @@ impl Gated {
 
     /// When it waits at a gate that is not open yet: which stage is next. `None` once it has ended.
     ///
-    /// It is let through to count before it has settled, so that a drain always comes before the check that is held.
+    /// Every pass drains and counts. It is held before it drains once it has settled, and before it counts once its bake is
+    /// over: then there are orders to give, and seals to ask for.
     pub(crate) async fn next(&self, scene: &Scene) -> Option<Stage> {
-        let next = self
-            .waits_at(scene, |stage| !self.opened.contains(&stage))
-            .await;
-        let drains_first =
-            self.stages.contains(&Stage::Drain) && !self.opened.contains(&Stage::Drain);
-        if next != Some(Stage::Check) || !drains_first {
+        loop {
+            let next = self
+                .waits_at(scene, |stage| !self.opened.contains(&stage))
+                .await;
+            match next {
+                Some(Stage::Drain) => self.settles().await,
+                Some(Stage::Check) if !self.is_draining().await => {
+                    self.lets_through(scene, Stage::Check).await;
+                    continue;
+                }
+                _ => {}
+            }
             return next;
         }
-        put(scene, Stage::Check).await;
-        let drain = self.waits_at(scene, |stage| stage == Stage::Drain).await;
-        remove(scene, Stage::Check).await;
-        drain
+    }
+
+    /// The document with which it waits at its gate.
+    async fn document(&self) -> Value {
+        let entry = self.story.execution().last_entry().await;
+        let (_, input) = entry.expect("a history").expect("it has entered a state");
+        match input.get("held") {
+            Some(held) => held.clone(),
+            None => input,
+        }
+    }
+
+    /// When the load balancer has settled, by what the document says.
+    async fn settles(&self) {
+        let document = self.document().await;
+        let moments = [
+            &document["switch"]["settledAt"],
+            &document["record"]["doing"]["moments"]["settledAt"],
+        ];
+        let settled = moments.into_iter().rev().find_map(Value::as_str);
+        let settled = settled.and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        let left = settled.map(|at| jiff::Timestamp::now().duration_until(at));
+        if let Some(left) = left.and_then(|left| Duration::try_from(left).ok()) {
+            tokio::time::sleep(left).await;
+        }
+    }
+
+    /// Whether it empties an environment: its bake, or its rollback, is over.
+    async fn is_draining(&self) -> bool {
+        let document = self.document().await;
+        let doing = document["record"]["doing"]["is"].as_str();
+        doing.is_some_and(|doing| ["draining", "opening"].contains(&doing))
+    }
+
+    /// When it has gone past this gate, which is closed again behind it.
+    async fn lets_through(&self, scene: &Scene, stage: Stage) {
+        put(scene, stage).await;
+        until("the gate to be passed", LIMIT, || async {
+            let last = self.story.execution().last_state().await?;
+            let last = last.unwrap_or_default();
+            Ok(match task_behind(&last) {
+                Some(_) if is_of(stage, &last) => Seen::NotYet(last),
+                _ => Seen::Done(()),
+            })
+        })
+        .await
+        .expect("it is passed");
+        remove(scene, stage).await;
     }
 
     /// When it waits at the gate of one of these stages.

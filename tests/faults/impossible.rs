@@ -42,7 +42,7 @@ pub(crate) fn reason(cell: Cell) -> Option<&'static str> {
 fn calls_no_server(stage: Stage) -> Option<&'static str> {
     match stage {
         Stage::Claim | Stage::Release => {
-            Some("a conditional write of the record; no server is called")
+            Some("a conditional write of the record; its function calls no server")
         }
         Stage::Launch | Stage::Hold | Stage::Switch | Stage::Terminate => {
             Some("its functions call AWS only, and no server")
@@ -56,9 +56,6 @@ fn calls_no_aws(stage: Stage) -> Option<&'static str> {
         Stage::Test | Stage::Drain | Stage::Check => {
             Some("its functions call servers only, and no AWS")
         }
-        Stage::Claim | Stage::Release => Some(
-            "Step Functions writes the record itself; the emulator does so in its own process, where no call can be throttled or denied",
-        ),
         _ => None,
     }
 }

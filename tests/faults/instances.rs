@@ -3,6 +3,7 @@
 //! Many blue servers, of which a different one is struck at each gate: each cell is judged by what became of its own.
 
 use ebbtide_local_cloud::options::Options;
+use ebbtide_rules::record::Record;
 use serde_json::{Value, json};
 
 use crate::gates::Gated;
@@ -142,12 +143,11 @@ async fn lost_before_the_plan(ledger: Ledger, fault: Fault) {
     let (_, standing) = gated.story.ended().await;
     let cause = standing.cause.unwrap_or_default();
     assert!(cause.contains(&spare[0]), "{cause}");
-    let states = gated.story.execution().states().await.expect("a history");
-    let asked = states.iter().filter(|state| *state == "TestBlue").count();
+    let asked = gated.story.retries(Stage::Plan).await + 1;
     let evidence = format!("asked {asked} times, then refused by name");
     ledger.record(fault, Stage::Plan, outcome, evidence);
-    let record = stand.scene.cloud.record().await.expect("the record");
-    assert!(record.is_empty(), "{record:?}");
+    let record = stand.scene.record().await;
+    assert_eq!(record, Record::default());
     stand.ends(&[&gated.story], Floor(2)).await;
 }
 
@@ -236,9 +236,9 @@ async fn servers_hang(ledger: Ledger) {
         gated.open(&stand.scene, stage).await;
         if stage == Stage::Plan {
             // A plan asks four times; then it would refuse.
-            stand
-                .scene
-                .passes(gated.story.execution(), "TestBlue", 2)
+            gated
+                .story
+                .fails_in(&stand.scene, "TestBlue", "NotFitYet")
                 .await;
             stand
                 .scene

@@ -6,10 +6,10 @@ use crate::matrix::Fault;
 pub(crate) fn made(fault: Fault) -> &'static str {
     match fault {
         Fault::DiesBefore => {
-            "The call that the stage is for, of AWS or of a server, is kept back and the function's process killed. Claim and release are writes of Step Functions itself: their Task fails before the write is sent, and the record shows that it was not made."
+            "The call that the stage is for, of AWS or of a server, is kept back and the function's process killed."
         }
         Fault::ReplyLost => {
-            "That call is done, its answer kept back, and the function's process killed. Claim and release: their Task fails after the write, and the record shows that it was made."
+            "That call is done, its answer kept back, and the function's process killed."
         }
         Fault::Ghost => {
             "A call whose function was killed is let go after the end, after the rollback, or when another deployment owns the service; the writes of claim and release are made again by a deployment that has ended. The world is compared before and after."

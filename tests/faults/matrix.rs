@@ -10,7 +10,7 @@ use Stage as S;
 pub(crate) enum Stage {
     /// Input, roles, preflight, blue's servers asked.
     Plan,
-    /// The service's lock is taken.
+    /// The front is taken.
     Claim,
     /// Green is attached and started.
     Launch,
@@ -28,7 +28,7 @@ pub(crate) enum Stage {
     Terminate,
     /// Blue is opened again, weights move back, green is drained.
     RollBack,
-    /// The lock is given back.
+    /// The environment is let go, its group detached.
     Release,
 }
 
@@ -72,20 +72,13 @@ impl Stage {
             S::Claim => &["ClaimService"],
             S::Launch => &["LaunchGreen", "AttachGreen"],
             S::Test => &["TestGreen"],
-            S::Hold => &["HoldBlue"],
-            S::Switch => &["SwitchTargetGroup", "RecordSwitch", "ConfirmWeights"],
+            S::Hold => &["HoldRetiring"],
+            S::Switch => &["SwitchTargetGroup", "RecordSwitch"],
             S::Drain => &["DrainIdle"],
-            S::Check => &["CheckDrained", "RecordProgress", "EndBake"],
+            S::Check => &["CheckDrained", "DecidePass"],
             S::Terminate => &["TerminateBlue"],
-            S::RollBack => &[
-                "ResumeBlue",
-                "RollBack",
-                "SwitchBack",
-                "HoldGreen",
-                "LetBlueGo",
-                "ResumeBlueAgain",
-            ],
-            S::Release => &["ReleaseService", "RecordOutcome", "ReadRelease"],
+            S::RollBack => &["ResumeBlue", "SwitchBack", "LetBlueGo", "ResumeBlueAgain"],
+            S::Release => &["ReleaseService", "DetachRetired"],
         }
     }
 }

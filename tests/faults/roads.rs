@@ -31,9 +31,7 @@ pub(crate) async fn rolling_back(scene: &Scene, more: &[Stage], input: &Value) -
     input["bake"] = json!({"seconds": 600, "alarms": [ALARM]});
     let stages = [&[Stage::RollBack], more].concat();
     let gated = Gated::deploy(scene, &stages, &input).await;
-    scene
-        .passes(gated.story.execution(), "RecordProgress", 1)
-        .await;
+    scene.passes(gated.story.execution(), "DecidePass", 1).await;
     let fires = scene.cloud.set_alarm(ALARM, State::Alarm).await;
     fires.expect("it fires");
     gated.held(scene, Stage::RollBack).await;

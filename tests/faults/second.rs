@@ -2,22 +2,31 @@
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_tests::scene::hasty;
+use serde_json::json;
 
 use crate::gates::Gated;
 use crate::matrix::{Fault, Outcome, Stage};
-use crate::roads::{PROMOTION, rolling_back};
+use crate::roads::rolling_back;
 use crate::stand::{ALL_THREE, Stand};
-use crate::story::{End, Story};
+use crate::story::{End, LIMIT, Story};
 use crate::trial::{Ledger, Trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let refused = |stage| (Fault::SecondDeployment, stage, Outcome::Refused);
-    let owned: Vec<_> = PROMOTION[2..].iter().copied().map(refused).collect();
+    let owned: Vec<_> = HELD.iter().copied().map(refused).collect();
+    let free: Vec<_> = FREE
+        .map(|stage| (Fault::SecondDeployment, stage, Outcome::NoOp))
+        .to_vec();
     vec![
         Trial::new(
             "a second deployment starts at each stage of the one that owns the service",
             &owned,
             while_it_owns,
+        ),
+        Trial::new(
+            "a second deployment starts at each stage of a drain, and need not wait for it",
+            &free,
+            while_it_drains,
         ),
         Trial::new(
             "a second deployment claims the service while one is at its plan and one at its claim",
@@ -32,19 +41,59 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
+/// The stages at which a promotion holds the front; its bake is long enough to drain.
+const HELD: [Stage; 5] = [
+    Stage::Launch,
+    Stage::Test,
+    Stage::Hold,
+    Stage::Switch,
+    Stage::Drain,
+];
+
+/// The stages at which it has left the front.
+const FREE: [Stage; 3] = [Stage::Check, Stage::Terminate, Stage::Release];
+
 async fn while_it_owns(ledger: Ledger) {
     let mut stand = Stand::of_three().await;
-    let mut owner = Gated::deploy(&stand.scene, &PROMOTION[2..], &hasty()).await;
+    let mut input = hasty();
+    input["bake"] = json!({"seconds": 60});
+    let mut owner = Gated::deploy(&stand.scene, &HELD, &input).await;
     while let Some(stage) = owner.next(&stand.scene).await {
         let second = Story::of(stand.scene.deploy(&hasty()).await);
         told_of(&ledger, &second, &owner.story, stage).await;
+        owner.open(&stand.scene, stage).await;
+        if stage == Stage::Drain {
+            break;
+        }
+    }
+    let execution = owner.story.execution();
+    stand.scene.passes(execution, "TerminateBlue", 2).await;
+    stand.busy_leave();
+    stand.scene.promoted(owner.story.execution()).await;
+    stand.ends(&[&owner.story], ALL_THREE).await;
+}
+
+async fn while_it_drains(ledger: Ledger) {
+    let mut stand = Stand::of_three().await;
+    let mut first = Gated::deploy(&stand.scene, &FREE, &hasty()).await;
+    let mut told = Vec::new();
+    while let Some(stage) = first.next(&stand.scene).await {
+        let second = stand.scene.deploy(&json!({"dryRun": true})).await;
+        let standing = second.ended(LIMIT).await.expect("it ends");
+        assert_eq!(standing.error, None, "{}", standing.describe(None));
+        told.push(stage);
         if stage == Stage::Terminate {
             stand.busy_leave();
         }
-        owner.open(&stand.scene, stage).await;
+        first.open(&stand.scene, stage).await;
     }
-    stand.scene.promoted(owner.story.execution()).await;
-    stand.ends(&[&owner.story], ALL_THREE).await;
+    stand.scene.promoted(first.story.execution()).await;
+    for stage in told {
+        let outcome = first.story.outcome(stage, End::Promoted).await;
+        let evidence = "the front was free: its plan was made, with blue draining";
+        ledger.record(Fault::SecondDeployment, stage, outcome, evidence);
+    }
+    stand.ends(&[&first.story], ALL_THREE).await;
 }
 
 async fn before_it_owns(ledger: Ledger) {

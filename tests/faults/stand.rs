@@ -20,8 +20,6 @@ pub(crate) struct Stand {
     pub(crate) busy: Vec<Session>,
     users: Users,
     witness: Witness,
-    /// What another witness saw of the weights before this one.
-    weights_before: Vec<BTreeMap<String, u32>>,
 }
 
 /// What may have happened to the minimum because of the fault itself.
@@ -48,7 +46,6 @@ impl Stand {
             busy,
             users,
             witness,
-            weights_before: Vec::new(),
         }
     }
 
@@ -76,14 +73,6 @@ impl Stand {
         self.busy.clear();
     }
 
-    /// Groups with weight never had fewer healthy targets than `floor` until now; from now on it is another question.
-    pub(crate) async fn looks_anew(&mut self, floor: Floor) {
-        let before = std::mem::replace(&mut self.witness, self.scene.cloud.witness());
-        let seen = before.testimony().await.expect("a testimony");
-        held_by(&seen, floor);
-        self.weights_before.extend(seen.weights);
-    }
-
     /// The end. Then nobody busy was cut, no user was turned away by a server that drains, groups with weight never had
     /// fewer healthy targets than `floor`, and no instance was ended without its seal.
     pub(crate) async fn ends(self, stories: &[&Story], floor: Floor) {
@@ -99,8 +88,7 @@ impl Stand {
     ) -> Vec<String> {
         self.nobody_cut();
         let turned_away = self.users.turned_away().await;
-        let mut seen = self.witness.testimony().await.expect("a testimony");
-        seen.weights.extend(self.weights_before);
+        let seen = self.witness.testimony().await.expect("a testimony");
         held_by(&seen, floor);
         ended_by_seal_only(&self.scene, stories, &seen).await;
         self.scene.ends().await;
@@ -138,14 +126,13 @@ async fn ended_by_seal_only(scene: &Scene, stories: &[&Story], seen: &Testimony)
 
 /// Whether an environment's group ever had weight.
 fn served(scene: &Scene, seen: &Testimony, environment: Option<&str>) -> bool {
-    let world = scene.cloud.world();
-    let group = match environment {
-        Some("tunnel-a") => &world.a.arn,
-        Some("tunnel-b") => &world.b.arn,
+    let groups = scene.cloud.world().groups();
+    let mut groups = groups.into_iter();
+    let Some(group) = groups.find(|group| Some(group.name.as_str()) == environment) else {
         // Of an instance that is nobody's, nothing is known: it must have sealed.
-        _ => return true,
+        return true;
     };
-    let had = |weights: &BTreeMap<String, u32>| weights.get(group).is_some_and(|one| *one > 0);
+    let had = |weights: &BTreeMap<String, u32>| weights.get(&group.arn).is_some_and(|one| *one > 0);
     seen.weights.iter().any(had)
 }
 

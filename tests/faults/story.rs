@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::matrix::{Outcome, Stage};
 
 /// How long a deployment may take from one look to its end.
-pub(crate) const LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// How a deployment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,23 +51,6 @@ impl Story {
         Self {
             executions: vec![execution],
             acts: Vec::new(),
-            lost: Vec::new(),
-        }
-    }
-
-    /// Of a deployment whose executions, the first one first, each went on where the one before had stopped.
-    pub(crate) async fn of_redrives(executions: &[Execution]) -> Self {
-        let mut acts = Vec::new();
-        for stopped in &executions[..executions.len() - 1] {
-            let at = interrupted(stopped).await.expect("it was interrupted");
-            let stage = Stage::ALL
-                .into_iter()
-                .find(|stage| is_of(*stage, &at.state));
-            acts.extend(stage.map(|stage| (stage, Act::Redrove(at.state))));
-        }
-        Self {
-            executions: executions.to_vec(),
-            acts,
             lost: Vec::new(),
         }
     }
@@ -182,7 +165,11 @@ impl Story {
         }
         for execution in &self.executions {
             let history = execution.history().await.expect("a history");
-            if outputs(&history).any(|(state, output)| is_unheard(&state, &output, instance)) {
+            let unheard =
+                outputs(&history).any(|(state, output)| is_unheard(&state, &output, instance));
+            // A test that fails names a few of the servers that it asks again.
+            let tested = matches!(stage, Stage::Plan | Stage::Test) && retries(&history, stage) > 0;
+            if unheard || tested {
                 return Outcome::Retry;
             }
         }
@@ -198,6 +185,25 @@ impl Story {
             }
         }
         false
+    }
+
+    /// When a Task has failed with this error, once at least, and is tried again; returns the causes so far.
+    pub(crate) async fn fails_in(&self, scene: &Scene, task: &str, error: &str) -> Vec<String> {
+        let seen = async || {
+            let history = self.execution().history().await.expect("a history");
+            failures(&history, task, error)
+        };
+        scene
+            .then(&format!("{task} to fail with {error}"), || async {
+                let failures = seen().await.len();
+                Ok(if failures > 0 {
+                    Ok(())
+                } else {
+                    Err("it has not".to_owned())
+                })
+            })
+            .await;
+        seen().await
     }
 
     /// How often calls of a stage's Tasks were made again.
@@ -216,9 +222,16 @@ fn end(standing: &Standing) -> Option<End> {
         (ExecutionStatus::Succeeded, _) => Some(End::Promoted),
         (_, Some("RolledBack")) => Some(End::RolledBack),
         (_, Some("GreenRejected")) => Some(End::Rejected),
-        (_, Some("PreflightRefused" | "DeploymentInProgress" | "Superseded" | "InvalidInput")) => {
-            Some(End::Refused)
-        }
+        (
+            _,
+            Some(
+                "PreflightRefused"
+                | "DeploymentInProgress"
+                | "Superseded"
+                | "InvalidInput"
+                | "NotFitYet",
+            ),
+        ) => Some(End::Refused),
         _ => None,
     }
 }
@@ -248,6 +261,20 @@ fn retries(history: &[HistoryEvent], stage: Stage) -> usize {
     again
 }
 
+/// The causes with which a Task failed with this error.
+fn failures(history: &[HistoryEvent], task: &str, error: &str) -> Vec<String> {
+    let (mut inside, mut causes) = (false, Vec::new());
+    for event in history {
+        if let Some(entered) = event.state_entered_event_details() {
+            inside = entered.name() == task;
+        }
+        let failed = event.task_failed_event_details();
+        let failed = failed.filter(|failed| inside && failed.error() == Some(error));
+        causes.extend(failed.map(|failed| failed.cause().unwrap_or_default().to_owned()));
+    }
+    causes
+}
+
 /// Either integration tells each call by an event of its own.
 fn is_call(event: &HistoryEvent) -> bool {
     event.task_scheduled_event_details().is_some()
@@ -259,10 +286,6 @@ fn asks_again(history: &[HistoryEvent], stage: Stage) -> bool {
     outputs(history).any(|(state, output)| {
         is_of(stage, &state)
             && match state.as_str() {
-                "TestBlue" | "TestGreen" => !matches!(
-                    output["test"]["verdict"].as_str(),
-                    Some("accepted" | "rejected")
-                ),
                 "CheckDrained" => names_any(&output["check"]["unknown"]),
                 "DrainIdle" => names_any(&output["drain"]["unknown"]),
                 "ResumeBlue" => names_any(&output["resume"]["waiting"]),
@@ -274,7 +297,6 @@ fn asks_again(history: &[HistoryEvent], stage: Stage) -> bool {
 /// Whether a state left with the word that this instance did not answer.
 fn is_unheard(state: &str, output: &Value, instance: &str) -> bool {
     let list = match state {
-        "TestBlue" | "TestGreen" => &output["test"]["refusals"],
         "CheckDrained" => &output["check"]["unknown"],
         "DrainIdle" => &output["drain"]["unknown"],
         "ResumeBlue" | "ResumeBlueAgain" => &output["resume"]["unknown"],

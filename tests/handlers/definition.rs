@@ -15,6 +15,8 @@ use jsonata_core::parser::parse;
 use jsonata_core::value::JValue;
 use serde_json::{Map, Value};
 
+use crate::stack;
+
 /// The whole definition.
 fn machine() -> &'static Value {
     static MACHINE: OnceLock<Value> = OnceLock::new();
@@ -52,6 +54,8 @@ pub(crate) fn tasks_and_ends() -> impl Iterator<Item = &'static str> {
 pub(crate) struct Scope {
     pub(crate) states: Value,
     pub(crate) now: Timestamp,
+    /// How many passes an execution makes, as the stack says.
+    pub(crate) passes: u32,
 }
 
 impl Scope {
@@ -60,7 +64,7 @@ impl Scope {
         match template {
             Value::String(text) => match expression(text) {
                 Some(expression) => self.evaluate(expression),
-                None => Ok(template.clone()),
+                None => Ok(Value::String(self.substituted(text))),
             },
             Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
             Value::Object(fields) => {
@@ -80,6 +84,18 @@ impl Scope {
         match self.fill(condition)? {
             Value::Bool(holds) => Ok(holds),
             other => Err(format!("{condition} is {other} and no boolean")),
+        }
+    }
+
+    /// A text with what the stack puts into the definition; functions keep their names.
+    fn substituted(&self, text: &str) -> String {
+        let Some(name) = text.strip_prefix("${").and_then(|it| it.strip_suffix('}')) else {
+            return text.to_owned();
+        };
+        match name.strip_suffix("FunctionArn") {
+            Some(function) => function.to_owned(),
+            None if name == "PassesPerExecution" => self.passes.to_string(),
+            None => stack::substitution(name),
         }
     }
 

@@ -1,38 +1,52 @@
 //! The fair end of a case: nothing more goes wrong, everybody ends their sessions, and somebody goes on with the work.
 
+use std::collections::BTreeMap;
+
+use ebbtide_rules::observed::RETIRING_TAG;
+use ebbtide_rules::record::{Owner, Phase};
+use serde_json::json;
+
+use crate::aws;
 use crate::execution::{Execution, Status, arn};
 use crate::rules::{self, Broken, Rule, demand};
-use crate::run::{recover, restart, step, take_over};
+use crate::run::{step, take_over_of};
+use crate::strangers::{letter, recover, restart};
 use crate::world::World;
 
-/// More steps than any deployment needs then.
-const MOST_STEPS: usize = 700;
+/// More steps than all deployments of a case need then.
+const MOST_STEPS: usize = 2_500;
 /// How often an operator redrives an execution before trying something else.
 const MOST_REDRIVES: u32 = 4;
-/// How the record may say that the last deployment ended.
-const OUTCOMES: [&str; 3] = ["Promoted", "RolledBack", "GreenRejected"];
+/// How often an operator acts before giving up.
+const MOST_ACTS: u32 = 60;
 
-/// Goes on until the service is free and nothing runs.
+/// Goes on until nobody holds the front, nothing retires and nothing runs.
 pub(crate) async fn end(world: &mut World) -> Result<(), Broken> {
     world.tell("nothing more goes wrong");
-    world.alarm = false;
+    world.set_alarm(false);
     recover(world);
     restart(world, None);
     world.heal().await;
+    let mut acts = 0;
+    let mut turn = 0_u8;
     for _ in 0..MOST_STEPS {
         everybody_leaves(world);
-        if world.executions.iter().any(Execution::is_running) {
-            step(world, 0, None).await?;
-        } else if world.table.of_record("owner").is_some() {
-            operate(world).await;
-        } else {
+        let idle = idle(world);
+        if let Some(owner) = idle.first().filter(|_| acts < MOST_ACTS) {
+            acts += 1;
+            let owner = owner.clone();
+            operate(world, &owner).await;
+        } else if world.executions.iter().any(Execution::is_running) {
+            turn = turn.wrapping_add(1);
+            step(world, turn, None).await?;
+        } else if world.owners().is_empty() {
             return ended_well(world);
         }
         rules::standing(world)?;
     }
     Err(Broken {
         rule: Rule::EveryDeploymentEnds,
-        how: format!("owner {:?} does not end", world.table.of_record("owner")),
+        how: format!("these do not end: {:?}", world.record()),
     })
 }
 
@@ -45,74 +59,141 @@ fn everybody_leaves(world: &mut World) {
     }
 }
 
+/// The owners whose execution does not run, and whom no execution that runs is about to succeed.
+fn idle(world: &World) -> Vec<Owner> {
+    let runs = |owner: &Owner| {
+        let execution = &owner.execution;
+        let mut executions = world.executions.iter();
+        executions.any(|it| arn(&it.name) == *execution && it.is_running())
+    };
+    let takes_over = world
+        .executions
+        .iter()
+        .any(|it| it.is_running() && it.takes_over);
+    let owners = world.owners().into_iter();
+    owners.filter(|owner| !takes_over && !runs(owner)).collect()
+}
+
 /// What an operator does about an owner that does not run.
-async fn operate(world: &mut World) {
-    let owner = world.table.of_record("execution").map(str::to_owned);
+async fn operate(world: &mut World, owner: &Owner) {
     let found = world
         .executions
         .iter()
-        .position(|it| Some(arn(&it.name)) == owner);
+        .position(|it| arn(&it.name) == owner.execution);
     let Some(index) = found else {
-        return take_over(world, false);
+        // The next execution is on record, and was never started.
+        return take_over_of(world, &owner.deployment, false);
     };
     let execution = &world.executions[index];
     let (status, redrives) = (execution.status.clone(), execution.redrives);
-    match status {
-        Status::Failed(error) if redrives < MOST_REDRIVES => {
-            if error == "TooFewHealthy" || error == "BlueNotOpen" {
-                mend_blue(world).await;
-            }
+    let record = world.record();
+    let front = record.front_of(&owner.deployment);
+    let phase = front.map(|front| front.phase.clone());
+    match (status, phase) {
+        (Status::Failed(error), _) if redrives < MOST_REDRIVES => {
+            mend(world, owner, &error).await;
             world.executions[index].redrive();
-            world.tell("the operator redrives the owner");
+            world.tell(format!("the operator redrives {}", owner.deployment));
         }
-        _ if world.table.of_record("switched") == Some("no") => world.deploy(),
-        _ => {
-            let rolls_back = world.table.of_record("stage") == Some("rollingBack");
-            take_over(world, rolls_back || redrives >= MOST_REDRIVES);
+        (Status::Stopped, _) if redrives < MOST_REDRIVES => {
+            world.executions[index].redrive();
+            world.tell(format!("the operator redrives {}", owner.deployment));
+        }
+        (_, Some(Phase::Claimed | Phase::Superseding { .. })) => world.deploy(),
+        (_, phase) => {
+            let rolls_back = matches!(phase, Some(Phase::RollingBack { .. }));
+            let instead = phase == Some(Phase::Switched) && redrives >= MOST_REDRIVES;
+            take_over_of(world, &owner.deployment, rolls_back || instead);
         }
     }
 }
 
-async fn mend_blue(world: &mut World) {
-    let blue = world.table.of_record("blue").unwrap_or_default();
-    let name = if blue == ebbtide_aws::fake::arn("a") {
-        "a"
-    } else {
-        "b"
+/// What the cause of an error asks an operator to do.
+async fn mend(world: &mut World, owner: &Owner, error: &str) {
+    let record = world.record();
+    let Some(front) = record.front_of(&owner.deployment) else {
+        return;
     };
-    world.tell(format!("the operator adds a server to tunnel-{name}"));
-    world.add_server(name).await;
+    let blue = letter(&front.plan.blue.environment.target_group_arn);
+    match error {
+        "TooFewHealthy" | "BlueNotOpen" => {
+            world.tell(format!("the operator adds a server to tunnel-{blue}"));
+            world.add_server(blue).await;
+        }
+        // Somebody moved the weights: they are moved back.
+        "AwsRefused" | "NotConfirmed" => {
+            let weights: BTreeMap<String, u32> = [
+                (&front.plan.blue.environment, front.weights.blue),
+                (&front.plan.green.environment, front.weights.green),
+            ]
+            .into_iter()
+            .map(|(it, weight)| (it.target_group_arn.clone(), weight))
+            .collect();
+            aws::move_back(&world.fake, &weights);
+            world.tell(json!(weights).to_string());
+        }
+        _ => {}
+    }
 }
 
+/// One environment serves, nothing else is named, held or left.
 fn ended_well(world: &World) -> Result<(), Broken> {
-    let Some(outcome) = world.table.of_record("lastOutcome") else {
+    if world.record().epoch == 0 {
         // Nothing was ever claimed.
         return Ok(());
-    };
+    }
     let how = |what: String| move || what;
     let rule = Rule::EveryDeploymentEnds;
-    demand(
-        OUTCOMES.contains(&outcome),
-        rule,
-        how(format!("it ended as {outcome}")),
-    )?;
-    let weights = world.fake.world().weights();
-    let whole = weights == (100, 0) || weights == (0, 100);
-    demand(whole, rule, how(format!("the weights are {weights:?}")))?;
     let things = world.things();
-    for (number, (group, targets)) in things.targets.iter().enumerate() {
-        let serves = [weights.0, weights.1][number] > 0;
-        let open = targets
-            .iter()
-            .filter(|it| it.registered && it.healthy)
+    let groups = &things.weights;
+    let serving: Vec<&String> = groups
+        .iter()
+        .filter(|(_, weight)| **weight > 0)
+        .map(|(group, _)| group)
+        .collect();
+    let alone = serving.len() == 1 && groups.len() == 1;
+    demand(alone, rule, how(format!("the action is {groups:?}")))?;
+    for (group, targets) in &things.targets {
+        let registered = || targets.iter().filter(|it| it.registered);
+        let open = registered()
+            .filter(|it| it.healthy)
             .filter(|it| world.server(&it.instance).is_some_and(|it| it.is_open()))
             .count();
-        let left = targets.iter().filter(|it| it.registered).count();
-        if serves {
+        let left = registered().count();
+        if serving.contains(&group) {
             demand(open > 0, rule, how(format!("nobody serves in {group}")))?;
         } else {
             demand(left == 0, rule, how(format!("{left} are left in {group}")))?;
         }
+    }
+    nothing_left(world, serving.first().map_or("", |it| it.as_str()))
+}
+
+/// Every instance that lives serves, and none is held.
+fn nothing_left(world: &World, serving: &str) -> Result<(), Broken> {
+    let how = |what: String| move || what;
+    let rule = Rule::EveryDeploymentEnds;
+    let things = world.things();
+    let targets = things.targets.iter().filter(|(arn, _)| arn == serving);
+    let serves = |id: &str| {
+        targets
+            .clone()
+            .any(|(_, targets)| targets.iter().any(|it| it.registered && it.instance == id))
+    };
+    for instance in things.instances.iter().filter(|it| it.is_live()) {
+        let id = &instance.id;
+        demand(serves(id), rule, how(format!("nobody ends {id}")))?;
+        let held = instance.tag(RETIRING_TAG).is_some();
+        demand(
+            !held,
+            rule,
+            how(format!("{id} is still tagged as retiring")),
+        )?;
+    }
+    for group in &things.scaling {
+        let own = group.members.iter().any(|it| serves(&it.instance));
+        let held = group.members.iter().any(|it| it.protected) || !group.suspended.is_empty();
+        demand(!(own && held), rule, how(format!("{} is held", group.name)))?;
     }
     Ok(())
 }

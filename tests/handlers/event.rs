@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// A service before its first deployment.
+/// A service before its first event.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct Setup {
     /// How many servers blue has.
@@ -23,7 +23,11 @@ pub(crate) struct Setup {
     pub(crate) minimum_percent: u32,
     /// `drain.detached`.
     pub(crate) detached: bool,
-    /// How many steps the first deployment has made, all of them well.
+    /// How many passes an execution makes before another goes on.
+    pub(crate) passes: u32,
+    /// How many deployments were made before and still drain, each held by a busy session.
+    pub(crate) draining: u8,
+    /// How many steps the next deployment has made, all of them well.
     pub(crate) begun: u8,
 }
 
@@ -39,22 +43,27 @@ pub(crate) struct Case {
 pub(crate) enum Event {
     /// An execution makes so many steps, each well.
     Go { who: u8, steps: u8 },
+    /// An execution goes on until it is about to do what a state does; in kept sequences only, so that they survive states
+    /// that come between.
+    Until { who: u8, state: String },
     /// An execution makes a step, in which something goes wrong.
     Step { who: u8, mishap: Mishap },
-    /// A Lambda is called once more as it was before, so many calls ago; its answer goes nowhere.
-    Late { call: u8 },
+    /// A call whose outcome nobody knows arrives; it may have read the record when it was made.
+    Late { call: u8, has_read: bool },
     /// An operator redrives a failed execution.
     Redrive { who: u8 },
-    /// An operator stops an execution.
-    Stop { who: u8 },
+    /// An operator stops an execution, perhaps while its function is under way.
+    Stop { who: u8, under_way: bool },
     /// Another deployment is started.
     Deploy,
-    /// A take-over of the owner is started.
-    TakeOver { roll_back: bool },
-    /// The owner is asked to roll back.
-    AskToRollBack,
+    /// A take-over of one of those that the record names is started.
+    TakeOver { whom: u8, roll_back: bool },
+    /// One of those that the record names is asked to roll back.
+    AskToRollBack { whom: u8 },
     /// The alarm begins or ends.
     Alarm(bool),
+    /// The alarm begins and ends at once.
+    Flash,
     /// Time passes.
     Pass { seconds: u16 },
     /// A session comes by the listener's weights, or by those from before the last change while the balancer settles.
@@ -83,6 +92,10 @@ pub(crate) enum Event {
     EndInstance { at: u8 },
     /// The load balancer finds a server unhealthy, or healthy again.
     Ill { at: u8 },
+    /// The Auto Scaling group does what it may: it ends a member, or replaces one that is gone.
+    Scale { at: u8 },
+    /// Somebody moves the weight to a group that has served before, all of it or half.
+    Weigh { at: u8, whole: bool },
 }
 
 /// What goes wrong in a step.
@@ -90,7 +103,7 @@ pub(crate) enum Event {
 pub(crate) enum Mishap {
     /// The call acts, and its reply is lost.
     ReplyLost,
-    /// The call never arrives.
+    /// The call does not arrive in time; it may come late.
     NeverArrives,
     /// A call that the function makes of AWS fails, after so many that do not.
     Aws { after: u8, fault: AwsFault },
@@ -126,31 +139,37 @@ pub(crate) enum Trouble {
 
 fn setups() -> impl Strategy<Value = Setup> {
     let steps = prop_oneof![3 => Just(vec![100]), 1 => Just(vec![50, 100])];
-    let seldom = prop::bool::weighted(0.25);
-    (
-        1..=3_u8,
-        seldom,
+    let policy = (
         steps,
         prop_oneof![Just(0_u32), Just(20)],
         any::<bool>(),
         prop_oneof![Just(50_u32), Just(100)],
-        prop::bool::weighted(0.15),
+        prop::bool::weighted(0.2),
+        prop_oneof![1 => Just(5_u32), 2 => Just(60)],
+    );
+    (
+        1..=3_u8,
+        prop::bool::weighted(0.25),
+        policy,
+        prop_oneof![3 => Just(0_u8), 2 => Just(1), 1 => Just(2)],
         prop_oneof![2 => Just(0_u8), 3 => 0..100_u8],
     )
-        .prop_map(
-            |(blue, scaling, steps, bake_seconds, alarms, minimum_percent, detached, begun)| {
-                Setup {
-                    blue,
-                    scaling,
-                    steps,
-                    bake_seconds,
-                    alarms,
-                    minimum_percent,
-                    detached,
-                    begun,
-                }
-            },
-        )
+        .prop_map(|(blue, scaling, policy, draining, begun)| {
+            let (steps, bake_seconds, alarms, minimum_percent, detached, passes) = policy;
+            Setup {
+                // There are as many addresses as three deployments of three servers need.
+                blue: blue.min(3 - draining.min(1)),
+                scaling,
+                steps,
+                bake_seconds,
+                alarms,
+                minimum_percent,
+                detached,
+                passes,
+                draining,
+                begun,
+            }
+        })
 }
 
 fn mishaps() -> impl Strategy<Value = Mishap> {
@@ -180,22 +199,25 @@ fn troubles() -> impl Strategy<Value = Trouble> {
 }
 
 fn at() -> impl Strategy<Value = u8> {
-    0..6_u8
+    0..9_u8
 }
 
 fn events() -> impl Strategy<Value = Event> {
+    let who = || 0..4_u8;
     let workflow = prop_oneof![
-        16 => (0..3_u8, 1..=12_u8).prop_map(|(who, steps)| Event::Go { who, steps }),
-        5 => (0..3_u8, mishaps()).prop_map(|(who, mishap)| Event::Step { who, mishap }),
-        4 => any::<u8>().prop_map(|call| Event::Late { call }),
-        2 => (0..3_u8).prop_map(|who| Event::Redrive { who }),
+        16 => (who(), 1..=12_u8).prop_map(|(who, steps)| Event::Go { who, steps }),
+        5 => (who(), mishaps()).prop_map(|(who, mishap)| Event::Step { who, mishap }),
+        4 => any::<(u8, bool)>().prop_map(|(call, has_read)| Event::Late { call, has_read }),
+        2 => who().prop_map(|who| Event::Redrive { who }),
     ];
     let people = prop_oneof![
-        2 => (0..3_u8).prop_map(|who| Event::Stop { who }),
-        2 => Just(Event::Deploy),
-        3 => any::<bool>().prop_map(|roll_back| Event::TakeOver { roll_back }),
-        1 => Just(Event::AskToRollBack),
+        2 => (who(), any::<bool>()).prop_map(|(who, under_way)| Event::Stop { who, under_way }),
+        4 => Just(Event::Deploy),
+        3 => (who(), any::<bool>()).prop_map(|(whom, roll_back)| Event::TakeOver { whom, roll_back }),
+        1 => who().prop_map(|whom| Event::AskToRollBack { whom }),
         2 => any::<bool>().prop_map(Event::Alarm),
+        1 => Just(Event::Flash),
+        1 => (at(), any::<bool>()).prop_map(|(at, whole)| Event::Weigh { at, whole }),
     ];
     let sessions = prop_oneof![
         5 => (at(), any::<bool>(), any::<bool>())
@@ -217,8 +239,9 @@ fn events() -> impl Strategy<Value = Event> {
         3 => at().prop_map(|at| Event::Restart { at }),
         1 => at().prop_map(|at| Event::EndInstance { at }),
         2 => at().prop_map(|at| Event::Ill { at }),
+        2 => at().prop_map(|at| Event::Scale { at }),
     ];
-    prop_oneof![27 => workflow, 3 => people, 14 => sessions, 6 => servers]
+    prop_oneof![27 => workflow, 4 => people, 14 => sessions, 6 => servers]
 }
 
 /// A case of at most so many events.

@@ -22,7 +22,7 @@ use crate::event::Trouble;
 use crate::server::{Call, Server};
 
 /// More instances than any case launches.
-const ADDRESSES: u32 = 40;
+const ADDRESSES: u32 = 64;
 
 /// All servers by their addresses, with the time that they have.
 #[derive(Debug, Default)]

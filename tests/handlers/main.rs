@@ -10,6 +10,8 @@
     reason = "a test says what it expected by failing"
 )]
 
+mod aws;
+mod call;
 mod definition;
 mod ending;
 mod event;
@@ -21,5 +23,6 @@ mod rules;
 mod run;
 mod sequences;
 mod server;
-mod table;
+mod stack;
+mod strangers;
 mod world;

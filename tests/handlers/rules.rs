@@ -3,19 +3,26 @@
 //! Judges only what a handler did, at the moment that it did it: what users, crashes and strangers do in between is not
 //! its doing.
 
+mod action;
+mod answered;
+mod ended;
+mod orders;
+mod written;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ebbtide_aws::fake::{Noted, Things, arn};
-use ebbtide_rules::observed::{
-    DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, Target,
-};
+use ebbtide_aws::fake::{Noted, Things};
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::document::Act;
+use ebbtide_rules::record::{Record, Work};
 use serde_json::Value;
 use tunnel::admission::Mode;
 
-use crate::definition;
+use crate::aws;
+use crate::call::Call;
 use crate::server::Server;
-use crate::world::{Call, World};
+use crate::world::World;
 
 /// A rule that was broken, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,25 +36,34 @@ pub(crate) struct Broken {
 pub(crate) enum Rule {
     /// No handler ends or deregisters an instance that holds a session or a request.
     NothingCut,
-    /// An instance is ended only after its seal for this deployment, or when it never had weight (rules 1 and 2).
+    /// An instance is ended only after its seal for this deployment was acknowledged in this pass, or when it never had
+    /// weight (rules 1 and 2).
     EndedSealed,
     /// None is ended in a group with weight, or without this deployment's tag (rule 6).
     EndedRetiring,
     /// A sealed server holds nothing, restarts included (rule 4).
     SealedHoldsNothing,
-    /// AWS is changed only under the owner and the epoch that the record had when the handler read it (rule 8).
+    /// A server is asked to seal, and idle sessions to move, only where new sessions do not go (rule 9).
+    SealedAfterTheBake,
+    /// AWS is changed only by whom the record that was read last admits (rule 8).
     OneOwner,
     /// Weight is given only to a group with the minimum of healthy servers, and to blue only by rolling back (rule 5).
     WeightIsCarried,
+    /// The action names the front's pair and what retires, at weight 0, and nothing else (rule 16).
+    ActionIsTheFronts,
+    /// The record: one front, one owner of each environment, an epoch that grows, outcomes that stay.
+    RecordIsSound,
+    /// An alarm that fires, or fired since the last look, rolls back.
+    AlarmsRollBack,
     /// What is not known is told as unknown, and an answer claims no more than is so (rule 2).
     AnswersAreTrue,
-    /// A handler called once more in the same world changes nothing (rule 7).
+    /// A handler called once more in the same world changes nothing, and the record's answer is the same (rule 7).
     RepeatChangesNothing,
     /// Green is launched once (rule 7).
     LaunchedOnce,
-    /// A handler fails with a name that its Task in the definition knows, and never panics.
+    /// A handler fails with a name from the list, and never panics.
     ErrorsAreNamed,
-    /// The definition's expressions have values.
+    /// The definition's expressions have values, and nothing is asked where it cannot be answered.
     DefinitionFits,
     /// When nothing more goes wrong, every deployment ends (rule 10).
     EveryDeploymentEnds,
@@ -79,304 +95,118 @@ impl Ledger {
     /// Notes who serves now.
     pub(crate) fn look(&mut self, things: &Things) {
         for (group, targets) in &things.targets {
-            if weight(things, group) > 0 {
+            if aws::weight(things, group) > 0 {
                 let registered = targets.iter().filter(|target| target.registered);
                 self.served
                     .extend(registered.map(|target| target.instance.clone()));
             }
         }
     }
-}
 
-impl Ledger {
     /// Whether an instance was ever registered in a group with weight.
     pub(crate) fn has_served(&self, instance: &str) -> bool {
         self.served.contains(instance)
     }
 }
 
-fn weight(things: &Things, group: &str) -> i32 {
-    match group {
-        group if group == arn("a") => things.weights.0,
-        group if group == arn("b") => things.weights.1,
-        other => panic!("a third group {other}"),
+/// What stood before a call.
+pub(crate) struct Stood {
+    pub(crate) record: Record,
+    pub(crate) outcomes: aws::Outcomes,
+    pub(crate) servers: Vec<Server>,
+}
+
+impl Stood {
+    pub(crate) fn now(world: &World) -> Self {
+        Self {
+            record: world.record(),
+            outcomes: aws::outcomes(&world.fake),
+            servers: world.servers(),
+        }
     }
 }
 
 /// What a call changed.
-pub(crate) fn changes(world: &World, call: &Call, noted: &[Noted]) -> Result<(), Broken> {
+pub(crate) fn changes(
+    world: &World,
+    call: &Call,
+    noted: &[Noted],
+    stood: &Stood,
+) -> Result<(), Broken> {
     for noted in noted {
         one_owner(call, noted)?;
-        for instance in ended(noted) {
-            ending(world, call, noted, instance)?;
-        }
-        for (group, target) in deregistered(noted) {
-            let server = world.server(&target.instance);
-            demand(
-                !server.is_some_and(|it| it.holds()),
-                Rule::NothingCut,
-                || format!("{} deregistered {} of {group}", call.state, target.instance),
-            )?;
-            licence(world, call, &target.instance)?;
-        }
-        weights(world, call, noted)?;
+        ended::judge(world, call, noted)?;
+        action::judge(world, call, noted)?;
         launched_once(call, &noted.after)?;
     }
-    Ok(())
+    orders::judge(world, call, stood)?;
+    written::judge(world, call, stood)
 }
 
+/// The record that was read last admits the work; so does the one that is, unless the call was held up in between.
 fn one_owner(call: &Call, noted: &Noted) -> Result<(), Broken> {
-    let fence = &call.payload["fence"];
-    let own = (
-        fence["deployment"].as_str().map(str::to_owned),
-        fence["epoch"].as_u64().unwrap_or_default(),
-    );
-    let is_own = own.0.is_some() && noted.read.as_ref() == Some(&own);
-    demand(is_own, Rule::OneOwner, || {
-        format!(
-            "{} of {own:?} made {} having read {:?}",
-            call.state, noted.operation, noted.read
-        )
-    })
-}
-
-/// The instances whose end a call ordered, in EC2 or by their Auto Scaling group.
-fn ended(noted: &Noted) -> Vec<&Instance> {
-    let left = |id: &str| {
-        let members = |things: &Things| {
-            let mut all = things
-                .scaling
-                .iter()
-                .flat_map(|group| group.members.clone());
-            all.any(|member| member.instance == id && !member.is_terminating())
-        };
-        members(&noted.before) && !members(&noted.after)
+    let refused = |why: String| Broken {
+        rule: Rule::OneOwner,
+        how: format!("{} made {}: {why}", call.state, noted.operation),
     };
-    let ended = |before: &&Instance| {
-        let mut after = noted.after.instances.iter();
-        let lives = after.any(|after| after.id == before.id && after.is_live());
-        before.is_live() && (!lives || left(&before.id))
+    let Some(read) = aws::read(noted) else {
+        return Err(refused("it had not read the record".to_owned()));
     };
-    noted.before.instances.iter().filter(ended).collect()
-}
-
-fn ending(world: &World, call: &Call, noted: &Noted, instance: &Instance) -> Result<(), Broken> {
-    let id = &instance.id;
-    let server = world.server(id);
-    demand(
-        !server.is_some_and(|it| it.holds()),
-        Rule::NothingCut,
-        || format!("{} ended {id}, which holds something", call.state),
-    )?;
-    licence(world, call, id)?;
-    let deployment = deployment(call);
-    let tagged = [RETIRING_TAG, DEPLOYMENT_TAG]
-        .iter()
-        .any(|key| instance.tag(key) == Some(deployment));
-    demand(tagged, Rule::EndedRetiring, || {
-        format!(
-            "{} ended {id}, whose tags are {:?}",
-            call.state, instance.tags
-        )
-    })?;
-    let weighted = noted.before.targets.iter().find(|(group, targets)| {
-        let has = |target: &Target| target.registered && target.instance == *id;
-        weight(&noted.before, group) > 0 && targets.iter().any(has)
-    });
-    demand(weighted.is_none(), Rule::EndedRetiring, || {
-        format!("{} ended {id} in a group with weight", call.state)
-    })
-}
-
-/// The deployment whose instances a call is about.
-fn deployment(call: &Call) -> &str {
-    let of = call.payload["of"].as_str();
-    of.or(call.payload["fence"]["deployment"].as_str())
-        .unwrap_or_default()
-}
-
-fn licence(world: &World, call: &Call, id: &str) -> Result<(), Broken> {
-    let server = world.server(id);
-    let sealed = server.is_some_and(|it| it.disk.sealed_for.as_deref() == Some(deployment(call)));
-    let allowed = sealed || !world.ledger.has_served(id);
-    demand(allowed, Rule::EndedSealed, || {
-        format!(
-            "{} ended {id}, which has served and has not sealed",
-            call.state
-        )
-    })
-}
-
-fn deregistered(noted: &Noted) -> Vec<(&String, &Target)> {
-    let mut gone = Vec::new();
-    for ((group, before), (_, after)) in noted.before.targets.iter().zip(&noted.after.targets) {
-        let stays = |target: &Target| {
-            after
-                .iter()
-                .any(|it| it.instance == target.instance && it.registered)
-        };
-        let left = before.iter().filter(|it| it.registered && !stays(it));
-        gone.extend(left.map(|target| (group, target)));
-    }
-    gone
-}
-
-fn weights(world: &World, call: &Call, noted: &Noted) -> Result<(), Broken> {
-    if noted.before.weights == noted.after.weights {
-        return Ok(());
-    }
-    let how = |what: &str| {
-        let (before, after) = (noted.before.weights, noted.after.weights);
-        format!(
-            "{} moved weights from {before:?} to {after:?}: {what}",
-            call.state
-        )
+    let (Some(invocation), Some(fence)) = (&call.invocation, call.fence()) else {
+        return Err(refused("nobody acts".to_owned()));
     };
-    demand(
-        call.function == "SwitchTargetGroup",
-        Rule::WeightIsCarried,
-        || how("not its task"),
-    )?;
-    let minimum = call.payload["minimumHealthy"].as_u64().unwrap_or_default();
-    let blue = call.payload["blue"]["targetGroupArn"]
-        .as_str()
-        .unwrap_or_default();
-    for (group, targets) in &noted.after.targets {
-        if weight(&noted.after, group) <= weight(&noted.before, group) {
-            continue;
-        }
-        let healthy = targets.iter().filter(|it| it.registered && it.healthy);
-        let carries = |target: &&Target| {
-            // Whether green takes sessions was tested before; blue must have been opened again.
-            let server = world.server(&target.instance);
-            group != blue || server.is_some_and(|it| it.is_open())
-        };
-        let count = healthy.filter(carries).count();
-        demand(count as u64 >= minimum, Rule::WeightIsCarried, || {
-            how(&format!(
-                "{group} has {count} servers for a minimum of {minimum}"
-            ))
-        })?;
-        let by_rollback = group != blue || call.payload["back"] == true;
-        demand(by_rollback, Rule::WeightIsCarried, || {
-            how("blue gains without a rollback")
-        })?;
-    }
-    Ok(())
+    let document = &invocation.document;
+    let incomplete = |error: ebbtide_rules::document::Incomplete| refused(error.to_string());
+    let work = match invocation.act {
+        Act::Attach | Act::Launch => Work::Green,
+        Act::Weigh => Work::Weights,
+        Act::WeighBack => Work::WeightsBack,
+        Act::Detach => Work::Detach,
+        Act::EndUnserved => Work::EndUnserved(document.unserved().map_err(incomplete)?.1),
+        Act::Hold => Work::Hold(document.to_hold().map_err(incomplete)?),
+        Act::LetGo => Work::LetGo(document.to_let_go().map_err(incomplete)?),
+        Act::EndSealed => Work::EndSealed(document.to_hold().map_err(incomplete)?),
+        other => return Err(refused(format!("{other:?} changes nothing of AWS"))),
+    };
+    let admitted = read.admits(&fence, work);
+    admitted.map_err(|superseded| refused(superseded.to_string()))
 }
 
 fn launched_once(call: &Call, after: &Things) -> Result<(), Broken> {
-    let Some(count) = call.payload["green"]["count"].as_u64() else {
+    let recorded = call.invocation.as_ref().map(|it| it.document.recorded());
+    let (Some(Ok(recorded)), Some(Act::Launch), Some(fence)) = (recorded, call.act(), call.fence())
+    else {
         return Ok(());
     };
-    let own = after
-        .instances
-        .iter()
-        .filter(|it| it.is_live() && it.tag(DEPLOYMENT_TAG) == Some(deployment(call)));
-    let launched = own.count();
-    demand(launched as u64 <= count, Rule::LaunchedOnce, || {
+    let own = after.instances.iter().filter(|it| {
+        let tag = it.tag(ebbtide_rules::observed::DEPLOYMENT_TAG);
+        it.is_live() && tag == Some(fence.deployment.as_str())
+    });
+    let (launched, count) = (own.count(), recorded.green.count as usize);
+    demand(launched <= count, Rule::LaunchedOnce, || {
         format!("{} made {launched} instances of {count}", call.state)
     })
 }
 
 /// What a call answered.
-pub(crate) fn answer(world: &World, call: &Call, answer: &Value) -> Result<(), Broken> {
-    let listed = |servers: &Value| -> Vec<Server> {
-        let ids = servers.as_array().into_iter().flatten();
-        let ids = ids.filter_map(|server| server["instance"].as_str());
-        ids.filter_map(|id| world.server(id)).collect()
-    };
-    let truly = |holds: bool, how: &str| {
-        demand(holds, Rule::AnswersAreTrue, || {
-            format!("{}: {how}: {answer}", call.state)
-        })
-    };
-    let epoch = call.payload["fence"]["epoch"].as_u64().unwrap_or_default();
-    match call.function.as_str() {
-        "CheckDrained" => {
-            let unknown = listed(&answer["unknown"]);
-            for server in listed(&call.payload["retiring"]["servers"]) {
-                let told = unknown.iter().any(|it| it.instance == server.instance);
-                truly(
-                    told || !server.is_unreadable(),
-                    "an unread server is not told",
-                )?;
-            }
-            for id in answer["sealed"].as_array().into_iter().flatten() {
-                let server = world.server(id.as_str().unwrap_or_default());
-                let sealed = server.is_some_and(|it| {
-                    it.disk.sealed_for.as_deref() == Some(deployment(call)) && !it.holds()
-                });
-                truly(sealed, "sealed is not sealed")?;
-            }
-        }
-        "TestGreen" if answer["verdict"] == "accepted" && call.state == "TestGreen" => {
-            for server in listed(&call.payload["servers"]) {
-                let fit = server.is_open() && server.disk.epoch == epoch;
-                truly(fit && !server.is_unreadable(), "accepted is not open")?;
-            }
-        }
-        "ResumeBlue" => {
-            let servers = listed(&call.payload["servers"]);
-            let open = servers
-                .iter()
-                .filter(|it| it.is_open() && it.disk.epoch >= epoch);
-            let told = answer["open"].as_u64().unwrap_or(u64::MAX);
-            truly(told <= open.count() as u64, "more open than are")?;
-        }
-        "TerminateBlue" if answer["empty"] == true => {
-            let things = world.things();
-            let name = &call.payload["environment"]["name"];
-            let own = |it: &&Instance| {
-                let tagged = [RETIRING_TAG, DEPLOYMENT_TAG]
-                    .iter()
-                    .any(|key| it.tag(key) == Some(deployment(call)));
-                tagged && it.tag(ENVIRONMENT_TAG) == name.as_str()
-            };
-            let mut own = things.instances.iter().filter(own);
-            let gone = own.all(|it| it.state == InstanceState::Terminated);
-            truly(gone, "empty is not empty")?;
-        }
-        "SwitchTargetGroup" => {
-            let (a, b) = world.fake.world().weights();
-            let blue_is_a = call.payload["blue"]["targetGroupArn"] == arn("a").as_str();
-            let (blue, green) = if blue_is_a { (a, b) } else { (b, a) };
-            let told = &answer["weights"];
-            truly(
-                told["blue"] == blue && told["green"] == green,
-                "weights are others",
-            )?;
-        }
-        _ => {}
-    }
-    Ok(())
+pub(crate) fn answer(
+    world: &World,
+    call: &Call,
+    answer: &Value,
+    stood: &Stood,
+) -> Result<(), Broken> {
+    answered::judge(world, call, answer, stood)
 }
 
-/// Errors that fail an execution in its Task, for an operator to mend and redrive, wherever they come from.
-const OF_OPERATORS: [&str; 3] = ["AccessDenied", "AwsRefused", "Superseded"];
-
-/// How a call failed.
+/// How a call failed. Only plan-deployment reads what people write.
 pub(crate) fn error(call: &Call, error: &str, cause: &str) -> Result<(), Broken> {
-    let state = definition::state(&call.state);
-    let rules = ["Retry", "Catch"]
-        .into_iter()
-        .filter_map(|field| state[field].as_array());
-    let mut names = rules
-        .flatten()
-        .filter_map(|rule| rule["ErrorEquals"].as_array())
-        .flatten();
-    let own = match call.function.as_str() {
-        "PlanDeployment" => &["PreflightRefused"][..],
-        "CheckDrained" => &["DrainDeadlineExceeded"][..],
-        _ => &[][..],
-    };
-    let known =
-        names.any(|name| name == error) || OF_OPERATORS.contains(&error) || own.contains(&error);
-    demand(known, Rule::ErrorsAreNamed, || {
-        format!(
-            "{} failed with {error}, which its Task does not know: {cause}",
-            call.state
-        )
+    let listed = ErrorName::ALL.iter().any(|name| name.as_str() == error);
+    demand(listed, Rule::ErrorsAreNamed, || {
+        format!("{} failed with {error}: {cause}", call.state)
+    })?;
+    let misplaced = error == "InvalidInput" && call.function != "PlanDeployment";
+    demand(!misplaced, Rule::DefinitionFits, || {
+        format!("{} is asked what it cannot answer: {cause}", call.state)
     })
 }
 

@@ -2,22 +2,33 @@
 
 use ebbtide_aws::fake::Fault;
 use serde_json::{Value, json};
-use tunnel::admission::Mode;
 
+use crate::aws;
+use crate::call::Call;
 use crate::event::{AwsFault, Case, Event, Mishap};
-use crate::execution::{Execution, Next, Status, arn};
+use crate::execution::{Execution, Failure, Next, Status, TIMED_OUT};
 use crate::functions::Ended;
 use crate::rules::{self, Broken, Rule, demand};
-use crate::world::{Call, World};
+use crate::strangers;
+use crate::world::World;
 
 /// One call in so many is made once more at once, to see that nothing changes.
 const REPEATED: usize = 3;
+/// Steps within which a deployment drains when all goes well.
+const STEPS_TO_DRAIN: usize = 120;
+/// Steps within which a kept sequence comes to the state that it names.
+const MOST_STEPS_TO_A_STATE: usize = 200;
+/// At most so many executions are started by people.
+const MOST_STARTED: usize = 9;
 
 /// Lets a case happen to a fresh world.
 pub(crate) async fn run(world: &mut World, case: &Case) -> Result<(), Broken> {
+    for _ in 0..case.setup.draining {
+        begin_to_drain(world).await?;
+    }
     world.deploy();
     for _ in 0..case.setup.begun {
-        step(world, 0, None).await?;
+        step_last(world).await?;
     }
     for event in &case.events {
         world.tell(format!("{event:?}"));
@@ -27,6 +38,37 @@ pub(crate) async fn run(world: &mut World, case: &Case) -> Result<(), Broken> {
     Ok(())
 }
 
+/// A deployment is made, and a busy session holds what it drains.
+async fn begin_to_drain(world: &mut World) -> Result<(), Broken> {
+    world.arrive(0, true, false);
+    world.deploy();
+    for _ in 0..STEPS_TO_DRAIN {
+        if world.record().front.is_none() && world.record().epoch > 0 && is_last_drained(world) {
+            return Ok(());
+        }
+        step_last(world).await?;
+    }
+    Ok(())
+}
+
+/// Whether the deployment that was started last has left the front.
+fn is_last_drained(world: &World) -> bool {
+    let last = world.last_started();
+    world.record().entry_of(&last).is_some()
+}
+
+/// The execution that was started last makes a step.
+async fn step_last(world: &mut World) -> Result<(), Broken> {
+    let running = (0..world.executions.len()).rev();
+    let last = running
+        .into_iter()
+        .find(|index| world.executions[*index].is_running());
+    match last {
+        Some(index) => step_of(world, index, None).await,
+        None => Ok(()),
+    }
+}
+
 async fn happen(world: &mut World, event: &Event) -> Result<(), Broken> {
     match event {
         Event::Go { who, steps } => {
@@ -34,15 +76,9 @@ async fn happen(world: &mut World, event: &Event) -> Result<(), Broken> {
                 step(world, *who, None).await?;
             }
         }
+        Event::Until { who, state } => until(world, *who, state).await?,
         Event::Step { who, mishap } => step(world, *who, Some(*mishap)).await?,
-        Event::Late { call } => {
-            let count = world.calls.len();
-            if count > 0 {
-                let late = world.calls[count - 1 - usize::from(*call) % count].clone();
-                world.tell(format!("late: {}", late.state));
-                let _ = call_function(world, &late).await?;
-            }
-        }
+        Event::Late { call, has_read } => late(world, *call, *has_read).await?,
         Event::Redrive { who } => {
             let redriven = nth(world, *who, |it| {
                 matches!(it.status, Status::Failed(_) | Status::Stopped)
@@ -51,123 +87,114 @@ async fn happen(world: &mut World, event: &Event) -> Result<(), Broken> {
                 world.executions[index].redrive();
             }
         }
-        Event::Stop { who } => {
-            if let Some(index) = nth(world, *who, Execution::is_running) {
-                world.executions[index].status = Status::Stopped;
-            }
-        }
+        Event::Stop { who, under_way } => stop(world, *who, *under_way)?,
         Event::Deploy => start(world, World::deploy),
-        Event::TakeOver { roll_back } => start(world, |world| take_over(world, *roll_back)),
-        Event::AskToRollBack => start(world, |world| {
-            if let Some(owner) = world.table.of_record("owner").map(str::to_owned) {
-                world.execute(json!({ "rollBack": owner }));
+        Event::TakeOver { whom, roll_back } => {
+            start(world, |world| take_over(world, *whom, *roll_back));
+        }
+        Event::AskToRollBack { whom } => start(world, |world| {
+            if let Some(deployment) = named(world, *whom) {
+                world.execute(json!({ "rollBack": deployment }));
             }
         }),
-        Event::Alarm(fires) => world.alarm = *fires,
+        Event::Alarm(fires) => world.set_alarm(*fires),
+        Event::Flash => {
+            let fires = world.alarm;
+            world.set_alarm(!fires);
+            world.set_alarm(fires);
+        }
         Event::Pass { seconds } => world.pass(i64::from(*seconds)).await,
         Event::Arrive { at, busy, stale } => world.arrive(*at, *busy, *stale),
-        other => to_server(world, other).await,
+        other => strangers::act(world, other).await,
     }
     Ok(())
 }
 
-async fn to_server(world: &mut World, event: &Event) {
-    match *event {
-        // Neither users nor other servers know one that never had weight.
-        Event::Come { at } if serves(world, at) => {
-            world.with_server(at, |server| server.coming = 1);
-        }
-        Event::Turn { at } => world.with_server(at, |server| server.turn()),
-        Event::Leave { at } => world.with_server(at, |server| server.leave()),
-        Event::Carry { at } if serves(world, at) => world.with_server(at, |server| server.carry()),
-        Event::Trouble {
-            at,
-            trouble,
-            orders_only,
-        } => world.with_server(at, |server| server.trouble = Some((trouble, orders_only))),
-        Event::Recover => recover(world),
-        Event::Crash { at } => {
-            world.with_server(at, |server| server.crash());
-            world.follow().await;
-        }
-        Event::Restart { at } => {
-            restart(world, Some(at));
-            world.follow().await;
-        }
-        Event::Ill { at } => world.fall_ill(at).await,
-        Event::EndInstance { at } => {
-            let mut of = None;
-            world.with_server(at, |server| of = Some(server.instance.clone()));
-            if let Some(id) = of.filter(|id| !is_last_of_its_group(world, id)) {
-                world.end_instance(&id).await;
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Whether nobody would serve in its group without it: then it is not ended for fun. One that drains or has sealed may be.
-fn is_last_of_its_group(world: &World, id: &str) -> bool {
-    let takes = world
-        .server(id)
-        .is_some_and(|server| server.admission.mode == Mode::Open);
-    let things = world.things();
-    let mut groups = things.targets.iter().map(|(_, targets)| targets);
-    let group = groups.find(|targets| targets.iter().any(|it| it.instance == id));
-    let others = group.is_some_and(|targets| {
-        targets
-            .iter()
-            .filter(|it| it.registered && it.instance != id)
-            .any(|it| world.server(&it.instance).is_some_and(|it| it.is_open()))
-    });
-    takes && !others
-}
-
-fn serves(world: &mut World, at: u8) -> bool {
-    let mut instance = None;
-    world.with_server(at, |server| instance = Some(server.instance.clone()));
-    instance.is_some_and(|id| world.ledger.has_served(&id))
-}
-
-/// Every server answers well.
-pub(crate) fn recover(world: &mut World) {
-    for server in world.fleet.servers().by_ip.values_mut() {
-        server.trouble = None;
-    }
-}
-
-/// Starts one process anew, or all that are dead; those of instances that are gone stay dead.
-pub(crate) fn restart(world: &mut World, at: Option<u8>) {
-    let things = world.things();
-    let lives = |id: &str| {
-        things
-            .instances
-            .iter()
-            .any(|it| it.id == id && it.is_live())
+/// An execution goes on until it is in a state, or has ended.
+async fn until(world: &mut World, who: u8, state: &str) -> Result<(), Broken> {
+    let Some(index) = nth(world, who, Execution::is_running) else {
+        return Ok(());
     };
-    let mut servers = world.fleet.servers();
-    let count = servers.by_ip.len().max(1);
-    for (number, server) in servers.by_ip.values_mut().enumerate() {
-        let asked = at.map_or(!server.up, |at| usize::from(at) % count == number);
-        if asked && lives(&server.instance) {
-            server.restart();
+    for _ in 0..MOST_STEPS_TO_A_STATE {
+        let execution = &world.executions[index];
+        if !execution.is_running() || execution.is_at(state, world.now) {
+            return Ok(());
         }
+        step_of(world, index, None).await?;
     }
+    Ok(())
+}
+
+/// A call of unknown outcome arrives. If it had read the record before it was held up, it goes by what it read; what
+/// writes the record has read nothing then, because a write on a former revision is lost.
+async fn late(world: &mut World, call: u8, has_read: bool) -> Result<(), Broken> {
+    if world.ghosts.is_empty() {
+        return Ok(());
+    }
+    let ghost = world.ghosts.remove(usize::from(call) % world.ghosts.len());
+    let has_read = has_read && ghost.call.function != "KeepRecord";
+    world.tell(format!(
+        "late: {}{}",
+        ghost.call.state,
+        if has_read {
+            ", by the record as it was"
+        } else {
+            ""
+        }
+    ));
+    let call = Call {
+        is_late: true,
+        ..ghost.call
+    };
+    let now = aws::table(&world.fake);
+    if has_read {
+        aws::set_table(&world.fake, ghost.read);
+    }
+    let done = call_function(world, &call).await;
+    if has_read {
+        aws::set_table(&world.fake, now);
+    }
+    done.map(|_| ())
+}
+
+fn stop(world: &mut World, who: u8, under_way: bool) -> Result<(), Broken> {
+    let Some(index) = nth(world, who, Execution::is_running) else {
+        return Ok(());
+    };
+    let mut execution = world.executions[index].clone();
+    if under_way && let Next::Task { arguments } = fits(execution.next(world.now))? {
+        let call = fits(Call::new(&execution.state, &arguments))?;
+        world.lose(call);
+    }
+    world.executions[index].status = Status::Stopped;
+    Ok(())
 }
 
 /// At most so many executions are started; there are as many addresses as they need.
 fn start(world: &mut World, begin: impl FnOnce(&mut World)) {
-    if world.executions.len() < 6 {
+    if world.started() < MOST_STARTED {
         begin(world);
     }
 }
 
-/// Starts a take-over of the owner, if there is one.
-pub(crate) fn take_over(world: &mut World, roll_back: bool) {
-    if let Some(owner) = world.table.of_record("owner").map(str::to_owned) {
-        let then = if roll_back { "rollBack" } else { "continue" };
-        world.execute(json!({"takeOver": {"deployment": owner, "then": then}}));
+/// One of the deployments that the record names.
+fn named(world: &World, whom: u8) -> Option<String> {
+    let owners = world.owners();
+    let owner = owners.get(usize::from(whom) % owners.len().max(1))?;
+    Some(owner.deployment.clone())
+}
+
+/// Starts a take-over of one of those that the record names.
+fn take_over(world: &mut World, whom: u8, roll_back: bool) {
+    if let Some(deployment) = named(world, whom) {
+        take_over_of(world, &deployment, roll_back);
     }
+}
+
+/// Starts a take-over of a deployment.
+pub(crate) fn take_over_of(world: &mut World, deployment: &str, roll_back: bool) {
+    let then = if roll_back { "rollBack" } else { "continue" };
+    world.execute(json!({"takeOver": {"deployment": deployment, "then": then}}));
 }
 
 fn nth(world: &World, who: u8, of: impl Fn(&Execution) -> bool) -> Option<usize> {
@@ -179,9 +206,13 @@ fn nth(world: &World, who: u8, of: impl Fn(&Execution) -> bool) -> Option<usize>
 
 /// A running execution makes one step, or waits; nothing when none runs.
 pub(crate) async fn step(world: &mut World, who: u8, mishap: Option<Mishap>) -> Result<(), Broken> {
-    let Some(index) = nth(world, who, Execution::is_running) else {
-        return Ok(());
-    };
+    match nth(world, who, Execution::is_running) {
+        Some(index) => step_of(world, index, mishap).await,
+        None => Ok(()),
+    }
+}
+
+async fn step_of(world: &mut World, index: usize, mishap: Option<Mishap>) -> Result<(), Broken> {
     let mut execution = world.executions[index].clone();
     let next = fits(execution.next(world.now))?;
     let done = match next {
@@ -196,31 +227,37 @@ pub(crate) async fn step(world: &mut World, who: u8, mishap: Option<Mishap>) -> 
             world.pass(seconds.max(1)).await;
             return Ok(());
         }
-        Next::Task {
-            resource,
-            arguments,
-        } => {
+        Next::Task { arguments } => {
             let state = execution.state.clone();
-            let told = task(world, &state, &resource, &arguments, mishap).await?;
-            let words = match &told {
-                Ok(_) => "done".to_owned(),
-                Err(error) => error.clone(),
-            };
+            let call = fits(Call::new(&state, &arguments))?;
+            let told = task(world, call, mishap).await?;
             world.meet(state.clone());
-            if told.is_err() {
-                world.meet(format!("{state}: {words}"));
-            }
             let mishap = mishap.map_or(String::new(), |it| format!(" ({it:?})"));
+            let words = match &told {
+                Ok(payload) => words(&payload["Payload"]),
+                Err(failure) => {
+                    world.meet(format!("{state}: {}", failure.error));
+                    format!("{}: {}", failure.error, failure.cause)
+                }
+            };
             world.tell(format!("{}: {state}{mishap}: {words}", execution.name));
             match told {
                 Ok(result) => execution.answered(result, world.now),
-                Err(error) => execution.failed(&error, world.now),
+                Err(failure) => execution.failed(&failure, world.now),
             }
         }
     };
     fits(done)?;
     world.executions[index] = execution;
     Ok(())
+}
+
+/// An answer in a few words.
+fn words(answer: &Value) -> String {
+    match (answer["next"].as_str(), answer["reason"].as_str()) {
+        (Some(next), Some(reason)) => format!("{next}: {reason}"),
+        _ => "done".to_owned(),
+    }
 }
 
 fn fits<T>(made: Result<T, String>) -> Result<T, Broken> {
@@ -230,106 +267,15 @@ fn fits<T>(made: Result<T, String>) -> Result<T, Broken> {
     })
 }
 
-/// Does a Task: its result, or the error that Step Functions sees.
+/// Does a Task: its result, or the failure that Step Functions sees.
 async fn task(
     world: &mut World,
-    state: &str,
-    resource: &str,
-    arguments: &Value,
+    call: Call,
     mishap: Option<Mishap>,
-) -> Result<Result<Value, String>, Broken> {
-    let service = resource.rsplit(':').nth(1).unwrap_or_default();
-    if service == "lambda" {
-        return lambda(world, state, arguments, mishap).await;
-    }
-    // The integration's own retries hide nothing here: whatever AWS does wrong, the Task sees.
-    let (acts, answers, error) = match mishap {
-        None => (true, true, ""),
-        Some(
-            Mishap::ReplyLost
-            | Mishap::Aws {
-                fault: AwsFault::ReplyLost,
-                ..
-            },
-        ) => (true, false, "States.Timeout"),
-        Some(_) => (false, false, "ThrottlingException"),
-    };
-    let prefix = match service {
-        "dynamodb" => "DynamoDb.",
-        "sfn" => "Sfn.",
-        _ => "CloudWatch.",
-    };
-    let answer = if acts {
-        integration(world, resource, arguments).map_err(|error| format!("{prefix}{error}"))
-    } else {
-        Err(format!("{prefix}{error}"))
-    };
-    Ok(if acts && !answers {
-        Err(error.to_owned())
-    } else {
-        answer
-    })
-}
-
-fn integration(world: &mut World, resource: &str, arguments: &Value) -> Result<Value, String> {
-    let of_name = |world: &World, name: &str| {
-        world
-            .executions
-            .iter()
-            .find(|it| it.name == name)
-            .map(Execution::words)
-    };
-    match resource.rsplit(':').next().unwrap_or_default() {
-        "getItem" => Ok(world.table.get(arguments)),
-        "updateItem" => {
-            let answer = world.table.update(arguments);
-            world.publish_record();
-            answer.ok_or_else(|| "ConditionalCheckFailedException".to_owned())
-        }
-        "describeAlarms" => {
-            let state = if world.alarm { "ALARM" } else { "OK" };
-            let alarm = json!({"AlarmName": "errors", "StateValue": state});
-            Ok(json!({"MetricAlarms": [alarm], "CompositeAlarms": []}))
-        }
-        "describeExecution" => {
-            let asked = arguments["ExecutionArn"].as_str().unwrap_or_default();
-            let name = asked.rsplit(':').next().unwrap_or_default();
-            let status = of_name(world, name);
-            let status = status.ok_or_else(|| "ExecutionDoesNotExistException".to_owned())?;
-            Ok(json!({ "Status": status }))
-        }
-        "startExecution" => {
-            let name = arguments["Name"].as_str().expect("a name").to_owned();
-            if of_name(world, &name).is_some() {
-                return Err("ExecutionAlreadyExistsException".to_owned());
-            }
-            let input = arguments["Input"].as_str().expect("an input");
-            let input = serde_json::from_str(input).expect("the input is JSON");
-            let answer = json!({ "ExecutionArn": arn(&name) });
-            world.executions.push(Execution::new(&name, input));
-            Ok(answer)
-        }
-        other => panic!("the definition calls {other}, which no test knows"),
-    }
-}
-
-async fn lambda(
-    world: &mut World,
-    state: &str,
-    arguments: &Value,
-    mishap: Option<Mishap>,
-) -> Result<Result<Value, String>, Broken> {
-    let function = arguments["FunctionName"].as_str().unwrap_or_default();
-    let function = function
-        .trim_start_matches("${")
-        .trim_end_matches("FunctionArn}");
-    let call = Call {
-        function: function.to_owned(),
-        state: state.to_owned(),
-        payload: arguments["Payload"].clone(),
-    };
+) -> Result<Result<Value, Failure>, Broken> {
     if mishap == Some(Mishap::NeverArrives) {
-        return Ok(Err("Lambda.Unknown".to_owned()));
+        world.lose(call);
+        return Ok(Err(Failure::plain(TIMED_OUT)));
     }
     if let Some(Mishap::Aws { after, fault }) = mishap {
         let fault = match fault {
@@ -344,36 +290,41 @@ async fn lambda(
     let may_repeat = mishap.is_none() && !world.hangs();
     let answer = call_function(world, &call).await?;
     world.fake.fail_after(None);
-    world.calls.push(call.clone());
-    if may_repeat && answer.is_ok() && world.calls.len().is_multiple_of(REPEATED) {
-        repeat(world, &call).await?;
+    world.calls += 1;
+    if let (true, Ok(answer)) = (may_repeat && world.calls.is_multiple_of(REPEATED), &answer) {
+        repeat(world, &call, answer).await?;
     }
     if mishap == Some(Mishap::ReplyLost) {
-        return Ok(Err("States.Timeout".to_owned()));
+        return Ok(Err(Failure::plain(TIMED_OUT)));
     }
     Ok(answer.map(|payload| json!({ "Payload": payload })))
 }
 
 /// Calls a handler once and judges what it did.
-async fn call_function(world: &mut World, call: &Call) -> Result<Result<Value, String>, Broken> {
+async fn call_function(world: &mut World, call: &Call) -> Result<Result<Value, Failure>, Broken> {
     let hangs = world.hangs();
-    let before = world.fake.world().weights();
+    let before = aws::weights(&world.fake);
+    let stood = rules::Stood::now(world);
+    aws::know_executions(&world.fake, &world.executions);
     world.fake.journal();
-    let ended = world
+    let called = world
         .functions
-        .call(&call.function, &call.payload, world.now, hangs)
-        .await;
+        .call(&call.function, &call.payload, world.now, hangs);
+    let ended = Box::pin(called).await;
     let noted = world.fake.journal();
-    rules::changes(world, call, &noted)?;
+    for (name, input) in aws::started(&world.fake) {
+        world.tell(format!("{name} is started"));
+        world.add_execution(&name, input);
+    }
+    rules::changes(world, call, &noted, &stood)?;
     let answer = match ended {
         Ok(answer) => {
-            rules::answer(world, call, &answer)?;
+            rules::answer(world, call, &answer, &stood)?;
             Ok(answer)
         }
         Err(Ended::Failed(error, cause)) => {
-            world.tell(format!("{} failed: {error}: {cause}", call.state));
             rules::error(call, &error, &cause)?;
-            Err(error)
+            Err(Failure { error, cause })
         }
         Err(Ended::Broken(how)) => {
             return Err(Broken {
@@ -385,21 +336,38 @@ async fn call_function(world: &mut World, call: &Call) -> Result<Result<Value, S
     if hangs {
         world.wake(&call.function);
     }
-    if world.fake.world().weights() != before {
+    if aws::weights(&world.fake) != before {
         world.remember_weights(before);
+        world.meddled = false;
     }
     world.follow().await;
     Ok(answer)
 }
 
-async fn repeat(world: &mut World, call: &Call) -> Result<(), Broken> {
-    let before = (world.things(), world.servers());
+/// The same ask gets the same answer, and every other call finds nothing left to do.
+async fn repeat(world: &mut World, call: &Call, first: &Value) -> Result<(), Broken> {
+    let state = |world: &World| (world.things(), world.servers(), world.record());
+    let before = state(world);
+    let running = world.executions.len();
     let answer = call_function(world, call).await?;
-    let after = (world.things(), world.servers());
+    let after = state(world);
     demand(before == after, Rule::RepeatChangesNothing, || {
         format!("{} again: {before:?} became {after:?}", call.state)
     })?;
-    demand(answer.is_ok(), Rule::RepeatChangesNothing, || {
-        format!("{} again fails: {answer:?}", call.state)
-    })
+    demand(
+        world.executions.len() == running,
+        Rule::RepeatChangesNothing,
+        || format!("{} again starts another execution", call.state),
+    )?;
+    match answer {
+        Err(failure) => Err(Broken {
+            rule: Rule::RepeatChangesNothing,
+            how: format!("{} again fails: {failure:?}", call.state),
+        }),
+        Ok(answer) => demand(
+            call.function != "KeepRecord" || answer == *first,
+            Rule::RepeatChangesNothing,
+            || format!("{} again answers {answer} after {first}", call.state),
+        ),
+    }
 }

@@ -1,4 +1,4 @@
-//! The world of one case: AWS in memory, servers that really answer, the table, executions, and the time.
+//! The world of one case: AWS in memory, servers that really answer, executions, calls that may come late, and the time.
 //!
 //! Owns what happens by itself: users come and go, the load balancer looks at its targets, instances start and end. It
 //! knows nothing of what is right; that is [`crate::rules`]'s.
@@ -9,32 +9,43 @@ use std::fmt::Display;
 use ebbtide_aws::fake::{Fake, Things, arn};
 use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 use ebbtide_rules::observed::InstanceState;
+use ebbtide_rules::record::{Owner, Record};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::aws;
+use crate::call::{Call, Ghost};
 use crate::event::{Setup, Trouble};
 use crate::execution::Execution;
 use crate::fleet::Fleet;
 use crate::functions::Functions;
 use crate::rules::Ledger;
 use crate::server::Server;
-use crate::table::Table;
 
+/// The environments, by the last letter of their groups.
+pub(crate) const ENVIRONMENTS: [&str; 3] = ["a", "b", "c"];
 /// How long EC2 takes to start and to end an instance, in seconds.
 const INSTANCE_SECONDS: i64 = 2;
 /// `drain.settleSeconds` of every deployment.
 pub(crate) const SETTLE_SECONDS: i64 = 10;
+/// The longest time-out of a function: a call of unknown outcome may arrive as long as that.
+const GHOST_SECONDS: i64 = 60;
 
 pub(crate) struct World {
     pub(crate) fake: Fake,
     pub(crate) fleet: Fleet,
     pub(crate) functions: Functions,
-    pub(crate) table: Table,
     pub(crate) executions: Vec<Execution>,
-    /// Every call of a Lambda so far: the function, the Task's state, and the payload.
-    pub(crate) calls: Vec<Call>,
+    /// How many calls of a Lambda were made.
+    pub(crate) calls: usize,
+    /// Calls whose outcome nobody knows, as long as they may arrive.
+    pub(crate) ghosts: Vec<Ghost>,
     pub(crate) now: Timestamp,
+    /// When the alarm last began.
+    pub(crate) alarmed_at: Option<Timestamp>,
     pub(crate) alarm: bool,
+    /// Whether somebody else has moved weights since a deployment last confirmed them.
+    pub(crate) meddled: bool,
     pub(crate) ledger: Ledger,
     /// How often each state was entered, and each error met: `State` and `State: Error`.
     pub(crate) met: BTreeMap<String, u32>,
@@ -44,16 +55,8 @@ pub(crate) struct World {
     /// Instances that the load balancer finds unhealthy, whatever they do.
     ill: Vec<String>,
     /// The weights before the last change, and when that was.
-    stale: ((i32, i32), Timestamp),
+    stale: (aws::Weights, Timestamp),
     deployments: usize,
-}
-
-/// One call of a Lambda.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    pub(crate) function: String,
-    pub(crate) state: String,
-    pub(crate) payload: Value,
 }
 
 impl World {
@@ -74,37 +77,59 @@ impl World {
             for (number, id) in blue.iter().enumerate() {
                 world.add(id, &format!("subnet-{number}"), Some("a"), &[]);
             }
-            world.weigh(&[("a", 100), ("b", 0)]);
+            world.weigh(&[("a", 100)]);
             if setup.scaling {
                 world.scaling.push(scaling_group(&blue));
             }
         }
-        let functions = Functions::new(fake.cloud(), &fleet.endpoint());
+        aws::with_alarm(&fake, now);
+        let functions = Functions::new(fake.cloud(), fake.ledger(), &fleet.endpoint());
+        let stale = (aws::weights(&fake), now);
         let mut world = Self {
             fake,
             fleet,
             functions,
-            table: Table::default(),
             executions: Vec::new(),
-            calls: Vec::new(),
+            calls: 0,
+            ghosts: Vec::new(),
             now,
+            alarmed_at: None,
             alarm: false,
+            meddled: false,
             ledger: Ledger::default(),
             met: BTreeMap::new(),
             story: Vec::new(),
             setup: setup.clone(),
             ill: Vec::new(),
-            stale: ((100, 0), now),
+            stale,
             deployments: 0,
         };
         world.follow().await;
         world
     }
 
+    /// The record as it is.
+    pub(crate) fn record(&self) -> Record {
+        aws::record(&self.fake)
+    }
+
+    /// Those that the record names, the front first.
+    pub(crate) fn owners(&self) -> Vec<Owner> {
+        let record = self.record();
+        let front = record.front.iter().map(|front| &front.owner);
+        let mut owners: Vec<Owner> = Vec::new();
+        for owner in front.chain(record.retiring.iter().map(|entry| &entry.owner)) {
+            if !owners.iter().any(|it| it.deployment == owner.deployment) {
+                owners.push(owner.clone());
+            }
+        }
+        owners
+    }
+
     /// Starts another deployment.
     pub(crate) fn deploy(&mut self) {
         let setup = &self.setup;
-        let alarms: &[&str] = if setup.alarms { &["errors"] } else { &[] };
+        let alarms: &[&str] = if setup.alarms { &[aws::ALARM] } else { &[] };
         let input = json!({
             "traffic": {"steps": setup.steps, "stepSeconds": 10},
             "bake": {"seconds": setup.bake_seconds, "alarms": alarms},
@@ -119,7 +144,23 @@ impl World {
         self.deployments += 1;
         let name = format!("deploy-{}", self.deployments);
         self.tell(format!("{name} starts with {input}"));
-        self.executions.push(Execution::new(&name, input));
+        self.add_execution(&name, input);
+    }
+
+    /// An execution of that name runs from here on.
+    pub(crate) fn add_execution(&mut self, name: &str, input: Value) {
+        let execution = Execution::new(name, input, self.setup.passes);
+        self.executions.push(execution);
+    }
+
+    /// How many executions people have started.
+    pub(crate) fn started(&self) -> usize {
+        self.deployments
+    }
+
+    /// The name of the execution that was started last by people.
+    pub(crate) fn last_started(&self) -> String {
+        format!("deploy-{}", self.deployments)
     }
 
     pub(crate) fn tell(&mut self, what: impl Display) {
@@ -170,9 +211,31 @@ impl World {
         }
     }
 
+    /// Nobody knows what becomes of a call.
+    pub(crate) fn lose(&mut self, call: Call) {
+        self.ghosts.push(Ghost {
+            call,
+            read: aws::table(&self.fake),
+            until: self.now + SignedDuration::from_secs(GHOST_SECONDS),
+        });
+    }
+
+    /// The alarm begins, or ends.
+    pub(crate) fn set_alarm(&mut self, fires: bool) {
+        if fires && !self.alarm {
+            self.alarmed_at = Some(self.now);
+        }
+        if fires != self.alarm {
+            aws::set_alarm(&self.fake, fires, self.now);
+        }
+        self.alarm = fires;
+    }
+
     /// Lets time pass: standing orders work, instances start and end, the load balancer looks.
     pub(crate) async fn pass(&mut self, seconds: i64) {
         self.now += SignedDuration::from_secs(seconds);
+        let now = self.now;
+        self.ghosts.retain(|ghost| ghost.until > now);
         let closed: u32 = {
             let mut servers = self.fleet.servers();
             servers.now = self.now;
@@ -204,16 +267,14 @@ impl World {
     pub(crate) fn arrive(&mut self, at: u8, busy: bool, stale: bool) {
         let settles = self.now < self.stale.1 + SignedDuration::from_secs(SETTLE_SECONDS);
         let weights = if stale && settles {
-            self.stale.0
+            self.stale.0.clone()
         } else {
-            self.fake.world().weights()
+            aws::weights(&self.fake)
         };
         let mut targets = Vec::new();
-        for (name, weight) in [("a", weights.0), ("b", weights.1)] {
-            if weight > 0 {
-                let group = self.fake.world().group(&arn(name)).targets.clone();
-                targets.extend(group.into_iter().filter(|it| it.registered && it.healthy));
-            }
+        for (group, _) in weights.iter().filter(|(_, weight)| **weight > 0) {
+            let group = self.fake.world().group(group).targets.clone();
+            targets.extend(group.into_iter().filter(|it| it.registered && it.healthy));
         }
         let Some(target) = targets.get(usize::from(at) % targets.len().max(1)) else {
             return;
@@ -260,14 +321,16 @@ impl World {
         self.follow().await;
     }
 
-    /// An operator adds a server to a group that has too few.
-    pub(crate) async fn add_server(&mut self, group: &str) {
-        {
+    /// An operator, or an Auto Scaling group, adds a server to an environment; says its instance.
+    pub(crate) async fn add_server(&mut self, group: &str) -> String {
+        let id = {
             let mut world = self.fake.world();
             let id = format!("i-{}", world.instances.len() + 1);
             world.add(&id, "subnet-0", Some(group), &[]);
-        }
+            id
+        };
         self.follow().await;
+        id
     }
 
     /// Servers and targets follow their instances, and the ledger what was served.
@@ -309,13 +372,8 @@ impl World {
     }
 
     /// The weights have changed: the load balancer still knows those from before for a while.
-    pub(crate) fn remember_weights(&mut self, before: (i32, i32)) {
+    pub(crate) fn remember_weights(&mut self, before: aws::Weights) {
         self.stale = (before, self.now);
-    }
-
-    /// What the functions read of the record is what the table holds.
-    pub(crate) fn publish_record(&mut self) {
-        self.fake.world().item = self.table.record().cloned();
     }
 }
 

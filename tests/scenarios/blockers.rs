@@ -111,7 +111,7 @@ async fn a_server_that_never_answered_as_version_1_refuses_the_deployment() {
     let scene = Scene::with(options).await;
     // Then a deployment, which could never end it, is refused before anything is touched
     let execution = scene.deploy(&hasty()).await;
-    let cause = scene.fails_with(&execution, "PreflightRefused").await;
+    let cause = scene.fails_with(&execution, "NotFitYet").await;
     assert!(cause.contains("no") && cause.contains("report"), "{cause}");
     scene.untouched().await;
     scene.ends().await;

@@ -1,41 +1,17 @@
 //! Drains that outlast a deadline, an execution, or a pipeline's patience.
 
-use std::time::Duration;
-
 use aws_sdk_sfn::types::ExecutionStatus;
-use ebbtide_local_cloud::Execution;
 use ebbtide_local_cloud::options::Options;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, hasty};
+use crate::scene::{LIMIT, Scene, hasty};
 use crate::sessions::Seen;
-
-const LIMIT: Duration = Duration::from_secs(120);
 
 /// A deadline that passes while a session is busy.
 fn deadline(seconds: u32) -> Value {
     let mut input = hasty();
     input["drain"]["deadlineSeconds"] = json!(seconds);
     input
-}
-
-/// The executions that go on with a deployment's drain, once there are some that run or ran beside `known`.
-async fn continuation(scene: &Scene, known: &[&str]) -> Execution {
-    scene
-        .then("the drain to go on in a new execution", || async {
-            let executions = scene.cloud.executions().await?;
-            let new = executions
-                .iter()
-                .find(|(name, _)| !known.contains(&name.as_str()));
-            Ok(new.map(|_| ()).ok_or_else(|| format!("{executions:?}")))
-        })
-        .await;
-    let executions = scene.cloud.executions().await.expect("executions");
-    let (name, _) = executions
-        .into_iter()
-        .find(|(name, _)| !known.contains(&name.as_str()))
-        .expect("a new one");
-    scene.cloud.execution(&name)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,10 +32,11 @@ async fn a_drain_past_its_deadline_fails_cuts_nobody_and_goes_on_when_redriven()
         Some("CheckDrained")
     );
     assert_eq!(busy.seen(), Seen::Asked);
+    let entry = scene.entry_of(execution.name()).await;
     assert_eq!(
-        scene.cloud.record().await.expect("a record")["owner"],
-        execution.name(),
-        "the lock is held"
+        entry.owner.execution,
+        execution.arn(),
+        "blue is still its own"
     );
     // When the user has left and an operator redrives
     busy.leave();
@@ -75,7 +52,7 @@ async fn a_hung_server_that_the_operator_terminates_lets_a_redrive_end() {
     let scene = Scene::of_three_blue_servers().await;
     let witness = scene.cloud.witness();
     let execution = scene.deploy(&deadline(30)).await;
-    scene.passes(&execution, "HoldBlueAgain", 1).await;
+    scene.passes(&execution, "HoldRetiring", 1).await;
     // Given a blue server that hangs until the deadline is over
     let hung = scene.blue()[0].clone();
     scene.cloud.host().stop(&hung).expect("it hangs");
@@ -98,7 +75,7 @@ async fn a_hung_server_that_the_operator_terminates_lets_a_redrive_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_detached_drain_lets_the_pipeline_go_and_keeps_the_lock() {
+async fn a_detached_drain_lets_the_pipeline_and_the_next_deployment_go() {
     let scene = Scene::of_three_blue_servers().await;
     let witness = scene.cloud.witness();
     let mut busy = scene.busy("busy").await;
@@ -115,28 +92,21 @@ async fn a_detached_drain_lets_the_pipeline_go_and_keeps_the_lock() {
     );
     let last = first.last_state().await.expect("a history");
     assert_eq!(last.as_deref(), Some("Continued"));
-    // Then the drain goes on elsewhere, under the same name, and a new deployment has to wait for it
-    let second = continuation(&scene, &[first.name()]).await;
+    // Then the drain goes on elsewhere, under the same name, and a new deployment need not wait for it
+    let second = scene.continues(&[first.name()]).await;
     scene.passes(&second, "TerminateBlue", 2).await;
     assert_eq!(busy.seen(), Seen::Asked);
-    let record = scene.cloud.record().await.expect("a record");
-    assert_eq!(
-        (record["owner"].as_str(), record["execution"].as_str()),
-        (first.name(), second.arn())
-    );
-    let next = scene.deploy(&hasty()).await;
-    let cause = scene.fails_with(&next, "DeploymentInProgress").await;
-    assert!(
-        cause.contains(first.name()) && cause.contains("busy"),
-        "{cause}"
-    );
+    let entry = scene.entry_of(first.name()).await;
+    assert_eq!(entry.owner.execution, second.arn());
+    assert_eq!(scene.front().await, None);
+    let next = scene.deploy(&json!({"dryRun": true})).await;
+    let standing = next.ended(LIMIT).await.expect("it ends");
+    assert_eq!(standing.error, None, "{}", standing.describe(None));
+    assert_eq!(busy.seen(), Seen::Asked);
     busy.leave();
     scene.promoted(&second).await;
-    let item = scene
-        .cloud
-        .deployment_item(first.name())
-        .await
-        .expect("an item");
+    let item = scene.cloud.deployment_item(first.name()).await;
+    let item = item.expect("an item");
     assert_eq!(
         (item["outcome"].as_str(), item["parts"].as_str()),
         ("Promoted", "2")
@@ -157,8 +127,8 @@ async fn a_drain_longer_than_a_history_goes_on_in_a_new_execution() {
     let mut busy = scene.busy("busy").await;
     let first = scene.deploy(&hasty()).await;
     // When the drain takes more than ten
-    let second = continuation(&scene, &[first.name()]).await;
-    let third = continuation(&scene, &[first.name(), second.name()]).await;
+    let second = scene.continues(&[first.name()]).await;
+    let third = scene.continues(&[first.name(), second.name()]).await;
     assert_eq!(busy.seen(), Seen::Asked);
     busy.leave();
     // Then the last execution ends the deployment, and all of them ended well

@@ -17,7 +17,9 @@ mod promotion;
 mod redrive;
 mod rejection;
 mod rollback;
+mod several;
 mod take_over;
 mod traffic;
+mod updates;
 
 use ebbtide_tests::{scene, sessions};

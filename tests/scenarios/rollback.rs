@@ -24,7 +24,7 @@ async fn blue_serves(scene: &Scene) {
     scene
         .then("blue to have all weight again", || async {
             let weights = scene.cloud.weights().await?;
-            Ok(if weights == (Some(100), Some(0)) {
+            Ok(if weights == [Some(100), Some(0), None] {
                 Ok(())
             } else {
                 Err(format!("{weights:?}"))
@@ -54,20 +54,11 @@ async fn blue_serves(scene: &Scene) {
 async fn rolled_back(scene: &Scene, execution: &Execution, reason: &str) {
     let cause = scene.fails_with(execution, "RolledBack").await;
     assert!(cause.contains(reason), "{cause}");
-    assert_eq!(
-        scene.cloud.weights().await.expect("weights"),
-        (Some(100), Some(0))
-    );
-    assert_eq!(scene.running("tunnel-b").await, Vec::<String>::new());
+    scene.serves_alone("tunnel-a").await;
     assert_eq!(scene.running("tunnel-a").await, sorted(scene.blue()));
     scene.released("RolledBack").await;
-    let item = scene
-        .cloud
-        .deployment_item(execution.name())
-        .await
-        .expect("the deployment's item");
-    assert_eq!(item["outcome"], "RolledBack", "{item:?}");
-    assert!(item["reason"].contains(reason), "{item:?}");
+    let told = scene.ended_as(execution.name(), "RolledBack").await;
+    assert!(told.contains(reason), "{told}");
 }
 
 fn sorted(instances: &[String]) -> Vec<String> {
@@ -117,7 +108,7 @@ async fn an_alarm_in_mid_bake_rolls_back_and_cuts_nobody_on_either_side() {
     // Then blue serves again, while green is drained with its busy session
     scene.passes(&execution, "SwitchBack", 1).await;
     blue_serves(&scene).await;
-    late_drain_order_is_refused(&scene).await;
+    late_drain_order_is_refused(&scene, execution.name()).await;
     scene.passes(&execution, "TerminateBlue", 3).await;
     assert_eq!(
         (on_blue.seen(), on_green.seen()),
@@ -132,16 +123,37 @@ async fn an_alarm_in_mid_bake_rolls_back_and_cuts_nobody_on_either_side() {
     scene.ends().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_that_fires_and_clears_between_two_passes_rolls_back() {
+    let scene = Scene::of_three_blue_servers().await;
+    scene.quiet_alarm("errors").await;
+    let witness = scene.cloud.witness();
+    let mut busy = scene.busy("busy").await;
+    let execution = scene.deploy(&watched(long_bake())).await;
+    // Given a deployment that waits between two passes of its bake
+    scene.passes(&execution, "WaitBeforeNextPass", 2).await;
+    // When an alarm fires and is quiet again at once
+    for state in [State::Alarm, State::Ok] {
+        let set = scene.cloud.set_alarm("errors", state).await;
+        set.expect("it is set");
+    }
+    // Then its history tells, and blue serves again
+    rolled_back(&scene, &execution, "fired since the last look").await;
+    scene.minimum_held(witness, &[]).await;
+    assert_eq!(busy.seen(), Seen::Asked);
+    busy.leave();
+    scene.ends().await;
+}
+
 /// A drain order of before the rollback, come late: the epoch that it names is stale.
-async fn late_drain_order_is_refused(scene: &Scene) {
+async fn late_drain_order_is_refused(scene: &Scene, deployment: &str) {
     let server = scene
         .cloud
         .servers()
         .into_iter()
         .find(|server| scene.blue().contains(&server.instance))
         .expect("a blue server");
-    let owner = scene.cloud.record().await.expect("a record")["owner"].clone();
-    let order = json!({"instance": server.instance, "deployment": owner, "epoch": 1, "perSecond": 100.0, "leaseSeconds": 60});
+    let order = json!({"instance": server.instance, "deployment": deployment, "epoch": 1, "perSecond": 100.0, "leaseSeconds": 60});
     let answer = reqwest::Client::builder()
         .no_proxy()
         .build()
@@ -176,7 +188,7 @@ async fn an_operator_rolls_back_a_deployment_that_bakes() {
     scene.minimum_held(witness, &[]).await;
     assert_eq!(busy.seen(), Seen::Asked);
     let late = scene.deploy(&json!({"rollBack": execution.name()})).await;
-    let cause = scene.fails_with(&late, "PreflightRefused").await;
+    let cause = scene.fails_with(&late, "RollBackRefused").await;
     assert!(cause.contains(execution.name()), "{cause}");
     busy.leave();
     scene.ends().await;
@@ -193,7 +205,7 @@ async fn a_green_that_dies_at_half_the_traffic_is_rolled_back() {
     scene.passes(&execution, "CheckDrained", 1).await;
     assert_eq!(
         scene.cloud.weights().await.expect("weights"),
-        (Some(50), Some(50))
+        [Some(50), Some(50), None]
     );
     // When green's servers die
     let dead = green_dies(&scene).await;
@@ -241,7 +253,7 @@ async fn an_alarm_after_the_first_seal_changes_nothing() {
         .await
         .expect("it fires");
     let wish = scene.deploy(&json!({"rollBack": execution.name()})).await;
-    scene.fails_with(&wish, "PreflightRefused").await;
+    scene.fails_with(&wish, "RollBackRefused").await;
     // Then the drain goes on and ends well
     scene.passes(&execution, "TerminateBlue", 4).await;
     assert_eq!(busy.seen(), Seen::Asked);
@@ -249,7 +261,7 @@ async fn an_alarm_after_the_first_seal_changes_nothing() {
     scene.promoted(&execution).await;
     scene.minimum_held(witness, &[execution.name()]).await;
     let states = execution.states().await.expect("a history");
-    assert!(!states.iter().any(|state| state == "RollBack"));
+    assert!(!states.iter().any(|state| state == "ResumeBlue"));
     scene.ends().await;
 }
 

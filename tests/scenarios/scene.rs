@@ -12,20 +12,33 @@ use ebbtide_local_cloud::host::ProcessState;
 use ebbtide_local_cloud::options::Options;
 use ebbtide_local_cloud::redrive::tasks_entered;
 use ebbtide_local_cloud::wait::{Seen as Look, until};
-use ebbtide_local_cloud::witness::Witness;
+use ebbtide_local_cloud::witness::{Testimony, Witness};
 use ebbtide_local_cloud::{LocalCloud, Result};
+use ebbtide_rules::record::{Entry, Outcome, Record};
 use serde_json::{Value, json};
 
 use crate::sessions::{Seen, Session};
 
-/// Everything that a scenario waits for happens well within this.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Everything that a scenario waits for happens well within this: a redrive leaves a call that may still arrive, which is
+/// waited out for 75 seconds before anything is let go.
+pub const LIMIT: Duration = Duration::from_secs(240);
+
+/// The environments' names, in the order in which they take turns.
+pub const ENVIRONMENTS: [&str; 3] = ["tunnel-a", "tunnel-b", "tunnel-c"];
 
 /// A local cloud, and the deployment that runs on it.
 pub struct Scene {
     /// The cloud.
     pub cloud: LocalCloud,
     blue: Vec<String>,
+}
+
+/// The Tasks of an execution that owns nothing yet.
+const BEFORE_THE_CLAIM: [&str; 3] = ["PlanDeployment", "TestBlue", "ClaimService"];
+
+/// Then the forward action named at every look only what somebody answered for, and nothing that drained had weight.
+pub fn action_was_right(seen: &Testimony) {
+    assert!(seen.looks > 0 && seen.wrong.is_empty(), "{:?}", seen.wrong);
 }
 
 /// A short bake and a short settling, so that a scenario spends its time on what it is about.
@@ -145,8 +158,36 @@ impl Scene {
         self.promoted_into(execution, "tunnel-b").await
     }
 
-    /// Then the deployment ends well with this environment as its green: it has all weight, the other one is gone.
+    /// Then the deployment ends well with this environment as its green: it has all weight, the others are gone.
     pub async fn promoted_into(&self, execution: &Execution, green: &str) -> Standing {
+        let standing = self.ends_well(execution).await;
+        self.serves_alone(green).await;
+        self.released("Promoted").await;
+        standing
+    }
+
+    /// When a deployment goes on in a new execution: one that runs or ran beside `known`.
+    pub async fn continues(&self, known: &[&str]) -> Execution {
+        let new = async || {
+            let executions = self.cloud.executions().await?;
+            let names = executions.into_iter().map(|(name, _)| name);
+            let mut new =
+                names.filter(|name| name.contains("-part-") && !known.contains(&name.as_str()));
+            Ok::<_, ebbtide_local_cloud::Error>(new.next())
+        };
+        self.then("a new execution", || async {
+            Ok(new()
+                .await?
+                .map(|_| ())
+                .ok_or_else(|| "none yet".to_owned()))
+        })
+        .await;
+        let name = new().await.expect("executions").expect("a new one");
+        self.cloud.execution(&name)
+    }
+
+    /// Then the deployment ends well, whoever else has the service.
+    pub async fn ends_well(&self, execution: &Execution) -> Standing {
         let standing = execution.ended(LIMIT).await.expect("the execution ends");
         assert_eq!(
             standing.status,
@@ -154,35 +195,62 @@ impl Scene {
             "{}",
             standing.describe(None)
         );
-        self.serves_alone(green).await;
-        self.released("Promoted").await;
         standing
     }
 
-    /// Then this environment has all weight and three servers, and the other one has neither.
+    /// Then this environment has all weight and three servers, and no other one is named by the listener or runs.
     pub async fn serves_alone(&self, environment: &str) {
-        let (retired, weights) = match environment {
-            "tunnel-a" => ("tunnel-b", (Some(100), Some(0))),
-            _ => ("tunnel-a", (Some(0), Some(100))),
-        };
+        let weights = ENVIRONMENTS.map(|name| (name == environment).then_some(100));
         assert_eq!(self.cloud.weights().await.expect("weights"), weights);
-        assert_eq!(
-            self.running(retired).await,
-            Vec::<String>::new(),
-            "{retired} is gone"
-        );
-        assert_eq!(
-            self.running(environment).await.len(),
-            3,
-            "{environment} runs"
-        );
+        for name in ENVIRONMENTS {
+            let running = self.running(name).await.len();
+            let wanted = if name == environment { 3 } else { 0 };
+            assert_eq!(running, wanted, "{name} runs");
+        }
+    }
+
+    /// The service's record.
+    pub async fn record(&self) -> Record {
+        self.cloud.record().await.expect("the record")
+    }
+
+    /// The deployment that holds the front.
+    pub async fn front(&self) -> Option<String> {
+        let front = self.record().await.front;
+        front.map(|front| front.owner.deployment)
+    }
+
+    /// What retires for a deployment.
+    pub async fn entry_of(&self, deployment: &str) -> Entry {
+        let record = self.record().await;
+        let entry = record.entry_of(deployment).cloned();
+        entry.unwrap_or_else(|| panic!("nothing retires for {deployment}: {record:?}"))
+    }
+
+    /// When a deployment's bake, or its rollback, is over: it has left the front, and empties this environment.
+    pub async fn retires(&self, deployment: &str, environment: &str) {
+        self.then(
+            &format!("{environment} to retire for {deployment}"),
+            || async {
+                let record = self.cloud.record().await?;
+                let entry = record.entry_of(deployment);
+                let retires = entry.is_some_and(|entry| entry.environment.name == environment)
+                    && record.front_of(deployment).is_none();
+                Ok(if retires {
+                    Ok(())
+                } else {
+                    Err(format!("{record:?}"))
+                })
+            },
+        )
+        .await;
     }
 
     /// Then the deployment has changed nothing after all: the servers that were blue at the start have all weight and take
     /// sessions, green is gone, the service is free.
     pub async fn serves_as_before(&self, outcome: &str) {
         let weights = self.cloud.weights().await.expect("weights");
-        assert_eq!(weights, (Some(100), Some(0)));
+        assert_eq!(weights, [Some(100), None, None]);
         let mut blue = self.blue.clone();
         blue.sort();
         assert_eq!(self.running("tunnel-a").await, blue);
@@ -199,7 +267,7 @@ impl Scene {
     /// When deployments run one after another, each one's green the next one's blue: all are promoted.
     pub async fn deployed_in_turn(&self, inputs: &[Value]) -> Vec<Execution> {
         let mut executions = Vec::new();
-        for (input, green) in inputs.iter().zip(["tunnel-b", "tunnel-a"].iter().cycle()) {
+        for (input, green) in inputs.iter().zip(ENVIRONMENTS.iter().cycle().skip(1)) {
             let execution = self.deploy(input).await;
             self.promoted_into(&execution, green).await;
             executions.push(execution);
@@ -215,14 +283,16 @@ impl Scene {
             .expect("the redrive starts")
     }
 
-    /// When a former deployment's definition is entered again at each Task that it ever entered, with the first and the
-    /// last input that its history shows: how each of those ends. Whoever owns the service now must not notice. Waits are
-    /// short meanwhile, the owner's too.
+    /// When a former deployment's definition is entered again at each Task that it ever entered after its claim, with the
+    /// first and the last input that its history shows: how each of those ends. Whoever owns the service now must not
+    /// notice. Waits are short meanwhile, the owner's too. A plan is nobody's: entered again it would be a new deployment.
     pub async fn redriven_at_every_task(&self, execution: &Execution) -> Vec<(String, Standing)> {
         let emulators = self.cloud.emulators().expect("emulators");
         emulators.set_wait_scale(0.1).await.expect("scaled");
         let mut standings = Vec::new();
-        for task in tasks_entered(execution).await.expect("its history") {
+        let mut tasks = tasks_entered(execution).await.expect("its history");
+        tasks.retain(|task| !BEFORE_THE_CLAIM.contains(&task.state.as_str()));
+        for task in tasks {
             let again = task.last != task.first;
             let inputs = [Some(task.first), again.then_some(task.last)];
             for input in inputs.into_iter().flatten() {
@@ -244,6 +314,7 @@ impl Scene {
     pub async fn minimum_held(&self, witness: Witness, serving: &[&str]) {
         let seen = witness.testimony().await.expect("a testimony");
         assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
+        action_was_right(&seen);
         let strays = self.cloud.strays(serving).await.expect("instances");
         assert_eq!(strays, []);
     }
@@ -273,33 +344,39 @@ impl Scene {
         standing.cause.unwrap_or_default()
     }
 
-    /// Then nobody owns the service, and the last deployment ended like this.
+    /// Then nobody holds the front, nothing retires, and the last deployment ended like this.
     pub async fn released(&self, outcome: &str) {
-        let record = self.cloud.record().await.expect("the record");
-        assert_eq!(record.get("owner"), None, "{record:?}");
-        assert_eq!(
-            record.get("lastOutcome").map(String::as_str),
-            Some(outcome),
+        let record = self.record().await;
+        assert!(
+            record.front.is_none() && record.retiring.is_empty(),
             "{record:?}"
         );
+        let last = record.last.as_ref().map(Outcome::word);
+        assert_eq!(last, Some(outcome), "{record:?}");
+    }
+
+    /// Then the table says that a deployment ended like this; why.
+    pub async fn ended_as(&self, deployment: &str, outcome: &str) -> String {
+        let item = self.cloud.deployment_item(deployment).await;
+        let item = item.expect("the deployment's item");
+        let found = item.get("outcome").map(String::as_str);
+        assert_eq!(found, Some(outcome), "{deployment}: {item:?}");
+        item.get("reason").cloned().unwrap_or_default()
     }
 
     /// Then the world is as it was before any deployment: weights, instances, and no lock.
     pub async fn untouched(&self) {
-        let (blue, green) = self.cloud.weights().await.expect("weights");
+        let weights = self.cloud.weights().await.expect("weights");
         assert!(
-            blue.is_some_and(|weight| weight > 0) && green.is_none(),
-            "{blue:?} {green:?}"
+            weights[0].is_some_and(|weight| weight > 0) && weights[1..] == [None, None],
+            "{weights:?}"
         );
         assert_eq!(self.running("tunnel-a").await.len(), self.blue.len());
         assert_eq!(
             self.cloud.instances().await.expect("instances").len(),
             self.blue.len()
         );
-        assert_eq!(
-            self.cloud.record().await.expect("the record"),
-            std::collections::BTreeMap::new()
-        );
+        assert_eq!(self.record().await, Record::default());
     }
 
     /// The instances of an environment that EC2 calls neither terminated nor shutting down.

@@ -3,7 +3,7 @@
 use ebbtide_local_cloud::Execution;
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, action_was_right};
 use crate::sessions::Seen;
 
 /// Blue's last pass is far away, so that the scenario decides when a deployment stops.
@@ -32,7 +32,7 @@ async fn taken_over(scene: &Scene, former: &Execution, then: &str) -> Execution 
     scene
         .then("the take-over to have waited", || async {
             let states = execution.states().await?;
-            let waited = states.iter().position(|state| state == "WaitOutExecution");
+            let waited = states.iter().position(|state| state == "WaitOutOwner");
             Ok(match waited {
                 Some(position) if states.len() > position + 2 => Ok(()),
                 _ => Err(format!("{states:?}")),
@@ -50,13 +50,7 @@ async fn rolled_back(scene: &Scene, execution: &Execution, error: &str, blue: &s
         cause.contains("take-over") || cause.contains("rolling back"),
         "{cause}"
     );
-    let (weights_of_blue, green) = match blue {
-        "tunnel-a" => (scene.cloud.weights().await.expect("weights").0, "tunnel-b"),
-        _ => (scene.cloud.weights().await.expect("weights").1, "tunnel-a"),
-    };
-    assert_eq!(weights_of_blue, Some(100));
-    assert_eq!(scene.running(green).await, Vec::<String>::new());
-    assert_eq!(scene.running(blue).await.len(), 3);
+    scene.serves_alone(blue).await;
     scene.released(error).await;
     let reports = scene.cloud.reports().await;
     for instance in scene.running(blue).await {
@@ -84,6 +78,7 @@ async fn both_ways(input: &Value, state: &str, times: usize, error: &str) {
     scene.promoted(&on).await;
     let seen = witness.testimony().await.expect("a testimony");
     assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
+    action_was_right(&seen);
     let strays = scene
         .cloud
         .strays(&[second.name()])
@@ -130,20 +125,22 @@ async fn a_deployment_that_stopped_after_the_bake_can_only_go_on() {
     // And the former execution, redriven at any of its Tasks, is told that it is late
     let ends = scene.redriven_at_every_task(&first).await;
     for (task, standing) in &ends {
-        let told = standing.error.as_deref().is_some_and(|error| {
-            ["Superseded", "DeploymentInProgress", "PreflightRefused"].contains(&error)
-        });
+        let told = standing
+            .error
+            .as_deref()
+            .is_some_and(|error| error == "Superseded");
         assert!(told, "{task}: {}", standing.describe(None));
     }
-    assert!(ends.len() > 15, "{}", ends.len());
+    assert!(ends.len() > 10, "{}", ends.len());
     assert_eq!(busy.seen(), Seen::Asked);
     assert_eq!(
         scene.cloud.weights().await.expect("weights"),
-        (Some(0), Some(100))
+        [Some(0), Some(100), None]
     );
     busy.leave();
     scene.promoted(&on).await;
-    assert_eq!(scene.cloud.record().await.expect("a record")["epoch"], "2");
+    // A claim, a take-over, and the detaching at the end
+    assert_eq!(scene.record().await.epoch, 3);
     scene.ends().await;
 }
 
@@ -177,10 +174,8 @@ async fn a_running_owner_is_not_taken_over() {
     scene
         .then("the service to be claimed", || async {
             let record = scene.cloud.record().await?;
-            Ok(record
-                .get("owner")
-                .map(|_| ())
-                .ok_or_else(|| format!("{record:?}")))
+            let held = record.front.as_ref().map(|_| ());
+            Ok(held.ok_or_else(|| format!("{record:?}")))
         })
         .await;
     let input = json!({"takeOver": {"deployment": running.name(), "then": "rollBack"}});

@@ -8,6 +8,8 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, Tag};
 use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 
 use crate::CloudError;
+use crate::error::Called;
+use crate::once::once;
 
 /// DescribeAutoScalingInstances and SetInstanceProtection take 50 ids a call.
 const CHUNK: usize = 50;
@@ -83,8 +85,7 @@ impl AutoScaling {
                 .set_instance_ids(Some(chunk.to_vec()))
                 .send()
                 .await;
-            let answer =
-                answer.map_err(|error| CloudError::of("DescribeAutoScalingInstances", &error))?;
+            let answer = answer.called(|| "DescribeAutoScalingInstances")?;
             for instance in answer.auto_scaling_instances() {
                 let (Some(id), Some(group)) =
                     (instance.instance_id(), instance.auto_scaling_group_name())
@@ -112,13 +113,11 @@ impl AutoScaling {
             .client
             .suspend_processes()
             .auto_scaling_group_name(group);
-        let answer = call
-            .set_scaling_processes(Some(processes.to_vec()))
-            .send()
-            .await;
-        answer
-            .map(|_| ())
-            .map_err(|error| CloudError::of(format!("SuspendProcesses of {group}"), &error))
+        let call = call.set_scaling_processes(Some(processes.to_vec()));
+        once!(aws_sdk_autoscaling, call)
+            .await
+            .called(|| format!("SuspendProcesses of {group}"))?;
+        Ok(())
     }
 
     /// Resumes processes of a group; none if none are named, which to AWS would mean all of them (ResumeProcesses'
@@ -134,13 +133,11 @@ impl AutoScaling {
             .client
             .resume_processes()
             .auto_scaling_group_name(group);
-        let answer = call
-            .set_scaling_processes(Some(processes.to_vec()))
-            .send()
-            .await;
-        answer
-            .map(|_| ())
-            .map_err(|error| CloudError::of(format!("ResumeProcesses of {group}"), &error))
+        let call = call.set_scaling_processes(Some(processes.to_vec()));
+        once!(aws_sdk_autoscaling, call)
+            .await
+            .called(|| format!("ResumeProcesses of {group}"))?;
+        Ok(())
     }
 
     /// Protects members of a group from scale-in.
@@ -170,14 +167,12 @@ impl AutoScaling {
                 .client
                 .set_instance_protection()
                 .auto_scaling_group_name(group);
-            let answer = call
+            let call = call
                 .set_instance_ids(Some(chunk.to_vec()))
-                .protected_from_scale_in(protected)
-                .send()
-                .await;
-            answer.map_err(|error| {
-                CloudError::of(format!("SetInstanceProtection in {group}"), &error)
-            })?;
+                .protected_from_scale_in(protected);
+            once!(aws_sdk_autoscaling, call)
+                .await
+                .called(|| format!("SetInstanceProtection in {group}"))?;
         }
         Ok(())
     }
@@ -189,8 +184,10 @@ impl AutoScaling {
     pub async fn tag(&self, group: &str, key: &str, value: &str) -> Result<(), CloudError> {
         let tag = tag(group, key).value(value).propagate_at_launch(false);
         let call = self.client.create_or_update_tags().tags(tag.build());
-        let answer = call.send().await.map(|_| ());
-        answer.map_err(|error| CloudError::of(format!("CreateOrUpdateTags on {group}"), &error))
+        once!(aws_sdk_autoscaling, call)
+            .await
+            .called(|| format!("CreateOrUpdateTags on {group}"))?;
+        Ok(())
     }
 
     /// Drops a group's tag, whatever its value.
@@ -199,8 +196,10 @@ impl AutoScaling {
     /// AWS's failure.
     pub async fn untag(&self, group: &str, key: &str) -> Result<(), CloudError> {
         let call = self.client.delete_tags().tags(tag(group, key).build());
-        let answer = call.send().await.map(|_| ());
-        answer.map_err(|error| CloudError::of(format!("DeleteTags on {group}"), &error))
+        once!(aws_sdk_autoscaling, call)
+            .await
+            .called(|| format!("DeleteTags on {group}"))?;
+        Ok(())
     }
 
     /// Sets a group's smallest size.
@@ -214,8 +213,10 @@ impl AutoScaling {
             .update_auto_scaling_group()
             .auto_scaling_group_name(group)
             .min_size(min_size);
-        let answer = call.send().await.map(|_| ());
-        answer.map_err(|error| CloudError::of(format!("UpdateAutoScalingGroup of {group}"), &error))
+        once!(aws_sdk_autoscaling, call)
+            .await
+            .called(|| format!("UpdateAutoScalingGroup of {group}"))?;
+        Ok(())
     }
 
     /// Ends one member and lowers the desired capacity, so that it is not replaced.
@@ -227,17 +228,11 @@ impl AutoScaling {
             .client
             .terminate_instance_in_auto_scaling_group()
             .instance_id(instance);
-        let answer = call
-            .should_decrement_desired_capacity(true)
-            .send()
+        let call = call.should_decrement_desired_capacity(true);
+        once!(aws_sdk_autoscaling, call)
             .await
-            .map(|_| ());
-        answer.map_err(|error| {
-            CloudError::of(
-                format!("TerminateInstanceInAutoScalingGroup of {instance}"),
-                &error,
-            )
-        })
+            .called(|| format!("TerminateInstanceInAutoScalingGroup of {instance}"))?;
+        Ok(())
     }
 }
 
@@ -247,7 +242,7 @@ async fn describe(
     let mut pages = call.into_paginator().send();
     let mut groups = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| CloudError::of("DescribeAutoScalingGroups", &error))?;
+        let page = page.called(|| "DescribeAutoScalingGroups")?;
         groups.extend(page.auto_scaling_groups().iter().map(read));
     }
     Ok(groups)

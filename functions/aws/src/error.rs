@@ -2,11 +2,12 @@
 //!
 //! Never a secret: requests are not repeated here, and AWS's message is cut to a length that fits a Cause.
 
-use aws_sdk_elasticloadbalancingv2::error::SdkError;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use ebbtide_rules::ErrorName;
 use ebbtide_rules::record::Superseded;
+use ebbtide_rules::{ErrorName, Failure};
 
+#[cfg(feature = "balancer")]
 use crate::UnfitAction;
 
 /// What went wrong at the edge.
@@ -15,12 +16,19 @@ pub enum CloudError {
     /// Call is when a call of AWS failed.
     #[error(transparent)]
     Call(#[from] FailedCall),
+    #[cfg(feature = "balancer")]
     /// Unfit is when the live action list is not one that weights can be set in.
     #[error("{0}; mend it, then redrive the execution")]
     Unfit(#[from] UnfitAction),
     /// Superseded is when the record names another owner or epoch.
     #[error(transparent)]
     Superseded(#[from] Superseded),
+    /// Unreadable is when the record has a newer shape, which this version cannot read.
+    #[error(
+        "the record has shape {0}, which this version cannot read: a newer version of Ebbtide has claimed since this \
+         execution began; take the deployment over, and the newer version goes on with it"
+    )]
+    Unreadable(u32),
 }
 
 /// A call of AWS that failed.
@@ -36,9 +44,11 @@ pub struct FailedCall {
 }
 
 /// Codes by which AWS asks for fewer calls, or for one thing at a time. Sources: the common errors of the EC2, ELB,
-/// Auto Scaling and DynamoDB API references.
+/// Auto Scaling, DynamoDB and Step Functions API references.
 const THROTTLED: &[&str] = &[
     "EC2ThrottledException",
+    "ExecutionLimitExceeded",
+    "KmsThrottlingException",
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -49,6 +59,7 @@ const THROTTLED: &[&str] = &[
     "SlowDown",
     "ThrottledException",
     "Throttling",
+    "ThrottlingError",
     "ThrottlingException",
     "TooManyRequestsException",
 ];
@@ -143,6 +154,15 @@ impl CloudError {
         })
     }
 
+    /// A refusal whose code AWS gives inside of another answer.
+    pub(crate) fn refused(operation: impl Into<String>, code: &str, words: &str) -> Self {
+        Self::Call(FailedCall {
+            name: name_of(code, 400),
+            operation: operation.into(),
+            message: format!("{code}: {words}"),
+        })
+    }
+
     /// An answer that AWS gave and that makes no sense here.
     pub fn unexpected(operation: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Call(FailedCall {
@@ -151,14 +171,33 @@ impl CloudError {
             message: message.into(),
         })
     }
+}
 
-    /// The name that the state machine sees.
-    pub fn name(&self) -> ErrorName {
+impl Failure for CloudError {
+    fn name(&self) -> ErrorName {
         match self {
             Self::Call(call) => call.name,
+            #[cfg(feature = "balancer")]
             Self::Unfit(_) => ErrorName::NotConfirmed,
-            Self::Superseded(_) => ErrorName::Superseded,
+            Self::Superseded(superseded) => superseded.name(),
+            Self::Unreadable(_) => ErrorName::RecordTooNew,
         }
+    }
+}
+
+/// Names the call that a failure of the SDK came of.
+pub(crate) trait Called<T> {
+    /// The answer, or the failure of `operation`.
+    fn called<S: Into<String>>(self, operation: impl FnOnce() -> S) -> Result<T, CloudError>;
+}
+
+impl<T, E, R> Called<T> for Result<T, SdkError<E, R>>
+where
+    E: ProvideErrorMetadata + std::error::Error,
+    R: StatusCode,
+{
+    fn called<S: Into<String>>(self, operation: impl FnOnce() -> S) -> Result<T, CloudError> {
+        self.map_err(|error| CloudError::of(operation(), &error))
     }
 }
 
@@ -168,7 +207,7 @@ pub trait StatusCode {
     fn status_code(&self) -> u16;
 }
 
-impl StatusCode for aws_sdk_elasticloadbalancingv2::config::http::HttpResponse {
+impl StatusCode for aws_sdk_dynamodb::config::http::HttpResponse {
     fn status_code(&self) -> u16 {
         self.status().as_u16()
     }

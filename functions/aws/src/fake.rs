@@ -4,16 +4,21 @@
 //! operation, and any operation can be made to fail, or to act and lose its reply. It pages, so that a caller who reads
 //! only the first page is found out. Never part of a Lambda: it is there with the feature `fake` alone.
 
+mod alarms;
 mod answer;
+#[cfg(feature = "instances")]
 mod auto_scaling;
 mod connection;
 mod danger;
 mod dynamodb;
+#[cfg(feature = "instances")]
 mod ec2;
 mod elb;
+mod executions;
 mod journal;
+mod records;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_elasticloadbalancingv2::types::{
@@ -23,16 +28,18 @@ use ebbtide_rules::hold::ScalingGroup;
 use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
 };
-use ebbtide_rules::record::Record;
+use ebbtide_rules::record::{OutcomeItem, Record};
 use ebbtide_rules::shape::Environment;
 use jiff::Timestamp;
 use journal::Journal;
 
-use crate::{Cloud, Stack};
+use crate::{Cloud, Ledger, Stack};
 
+pub use alarms::FakeAlarm;
 pub use danger::{Attributes, Dangers};
-pub use dynamodb::{Attribute, Item};
+pub use executions::Started;
 pub use journal::{Noted, Things};
+pub use records::{execution, recorded};
 
 /// The listener of the fake.
 pub const LISTENER: &str =
@@ -52,8 +59,16 @@ pub struct Fake {
 pub struct World {
     /// The service's record, if it has one.
     pub record: Option<Record>,
-    /// The record attribute by attribute, as whoever writes the table left it; where it is set, `record` is not read.
-    pub item: Option<Item>,
+    /// A record of another version, attribute by attribute; where it is set, `record` is not read.
+    pub former: Option<std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>>,
+    /// How deployments ended, in the order of their ends.
+    pub outcomes: Vec<OutcomeItem>,
+    /// The status of each execution, by its ARN; another is not known.
+    pub executions: BTreeMap<String, String>,
+    /// What was started.
+    pub started: Vec<Started>,
+    /// The alarms.
+    pub alarms: Vec<FakeAlarm>,
     /// The instances.
     pub instances: Vec<Instance>,
     /// The target groups.
@@ -117,7 +132,7 @@ pub enum Fault {
     ReplyLost,
     /// Unreachable is when the call never arrives.
     Unreachable,
-    /// Superseding is when AWS acts and answers, and meanwhile the record's epoch rises: this caller is late from here.
+    /// Superseding is when AWS acts and answers, and meanwhile every epoch in the record rises: this caller is late from here.
     Superseding,
 }
 
@@ -128,22 +143,18 @@ impl Default for Fake {
 }
 
 impl Fake {
-    /// A service `tunnel`: blue `tunnel-a` has three healthy instances and all the weight, green `tunnel-b` is empty,
-    /// and deployment `deploy-1` owns the service at epoch 5.
+    /// A service `tunnel`: blue `tunnel-a` has three healthy instances and all the weight, green `tunnel-b` and the third
+    /// environment `tunnel-c` are empty, and deployment `deploy-1` has claimed the front at epoch 5.
     pub fn new() -> Self {
-        let record = Record {
-            owner: Some("deploy-1".to_owned()),
-            execution: Some("arn:execution".to_owned()),
-            epoch: 5,
-            stage: Some("claimed".to_owned()),
-            switched: false,
-            ..Record::default()
-        };
         let mut world = World {
-            record: Some(record),
-            item: None,
+            record: Some(records::claimed()),
+            former: None,
+            outcomes: Vec::new(),
+            executions: BTreeMap::new(),
+            started: Vec::new(),
+            alarms: Vec::new(),
             instances: Vec::new(),
-            groups: vec![group("a"), group("b")],
+            groups: vec![group("a"), group("b"), group("c")],
             actions: Vec::new(),
             rules: Vec::new(),
             load_balancer: LoadBalancerTypeEnum::Application,
@@ -191,6 +202,12 @@ impl Fake {
             listener: LISTENER.to_owned(),
         };
         Cloud::new(connection::clients(self), stack)
+    }
+
+    /// What keep-record reads and writes in this world.
+    pub fn ledger(&self) -> Ledger {
+        let clients = connection::ledger_clients(self);
+        Ledger::new(clients, "ebbtide".to_owned(), "tunnel".to_owned())
     }
 
     /// Makes the next call of an operation fail.
@@ -273,19 +290,21 @@ impl World {
         self.actions = vec![forward(weights)];
     }
 
+    /// What the action names, with its weight, by the ARN of the group.
+    pub fn action(&self) -> BTreeMap<String, i32> {
+        let configs = self.actions.iter().filter_map(Action::forward_config);
+        let tuples = configs.flat_map(|it| it.target_groups());
+        let named = |tuple: &TargetGroupTuple| {
+            let arn = tuple.target_group_arn()?.to_owned();
+            Some((arn, tuple.weight().unwrap_or_default()))
+        };
+        tuples.filter_map(named).collect()
+    }
+
     /// The weights of `tunnel-a` and `tunnel-b`.
     pub fn weights(&self) -> (i32, i32) {
-        let weight = |name: &str| {
-            let tuples = self
-                .actions
-                .iter()
-                .filter_map(Action::forward_config)
-                .flat_map(|it| it.target_groups());
-            let mut of = tuples.filter(|tuple| tuple.target_group_arn() == Some(&arn(name)));
-            of.next()
-                .and_then(|tuple| tuple.weight())
-                .unwrap_or_default()
-        };
+        let action = self.action();
+        let weight = |name: &str| action.get(&arn(name)).copied().unwrap_or_default();
         (weight("a"), weight("b"))
     }
 

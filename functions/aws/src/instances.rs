@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::CloudError;
+use crate::error::Called;
+use crate::once::once;
 
 pub use protection::Protection;
 
@@ -96,7 +98,7 @@ impl Instances {
             .send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| CloudError::of("DescribeInstances", &error))?;
+            let page = page.called(|| "DescribeInstances")?;
             for reservation in page.reservations() {
                 found.extend_from_slice(reservation.instances());
             }
@@ -114,7 +116,7 @@ impl Instances {
             .launch_template_id(order.template)
             .version(order.version)
             .build();
-        let answer = self
+        let call = self
             .client
             .run_instances()
             .launch_template(template)
@@ -123,15 +125,10 @@ impl Instances {
             .max_count(count)
             .client_token(order.client_token)
             .tag_specifications(specification(ResourceType::Instance, order.tags))
-            .tag_specifications(specification(ResourceType::Volume, order.tags))
-            .send()
+            .tag_specifications(specification(ResourceType::Volume, order.tags));
+        let answer = once!(aws_sdk_ec2, call)
             .await
-            .map_err(|error| {
-                CloudError::of(
-                    format!("RunInstances of {} in {}", order.count, order.subnet),
-                    &error,
-                )
-            })?;
+            .called(|| format!("RunInstances of {} in {}", order.count, order.subnet))?;
         Ok(answer
             .instances()
             .iter()
@@ -149,15 +146,11 @@ impl Instances {
         tags: &BTreeMap<String, String>,
     ) -> Result<(), CloudError> {
         for chunk in ids.chunks(CHUNK) {
-            self.client
-                .create_tags()
-                .set_resources(Some(chunk.to_vec()))
-                .set_tags(Some(sdk_tags(tags)))
-                .send()
+            let call = self.client.create_tags();
+            let call = call.set_resources(Some(chunk.to_vec()));
+            once!(aws_sdk_ec2, call.set_tags(Some(sdk_tags(tags))))
                 .await
-                .map_err(|error| {
-                    CloudError::of(format!("CreateTags on {}", chunk.join(", ")), &error)
-                })?;
+                .called(|| format!("CreateTags on {}", chunk.join(", ")))?;
         }
         Ok(())
     }
@@ -173,10 +166,9 @@ impl Instances {
         for chunk in ids.chunks(CHUNK).filter(|_| !tags.is_empty()) {
             let call = self.client.delete_tags();
             let call = call.set_resources(Some(chunk.to_vec()));
-            let answer = call.set_tags(Some(tags.clone())).send().await;
-            answer.map_err(|error| {
-                CloudError::of(format!("DeleteTags on {}", chunk.join(", ")), &error)
-            })?;
+            once!(aws_sdk_ec2, call.set_tags(Some(tags.clone())))
+                .await
+                .called(|| format!("DeleteTags on {}", chunk.join(", ")))?;
         }
         Ok(())
     }
@@ -186,14 +178,11 @@ impl Instances {
     /// # Errors
     /// AWS's failure.
     pub async fn terminate(&self, id: &str) -> Result<(), CloudError> {
-        let call = self
-            .client
-            .terminate_instances()
-            .instance_ids(id)
-            .send()
-            .await;
-        call.map(|_| ())
-            .map_err(|error| CloudError::of(format!("TerminateInstances of {id}"), &error))
+        let call = self.client.terminate_instances().instance_ids(id);
+        once!(aws_sdk_ec2, call)
+            .await
+            .called(|| format!("TerminateInstances of {id}"))?;
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{LaunchTemplateVersion, MarketType};
 
 use crate::CloudError;
+use crate::error::Called;
 
 /// Reads launch templates.
 #[derive(Debug, Clone)]
@@ -53,10 +54,8 @@ impl LaunchTemplates {
         match call.send().await {
             Ok(answer) => Ok(answer.launch_template_versions().first().and_then(read)),
             Err(error) if error.code().is_some_and(is_missing) => Ok(None),
-            Err(error) => {
-                let operation = format!("DescribeLaunchTemplateVersions of {template}, {version}");
-                Err(CloudError::of(operation, &error))
-            }
+            Err(error) => Err(error)
+                .called(|| format!("DescribeLaunchTemplateVersions of {template}, {version}")),
         }
     }
 }

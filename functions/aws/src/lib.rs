@@ -1,35 +1,52 @@
 //! The AWS edge: listener, target groups, instances, Auto Scaling groups and the service's record.
 //!
 //! Turns AWS's answers into the types that the rules in `ebbtide-rules` read, and their decisions into calls. It
-//! decides nothing, names every failure, and reads every page. Called by the five functions that speak to AWS; those
+//! decides nothing, names every failure, and reads every page. Called by the six functions that speak to AWS; those
 //! that speak to servers do not link it.
 
+#[cfg(feature = "record")]
+mod alarms;
 #[cfg(feature = "instances")]
 mod auto_scaling;
 mod error;
+#[cfg(feature = "record")]
+mod executions;
 #[cfg(feature = "fake")]
 pub mod fake;
 #[cfg(feature = "instances")]
 mod instances;
 #[cfg(feature = "instances")]
 mod launch_template;
+#[cfg(feature = "record")]
+mod ledger;
 #[cfg(feature = "instances")]
 mod lifetime;
+#[cfg(feature = "balancer")]
 mod listener;
+mod once;
 mod record;
+#[cfg(feature = "balancer")]
 mod target_group;
 
+#[cfg(feature = "record")]
+pub use alarms::AlarmReader;
 #[cfg(feature = "instances")]
 pub use auto_scaling::AutoScaling;
 pub use error::{CloudError, FailedCall};
+#[cfg(feature = "record")]
+pub use executions::Executions;
 #[cfg(feature = "instances")]
 pub use instances::{Instances, Order, Protection, client_token, union};
 #[cfg(feature = "instances")]
 pub use launch_template::{LaunchTemplates, TemplateVersion};
+#[cfg(feature = "record")]
+pub use ledger::{Ledger, LedgerClients};
 #[cfg(feature = "instances")]
 pub use lifetime::Lifetimes;
+#[cfg(feature = "balancer")]
 pub use listener::{Listener, Live, UnfitAction};
-pub use record::Records;
+pub use record::{RECORD, Records, Written};
+#[cfg(feature = "balancer")]
 pub use target_group::{Described, TargetGroups};
 
 use std::time::Duration;
@@ -38,6 +55,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
 
 /// What a function of one stack is bound to.
+#[cfg(feature = "balancer")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stack {
     /// The service's name.
@@ -48,6 +66,7 @@ pub struct Stack {
     pub listener: String,
 }
 
+#[cfg(feature = "balancer")]
 impl Stack {
     /// The stack that the template's environment variables name; `required` answers one of them.
     pub fn read(mut required: impl FnMut(&str) -> String) -> Self {
@@ -60,6 +79,7 @@ impl Stack {
 }
 
 /// The SDK's clients, built once per process.
+#[cfg(feature = "balancer")]
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// EC2's.
@@ -75,6 +95,7 @@ pub struct Clients {
 }
 
 /// One stack's AWS, in the words of the rules.
+#[cfg(feature = "balancer")]
 #[derive(Debug, Clone)]
 pub struct Cloud {
     /// The service's name.
@@ -99,21 +120,27 @@ pub struct Cloud {
     pub lifetimes: Lifetimes,
 }
 
+/// The SDK's configuration, from the process's environment.
+///
+/// A function has 60 seconds: three attempts of 10 s within 25 s leave room for the call after a slow one.
+async fn configuration() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_secs(25))
+        .build();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .load();
+    Box::pin(config).await
+}
+
+#[cfg(feature = "balancer")]
 impl Clients {
     /// Builds the clients from the process's environment.
-    ///
-    /// A function has 60 seconds: three attempts of 10 s within 25 s leave room for the call after a slow one.
     pub async fn connect() -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_attempt_timeout(Duration::from_secs(10))
-            .operation_timeout(Duration::from_secs(25))
-            .build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
-            .load();
-        Self::of(&Box::pin(config).await)
+        Self::of(&configuration().await)
     }
 
     fn of(config: &SdkConfig) -> Self {
@@ -128,7 +155,13 @@ impl Clients {
     }
 }
 
+#[cfg(feature = "balancer")]
 impl Cloud {
+    /// A stack's AWS, behind clients of the process's environment.
+    pub async fn connect(stack: Stack) -> Self {
+        Self::new(Clients::connect().await, stack)
+    }
+
     /// A stack's AWS, behind these clients.
     pub fn new(clients: Clients, stack: Stack) -> Self {
         Self {

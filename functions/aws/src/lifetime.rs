@@ -6,6 +6,7 @@
 use aws_sdk_autoscaling::Client;
 
 use crate::CloudError;
+use crate::error::Called;
 
 /// DescribeAutoScalingGroups answers 50 groups a page.
 const CHUNK: usize = 50;
@@ -35,8 +36,7 @@ impl Lifetimes {
                 .into_paginator()
                 .send();
             while let Some(page) = pages.next().await {
-                let page =
-                    page.map_err(|error| CloudError::of("DescribeAutoScalingGroups", &error))?;
+                let page = page.called(|| "DescribeAutoScalingGroups")?;
                 let limited = page.auto_scaling_groups().iter().filter_map(|group| {
                     let seconds = u32::try_from(group.max_instance_lifetime()?).ok()?;
                     let name = group.auto_scaling_group_name()?.to_owned();

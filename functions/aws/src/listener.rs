@@ -12,6 +12,8 @@ use ebbtide_rules::observed::{Forward, GroupWeight};
 use ebbtide_rules::plan::{LoadBalancer, OtherForward};
 
 use crate::CloudError;
+use crate::error::Called;
+use crate::once::once;
 
 /// Reads and changes one listener's default action, or one rule's.
 #[derive(Debug, Clone)]
@@ -75,23 +77,23 @@ impl Listener {
     pub async fn set(&self, live: &Live, groups: &[GroupWeight]) -> Result<(), CloudError> {
         let actions = weighted(live, groups);
         if self.is_rule() {
-            let call = self
-                .client
-                .modify_rule()
-                .rule_arn(&self.arn)
-                .set_actions(Some(actions));
-            let answer = call.send().await.map(|_| ());
-            answer.map_err(|error| CloudError::of(format!("ModifyRule of {}", self.arn), &error))
+            let call = self.client.modify_rule().rule_arn(&self.arn);
+            once!(
+                aws_sdk_elasticloadbalancingv2,
+                call.set_actions(Some(actions))
+            )
+            .await
+            .called(|| format!("ModifyRule of {}", self.arn))?;
         } else {
-            let call = self
-                .client
-                .modify_listener()
-                .listener_arn(&self.arn)
-                .set_default_actions(Some(actions));
-            let answer = call.send().await.map(|_| ());
-            answer
-                .map_err(|error| CloudError::of(format!("ModifyListener of {}", self.arn), &error))
+            let call = self.client.modify_listener().listener_arn(&self.arn);
+            once!(
+                aws_sdk_elasticloadbalancingv2,
+                call.set_default_actions(Some(actions))
+            )
+            .await
+            .called(|| format!("ModifyListener of {}", self.arn))?;
         }
+        Ok(())
     }
 
     /// The load balancer's ARN and kind; from AWS, because an ARN's `app/` or `net/` is a habit and no contract.
@@ -107,7 +109,7 @@ impl Listener {
             .listener_arns(&listener)
             .send()
             .await;
-        let answer = answer.map_err(|error| CloudError::of(&operation, &error))?;
+        let answer = answer.called(|| &operation)?;
         let arn = answer
             .listeners()
             .first()
@@ -122,7 +124,7 @@ impl Listener {
             .load_balancer_arns(&arn)
             .send()
             .await;
-        let answer = answer.map_err(|error| CloudError::of(operation, &error))?;
+        let answer = answer.called(|| operation)?;
         let kind = answer
             .load_balancers()
             .first()
@@ -156,9 +158,7 @@ impl Listener {
             .send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| {
-                CloudError::of(format!("DescribeListeners of {load_balancer}"), &error)
-            })?;
+            let page = page.called(|| format!("DescribeListeners of {load_balancer}"))?;
             for listener in page.listeners() {
                 let arn = listener.listener_arn().unwrap_or_default();
                 if arn != self.arn {
@@ -182,8 +182,7 @@ impl Listener {
             .send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page
-                .map_err(|error| CloudError::of(format!("DescribeRules of {listener}"), &error))?;
+            let page = page.called(|| format!("DescribeRules of {listener}"))?;
             for rule in page
                 .rules()
                 .iter()
@@ -206,7 +205,7 @@ impl Listener {
             .listener_arns(&self.arn)
             .send()
             .await;
-        let answer = answer.map_err(|error| CloudError::of(operation(), &error))?;
+        let answer = answer.called(operation)?;
         let listener = answer.listeners().first();
         let listener = listener
             .ok_or_else(|| CloudError::unexpected(operation(), "there is no such listener"))?;
@@ -221,7 +220,7 @@ impl Listener {
             .rule_arns(&self.arn)
             .send()
             .await;
-        let answer = answer.map_err(|error| CloudError::of(operation(), &error))?;
+        let answer = answer.called(operation)?;
         let rule = answer.rules().first();
         Ok(rule
             .ok_or_else(|| CloudError::unexpected(operation(), "there is no such rule"))?

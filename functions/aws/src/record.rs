@@ -1,20 +1,41 @@
-//! The service's record in DynamoDB, read consistently; the state machine writes it.
+//! The service's record in DynamoDB: read consistently, written as a whole, and only on the revision that was read.
+//!
+//! A write that arrives late finds another revision and is lost, whatever it was. Only `keep-record` writes.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use ebbtide_rules::Fence;
-use ebbtide_rules::record::Record;
+use ebbtide_rules::record::{OutcomeItem, Record, SHAPE, Work};
+use serde::Serialize;
 
 use crate::CloudError;
+use crate::error::Called;
+use crate::once::once;
 
-/// Reads the record of one service.
+/// The sort key of the record; an outcome's is `deployment NAME`.
+pub const RECORD: &str = "record";
+
+/// Reads and writes the record of one service.
 #[derive(Debug, Clone)]
 pub struct Records {
     client: Client,
     table: String,
     service: String,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was made.
+    Made,
+    /// The record has another revision by now, or somebody writes at this moment: read it again.
+    Lost,
 }
 
 impl Records {
@@ -29,7 +50,7 @@ impl Records {
     /// The record as it is now; a service without one is free at epoch 0.
     ///
     /// # Errors
-    /// AWS's failure, or a record whose epoch is no number.
+    /// AWS's failure, or a record that cannot be read.
     pub async fn read(&self) -> Result<Record, CloudError> {
         let operation = || format!("GetItem of {}'s record in {}", self.service, self.table);
         let answer = self
@@ -37,68 +58,230 @@ impl Records {
             .get_item()
             .table_name(&self.table)
             .key("service", AttributeValue::S(self.service.clone()))
-            .key("item", AttributeValue::S("record".to_owned()))
+            .key("item", AttributeValue::S(RECORD.to_owned()))
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| CloudError::of(operation(), &error))?;
-        let Some(item) = answer.item else {
-            return Ok(Record::default());
-        };
-        parse(&item).ok_or_else(|| {
-            CloudError::unexpected(operation(), "the record's epoch is not a whole number")
-        })
+            .called(operation)?;
+        match answer.item {
+            None => Ok(Record::default()),
+            Some(item) => parse(item).map_err(|unread| match unread {
+                Unread::Newer(shape) => CloudError::Unreadable(shape),
+                Unread::Unfit(reason) => CloudError::unexpected(operation(), reason),
+            }),
+        }
     }
 
-    /// The record, if it admits the bearer of `fence`; to be asked just before anything is changed.
+    /// The record, if it admits `work` of the bearer of `fence`; to be asked just before anything is changed.
     ///
     /// # Errors
     /// As [`Records::read`], or `Superseded`.
-    pub async fn admit(&self, fence: &Fence) -> Result<Record, CloudError> {
+    pub async fn admit(&self, fence: &Fence, work: Work<'_>) -> Result<Record, CloudError> {
         let record = self.read().await?;
-        record.admits(fence)?;
+        record.admits(fence, work)?;
         Ok(record)
+    }
+
+    /// Writes the whole record, decided on `revision`, and the outcome with it or neither.
+    ///
+    /// # Errors
+    /// AWS's failure: nobody knows then whether it was written.
+    pub async fn write(
+        &self,
+        revision: u64,
+        record: &Record,
+        outcome: Option<&OutcomeItem>,
+    ) -> Result<Written, CloudError> {
+        let Some(outcome) = outcome else {
+            return self.put(revision, record).await;
+        };
+        self.put_both(revision, record, outcome).await
+    }
+
+    async fn put(&self, revision: u64, record: &Record) -> Result<Written, CloudError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(self.item(RECORD, record)?))
+            .condition_expression(condition(revision))
+            .expression_attribute_names("#revision", "revision")
+            .set_expression_attribute_values(values(revision));
+        let operation = || format!("PutItem of {}'s record in {}", self.service, self.table);
+        match once!(aws_sdk_dynamodb, put).await {
+            Ok(_) => Ok(Written::Made),
+            Err(error) if put_is_lost(&error) => Ok(Written::Lost),
+            Err(error) => Err(error).called(operation),
+        }
+    }
+
+    async fn put_both(
+        &self,
+        revision: u64,
+        record: &Record,
+        outcome: &OutcomeItem,
+    ) -> Result<Written, CloudError> {
+        let operation = || {
+            format!(
+                "TransactWriteItems of {}'s record and outcome in {}",
+                self.service, self.table
+            )
+        };
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(self.item(RECORD, record)?))
+            .condition_expression(condition(revision))
+            .expression_attribute_names("#revision", "revision")
+            .set_expression_attribute_values(values(revision));
+        let key = format!("deployment {}", outcome.deployment);
+        let leave = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(self.item(&key, outcome)?));
+        let mut call = self.client.transact_write_items();
+        for put in [put, leave] {
+            let put = put
+                .build()
+                .map_err(|error| CloudError::unexpected(operation(), error.to_string()))?;
+            call = call.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        match once!(aws_sdk_dynamodb, call).await {
+            Ok(_) => Ok(Written::Made),
+            Err(error) => not_made(&error, operation()),
+        }
+    }
+
+    fn item(
+        &self,
+        key: &str,
+        what: &impl Serialize,
+    ) -> Result<HashMap<String, AttributeValue>, CloudError> {
+        let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(what)
+            .map_err(|error| CloudError::unexpected("the record", error.to_string()))?;
+        item.insert(
+            "service".to_owned(),
+            AttributeValue::S(self.service.clone()),
+        );
+        item.insert("item".to_owned(), AttributeValue::S(key.to_owned()));
+        Ok(item)
     }
 }
 
-fn parse(item: &HashMap<String, AttributeValue>) -> Option<Record> {
-    let text = |name: &str| {
-        item.get(name)
-            .and_then(|value| value.as_s().ok())
-            .filter(|text| !text.is_empty())
-            .cloned()
-    };
-    let epoch = match item.get("epoch") {
-        None => 0,
-        Some(value) => value.as_n().ok()?.parse().ok()?,
-    };
-    let owner = text("owner");
-    Some(Record {
-        execution: text("execution"),
-        epoch,
-        stage: text("stage"),
-        // Text, because the SDK integration of Step Functions spells the boolean type in another way than DynamoDB.
-        // Whatever is not a clear no counts as yes: green may hold sessions then.
-        switched: owner.is_some() && text("switched").as_deref() != Some("no"),
-        owner,
-        blue: text("blue"),
-        green: text("green"),
-        plan: text("plan"),
-        clearing: text("clearing"),
-        roll_back: text("rollBack"),
-        claimed_at: text("claimedAt"),
-        switched_at: text("switchedAt"),
-        baked_at: text("bakedAt"),
-        deadline_at: text("deadlineAt"),
-        updated_at: text("updatedAt"),
-        waiting_for: text("waitingFor"),
-        forecast: text("forecast"),
+fn condition(revision: u64) -> &'static str {
+    if revision == 0 {
+        "attribute_not_exists(#revision)"
+    } else {
+        "#revision = :revision"
+    }
+}
+
+fn values(revision: u64) -> Option<HashMap<String, AttributeValue>> {
+    (revision > 0).then(|| {
+        let value = AttributeValue::N(revision.to_string());
+        HashMap::from([(":revision".to_owned(), value)])
     })
+}
+
+/// A condition that fails, and a write that meets another, are a write that was lost. Sources: the errors of PutItem and
+/// TransactWriteItems, and CancellationReason, in the DynamoDB API reference.
+const LOST: [&str; 5] = [
+    "ConditionalCheckFailed",
+    "ConditionalCheckFailedException",
+    "TransactionConflict",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+];
+
+fn put_is_lost(error: &SdkError<PutItemError>) -> bool {
+    error.code().is_some_and(|code| LOST.contains(&code))
+}
+
+/// What came of a transaction that was not made. It tells why it was cancelled for each of its writes, and not every
+/// reason is another's write.
+fn not_made(
+    error: &SdkError<TransactWriteItemsError>,
+    operation: String,
+) -> Result<Written, CloudError> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+        error.as_service_error()
+    else {
+        let lost = error.code().is_some_and(|code| LOST.contains(&code));
+        return lost
+            .then_some(Written::Lost)
+            .ok_or_else(|| CloudError::of(operation, error));
+    };
+    let reasons = canceled.cancellation_reasons().iter();
+    let codes: Vec<&str> = reasons.filter_map(|reason| reason.code()).collect();
+    if codes.iter().any(|code| LOST.contains(code)) {
+        return Ok(Written::Lost);
+    }
+    let code = codes.into_iter().find(|code| *code != "None");
+    let code = code.unwrap_or("TransactionCanceledException");
+    let words = "the transaction was cancelled";
+    Err(CloudError::refused(operation, code, words))
+}
+
+/// Why a record is not read.
+#[derive(Debug, PartialEq, Eq)]
+enum Unread {
+    /// It has this shape, which this version cannot read.
+    Newer(u32),
+    /// What is wrong with it.
+    Unfit(String),
+}
+
+/// The shape is read before the rest, which only the version that wrote it may know. A newer record that can be read all
+/// the same still says who may act; the rules see to it that nothing is written over it.
+fn parse(item: HashMap<String, AttributeValue>) -> Result<Record, Unread> {
+    let Some(shape) = number(&item, "shape")? else {
+        return before_shapes(&item);
+    };
+    serde_dynamo::from_item(item).map_err(|error| {
+        if shape > SHAPE {
+            Unread::Newer(shape)
+        } else {
+            Unread::Unfit(error.to_string())
+        }
+    })
+}
+
+/// A record without a shape is one of before there was one: free, it gives its epoch; held, it is refused.
+fn before_shapes(item: &HashMap<String, AttributeValue>) -> Result<Record, Unread> {
+    if let Some(owner) = item.get("owner").and_then(|owner| owner.as_s().ok()) {
+        return Err(Unread::Unfit(format!(
+            "deployment {owner} of an older version of Ebbtide holds the service; let it end, then start again"
+        )));
+    }
+    Ok(Record {
+        epoch: number(item, "epoch")?.unwrap_or_default(),
+        ..Record::default()
+    })
+}
+
+fn number<T: FromStr>(
+    item: &HashMap<String, AttributeValue>,
+    name: &str,
+) -> Result<Option<T>, Unread> {
+    let Some(value) = item.get(name) else {
+        return Ok(None);
+    };
+    let number = value.as_n().ok().and_then(|number| number.parse().ok());
+    let unfit = || Unread::Unfit(format!("the record's {name} is not a whole number"));
+    number.ok_or_else(unfit).map(Some)
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::config::http::HttpResponse;
+    use aws_sdk_dynamodb::types::CancellationReason;
+    use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+    use aws_smithy_types::body::SdkBody;
+    use ebbtide_rules::{ErrorName, Failure};
+
     use super::*;
+
+    fn text(text: &str) -> AttributeValue {
+        AttributeValue::S(text.to_owned())
+    }
 
     fn item(attributes: &[(&str, AttributeValue)]) -> HashMap<String, AttributeValue> {
         attributes
@@ -108,71 +291,75 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_attribute_by_attribute() {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let record = parse(&item(&[
-            ("owner", text("deploy-1")),
-            ("execution", text("arn:execution")),
-            ("epoch", AttributeValue::N("5".to_owned())),
-            ("stage", text("claimed")),
-            ("switched", text("yes")),
-            ("blue", text("arn:a")),
-            ("green", text("arn:b")),
-            ("plan", text("{}")),
-            ("clearing", text("deploy-0")),
-            ("rollBack", text("operator")),
-            ("claimedAt", text("1")),
-            ("switchedAt", text("2")),
-            ("bakedAt", text("3")),
-            ("deadlineAt", text("4")),
-            ("updatedAt", text("5")),
-            ("waitingFor", text("1 busy session")),
-            ("forecast", text("in an hour")),
-        ]));
-        let expected = Record {
-            owner: Some("deploy-1".to_owned()),
-            execution: Some("arn:execution".to_owned()),
-            epoch: 5,
-            stage: Some("claimed".to_owned()),
-            switched: true,
-            blue: Some("arn:a".to_owned()),
-            green: Some("arn:b".to_owned()),
-            plan: Some("{}".to_owned()),
-            clearing: Some("deploy-0".to_owned()),
-            roll_back: Some("operator".to_owned()),
-            claimed_at: Some("1".to_owned()),
-            switched_at: Some("2".to_owned()),
-            baked_at: Some("3".to_owned()),
-            deadline_at: Some("4".to_owned()),
-            updated_at: Some("5".to_owned()),
-            waiting_for: Some("1 busy session".to_owned()),
-            forecast: Some("in an hour".to_owned()),
-        };
-        assert_eq!(record, Some(expected));
-    }
-
-    #[test]
-    fn only_a_clear_no_lets_an_owner_be_superseded() {
-        let switched =
-            |attributes: &[(&str, AttributeValue)]| parse(&item(attributes)).unwrap().switched;
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        assert!(!switched(&[("owner", text("a")), ("switched", text("no"))]));
-        assert!(switched(&[("owner", text("a")), ("switched", text("yes"))]));
-        assert!(switched(&[
-            ("owner", text("a")),
-            ("switched", AttributeValue::Bool(false))
-        ]));
-        assert!(switched(&[("owner", text("a"))]));
-        assert!(!switched(&[("switched", text("yes"))]), "nobody owns it");
-    }
-
-    #[test]
-    fn a_released_record_keeps_its_epoch_and_a_damaged_one_is_none() {
-        let released = parse(&item(&[("epoch", AttributeValue::N("5".to_owned()))])).unwrap();
-        assert_eq!((released.owner, released.epoch), (None, 5));
+    fn a_record_of_before_shapes_gives_its_epoch_if_nobody_holds_it() {
+        let five = AttributeValue::N("5".to_owned());
         assert_eq!(
-            parse(&item(&[("epoch", AttributeValue::N("five".to_owned()))])),
-            None
+            parse(item(&[("epoch", five.clone())])).map(|it| it.epoch),
+            Ok(5)
+        );
+        assert_eq!(parse(item(&[])).map(|it| it.epoch), Ok(0));
+        let held = parse(item(&[("epoch", five), ("owner", text("first"))]));
+        assert!(
+            matches!(&held, Err(Unread::Unfit(reason)) if reason.contains("deployment first")),
+            "{held:?}"
+        );
+        let broken = AttributeValue::N("five".to_owned());
+        assert!(parse(item(&[("epoch", broken)])).is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let record = Record {
+            epoch: 7,
+            revision: 3,
+            ..Record::default()
+        };
+        let written: HashMap<String, AttributeValue> = serde_dynamo::to_item(&record).unwrap();
+        assert_eq!(parse(written), Ok(record));
+    }
+
+    #[test]
+    fn a_newer_shape_is_known_by_its_number_whatever_the_rest_is() {
+        let nine = AttributeValue::N("9".to_owned());
+        let other = item(&[("shape", nine.clone()), ("epoch", text("five"))]);
+        assert_eq!(parse(other), Err(Unread::Newer(9)));
+        let mut written: HashMap<String, AttributeValue> =
+            serde_dynamo::to_item(Record::default()).unwrap();
+        written.insert("shape".to_owned(), nine);
+        written.insert("somethingNew".to_owned(), text("x"));
+        assert_eq!(parse(written).map(|record| record.shape), Ok(9));
+        let broken = parse(item(&[("shape", text("one"))]));
+        assert!(matches!(broken, Err(Unread::Unfit(_))), "{broken:?}");
+    }
+
+    #[test]
+    fn a_transaction_is_lost_only_by_another_write() {
+        let canceled = |codes: &[&str]| {
+            let reasons = codes
+                .iter()
+                .map(|code| CancellationReason::builder().code(*code).build());
+            let canceled = TransactionCanceledException::builder()
+                .set_cancellation_reasons(Some(reasons.collect()))
+                .build();
+            let response = HttpResponse::new(400_u16.try_into().unwrap(), SdkBody::empty());
+            SdkError::service_error(
+                TransactWriteItemsError::TransactionCanceledException(canceled),
+                response,
+            )
+        };
+        let made = |codes: &[&str]| {
+            not_made(&canceled(codes), "TransactWriteItems".to_owned())
+                .map_err(|error| error.name())
+        };
+        assert_eq!(made(&["ConditionalCheckFailed", "None"]), Ok(Written::Lost));
+        assert_eq!(made(&["None", "TransactionConflict"]), Ok(Written::Lost));
+        assert_eq!(
+            made(&["None", "ThrottlingError"]),
+            Err(ErrorName::Throttled)
+        );
+        assert_eq!(
+            made(&["ValidationError", "None"]),
+            Err(ErrorName::AwsRefused)
         );
     }
 }

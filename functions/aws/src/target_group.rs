@@ -11,6 +11,8 @@ use ebbtide_rules::observed::Target;
 use ebbtide_rules::shape::Environment;
 
 use crate::CloudError;
+use crate::error::Called;
+use crate::once::once;
 
 const CHUNK: usize = 100;
 
@@ -61,7 +63,7 @@ impl TargetGroups {
             .target_group_arns(arn)
             .send()
             .await;
-        let answer = answer.map_err(|error| CloudError::of(operation(), &error))?;
+        let answer = answer.called(operation)?;
         let group = answer.target_groups().first();
         let group = group
             .ok_or_else(|| CloudError::unexpected(operation(), "there is no such target group"))?;
@@ -97,9 +99,7 @@ impl TargetGroups {
             .target_group_arn(arn)
             .send()
             .await;
-        let answer = answer.map_err(|error| {
-            CloudError::of(format!("DescribeTargetGroupAttributes of {arn}"), &error)
-        })?;
+        let answer = answer.called(|| format!("DescribeTargetGroupAttributes of {arn}"))?;
         Ok(answer.attributes().to_vec())
     }
 
@@ -114,8 +114,7 @@ impl TargetGroups {
             .target_group_arn(arn)
             .send()
             .await;
-        let answer = answer
-            .map_err(|error| CloudError::of(format!("DescribeTargetHealth of {arn}"), &error))?;
+        let answer = answer.called(|| format!("DescribeTargetHealth of {arn}"))?;
         let mut targets: BTreeMap<String, Target> = BTreeMap::new();
         for description in answer.target_health_descriptions() {
             let Some(instance) = description.target().and_then(|target| target.id()) else {
@@ -141,10 +140,9 @@ impl TargetGroups {
                 .register_targets()
                 .target_group_arn(arn)
                 .set_targets(Some(descriptions(chunk)));
-            let operation = || format!("RegisterTargets of {} in {arn}", chunk.join(", "));
-            call.send()
+            once!(aws_sdk_elasticloadbalancingv2, call)
                 .await
-                .map_err(|error| CloudError::of(operation(), &error))?;
+                .called(|| format!("RegisterTargets of {} in {arn}", chunk.join(", ")))?;
         }
         Ok(())
     }
@@ -160,10 +158,9 @@ impl TargetGroups {
                 .deregister_targets()
                 .target_group_arn(arn)
                 .set_targets(Some(descriptions(chunk)));
-            let operation = || format!("DeregisterTargets of {} in {arn}", chunk.join(", "));
-            call.send()
+            once!(aws_sdk_elasticloadbalancingv2, call)
                 .await
-                .map_err(|error| CloudError::of(operation(), &error))?;
+                .called(|| format!("DeregisterTargets of {} in {arn}", chunk.join(", ")))?;
         }
         Ok(())
     }

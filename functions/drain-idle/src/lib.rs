@@ -6,67 +6,47 @@
 
 use std::collections::HashMap;
 
-use ebbtide_rules::drain::{
-    self, Decision, Drained, Order, Pace, Question, Untold, not_settled, taken,
-};
+use ebbtide_rules::document::{Act, Invocation, WrongAct};
+use ebbtide_rules::drain::{self, Decision, Drained, Order, Question, Untold, not_settled, taken};
 use ebbtide_rules::report::{Answer, NewerEpoch, Reading, SessionReport};
-use ebbtide_rules::{ErrorName, Fence, Server};
-use ebbtide_runtime::Failure;
+use ebbtide_rules::{Fence, Server};
 use ebbtide_sessions::SessionClient;
 use jiff::Timestamp;
-use serde::Deserialize;
 
-/// What the state machine passes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Payload {
-    /// Who orders.
-    pub fence: Fence,
-    /// The retiring environment's servers.
-    pub servers: Vec<Server>,
-    /// The pace of the whole environment.
-    pub closures_per_second: Pace,
-    /// When the load balancer stops sending new sessions; null in a step of traffic: nothing is ordered then.
-    #[serde(default)]
-    pub settled_at: Option<Timestamp>,
-    /// When anything last changed, as the last check saw it.
-    #[serde(default)]
-    pub changed_at: Option<Timestamp>,
-    /// Whether the last check found the deployment still baking.
-    pub baking: bool,
-    /// The longest wait between passes while baking.
-    pub poll_seconds: u64,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct DrainIdleError(#[from] NewerEpoch);
-
-impl Failure for DrainIdleError {
-    fn name(&self) -> ErrorName {
-        ErrorName::Superseded
-    }
-}
+pub use ebbtide_runtime::Failed;
 
 /// Orders the retiring environment once. `clock` is read before anybody is asked.
 ///
 /// # Errors
-/// When a server has taken a higher epoch.
-pub async fn drain_idle(
+/// When a server has taken a higher epoch, and when the document does not say what to order.
+pub async fn handle(
     client: &SessionClient,
     clock: impl Fn() -> Timestamp,
-    payload: Payload,
-) -> Result<Drained, DrainIdleError> {
+    invocation: Invocation,
+) -> Result<Drained, Failed> {
+    if invocation.act != Act::Drain {
+        return Err(WrongAct(invocation.act).into());
+    }
     let now = clock();
-    let question = question(&payload);
+    let document = &invocation.document;
+    let fence = document.fence()?;
+    let question = document.drain()?;
     let drained = match not_settled(&question, now) {
-        Some(_) => Drained::not_settled(payload.settled_at, now),
-        None => order(client, &payload, &question, now).await?,
+        Some(_) => Drained::not_settled(question.settled_at, now),
+        None => {
+            order(
+                client,
+                &fence,
+                &document.retiring()?.servers,
+                &question,
+                now,
+            )
+            .await?
+        }
     };
     tracing::info!(
-        deployment = payload.fence.deployment,
-        epoch = payload.fence.epoch,
+        deployment = fence.deployment,
+        epoch = fence.epoch,
         ordered = drained.ordered,
         per_second = drained.per_second,
         lease_seconds = drained.lease_seconds,
@@ -79,13 +59,14 @@ pub async fn drain_idle(
 
 async fn order(
     client: &SessionClient,
-    payload: &Payload,
+    fence: &Fence,
+    servers: &[Server],
     question: &Question,
     now: Timestamp,
 ) -> Result<Drained, NewerEpoch> {
-    let readings = client.read(&payload.servers).await;
+    let readings = client.read(servers).await;
     let reports: Vec<&SessionReport> = readings.iter().filter_map(Reading::report).collect();
-    NewerEpoch::refuse(&payload.fence, reports.iter().copied())?;
+    NewerEpoch::refuse(fence, reports.iter().copied())?;
     let unknown = readings.len() - reports.len();
     let (orders, sealed, lease_seconds) = match drain::decide(&reports, unknown, question, now) {
         Decision::NotSettled { settled_at } => return Ok(Drained::not_settled(settled_at, now)),
@@ -95,10 +76,10 @@ async fn order(
             lease_seconds,
         } => (orders, sealed, lease_seconds),
     };
-    let orders = addressed(&payload.servers, orders);
-    let answers = client.drain(&payload.fence, &orders).await;
-    NewerEpoch::refuse(&payload.fence, answers.iter().filter_map(Answer::report))?;
-    let mut unknown = unread(&payload.servers, &readings);
+    let orders = addressed(servers, orders);
+    let answers = client.drain(fence, &orders).await;
+    NewerEpoch::refuse(fence, answers.iter().filter_map(Answer::report))?;
+    let mut unknown = unread(servers, &readings);
     let mut given = Vec::new();
     for ((server, order), answer) in orders.iter().zip(&answers) {
         match taken(answer) {
@@ -142,15 +123,5 @@ fn untold(server: &Server, reason: String) -> Untold {
     Untold {
         instance: server.instance.clone(),
         reason,
-    }
-}
-
-fn question(payload: &Payload) -> Question {
-    Question {
-        pace: payload.closures_per_second,
-        settled_at: payload.settled_at,
-        changed_at: payload.changed_at,
-        baking: payload.baking,
-        poll_seconds: payload.poll_seconds,
     }
 }

@@ -7,41 +7,61 @@
 
 use std::time::Duration;
 
-use drain_idle::{DrainIdleError, Payload, drain_idle};
+use drain_idle::{Failed, handle};
 use ebbtide_rules::ErrorName;
+use ebbtide_rules::document::{Act, Document, Invocation};
 use ebbtide_rules::drain::Drained;
+use ebbtide_rules::examples;
+use ebbtide_rules::record::Doing;
 use ebbtide_rules::report::Admission;
-use ebbtide_runtime::Failure;
+use ebbtide_rules::weights::Weights;
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
-const SETTLED: &str = "2026-11-22T12:00:30Z";
-const BEFORE: &str = "2026-11-22T12:00:29Z";
-const AFTER: &str = "2026-11-22T12:02:00Z";
+const SETTLED: &str = "2026-11-22T10:00:30Z";
+const BEFORE: &str = "2026-11-22T10:00:29Z";
+const AFTER: &str = "2026-11-22T10:02:00Z";
 
-/// What the state machine sends, with the fence at epoch 5.
-fn payload(fleet: &Fleet) -> Value {
-    json!({
-        "fence": {"deployment": "blue-moon", "epoch": 5}, "servers": fleet.listed(), "closuresPerSecond": 20,
-        "settledAt": SETTLED, "changedAt": null, "baking": true, "pollSeconds": 30
-    })
+/// The document while the bake is watched, with all the weight on green since 10:00.
+fn document(fleet: &Fleet) -> Document {
+    let (blue, green) = (
+        examples::environment("blue"),
+        examples::environment("green"),
+    );
+    let weights = Weights {
+        blue: 0,
+        green: 100,
+    };
+    let plan = examples::recorded(&blue, &green, &[]);
+    let mut switch = examples::switched(weights, &[&blue, &green]);
+    // This pass has confirmed the weights once more, since the load balancer settled.
+    switch.answer.confirmed_at = SETTLED.parse().unwrap();
+    Document {
+        retiring: Some(examples::listed(&blue, &fleet.listed())),
+        switch: Some(switch),
+        ..examples::about(plan, Doing::Watching { weights })
+    }
 }
 
-async fn run(fleet: &Fleet, now: &str) -> Result<Drained, DrainIdleError> {
-    order(fleet, payload(fleet), now).await
+async fn run(fleet: &Fleet, now: &str) -> Result<Drained, Failed> {
+    order(
+        fleet,
+        examples::invocation(Act::Drain, document(fleet)),
+        now,
+    )
+    .await
 }
 
-async fn order(fleet: &Fleet, payload: Value, now: &str) -> Result<Drained, DrainIdleError> {
+async fn order(fleet: &Fleet, invocation: Invocation, now: &str) -> Result<Drained, Failed> {
     let limits = Limits {
         connect: Duration::from_millis(300),
         total: Duration::from_secs(1),
     };
     let client = SessionClient::within(limits, fleet.endpoint()).unwrap();
-    let payload: Payload = serde_json::from_value(payload).unwrap();
     let now: Timestamp = now.parse().unwrap();
-    drain_idle(&client, || now, payload).await
+    handle(&client, || now, invocation).await
 }
 
 #[tokio::test]
@@ -50,10 +70,17 @@ async fn nobody_is_asked_anything_until_the_load_balancer_has_settled() {
     let drained = run(&fleet, BEFORE).await.unwrap();
     assert_eq!((drained.ordered, drained.lease_seconds), (0, 0));
     assert!(drained.reason.contains(SETTLED), "{}", drained.reason);
-    let mut step = payload(&fleet);
-    step["settledAt"] = Value::Null;
-    let step = order(&fleet, step, "2027-11-22T12:00:00Z").await.unwrap();
-    assert_eq!((step.ordered, step.lease_seconds), (0, 0));
+    let mut step = document(&fleet);
+    step.switch.as_mut().unwrap().answer.moments.settled_at = None;
+    let unconfirmed = Document {
+        switch: None,
+        ..document(&fleet)
+    };
+    for document in [step, unconfirmed] {
+        let call = examples::invocation(Act::Drain, document);
+        let drained = order(&fleet, call, "2027-11-22T12:00:00Z").await.unwrap();
+        assert_eq!((drained.ordered, drained.lease_seconds), (0, 0));
+    }
     for server in &fleet.servers {
         assert!(server.inside().asked.is_empty());
         assert_eq!(server.inside().admission, Admission::Open);
@@ -157,12 +184,43 @@ async fn a_newer_epoch_taken_between_report_and_order_stops_us_too() {
     assert_eq!(failure(&fleet).await.0, ErrorName::Superseded);
 }
 
-#[test]
-fn a_pace_of_nothing_is_no_payload() {
-    let payload = json!({
-        "fence": {"deployment": "blue-moon", "epoch": 5}, "servers": [], "closuresPerSecond": 0,
-        "settledAt": SETTLED, "baking": true, "pollSeconds": 30
-    });
-    let error = serde_json::from_value::<Payload>(payload).unwrap_err();
-    assert!(error.to_string().contains("above 0"), "{error}");
+#[tokio::test]
+async fn another_act_or_a_document_without_a_list_is_refused_and_nobody_is_asked() {
+    let fleet = Fleet::start(1).await;
+    let other = examples::invocation(Act::Check, document(&fleet));
+    let unlisted = Document {
+        retiring: None,
+        ..document(&fleet)
+    };
+    let unlisted = examples::invocation(Act::Drain, unlisted);
+    for call in [other, unlisted] {
+        let refused = order(&fleet, call, AFTER).await.unwrap_err();
+        assert_eq!(refused.name(), ErrorName::InvalidInput, "{refused}");
+        assert!(fleet.servers[0].inside().asked.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn after_the_bake_the_pace_goes_on_by_the_records_moments_and_the_lease_outlasts_longer_waits()
+ {
+    let fleet = Fleet::start(1).await;
+    fleet.servers[0].hold(0, 5);
+    let blue = examples::environment("blue");
+    let mut draining = document(&fleet);
+    draining.switch = None;
+    draining.record = Some(examples::answer(Doing::Draining {
+        environment: blue,
+        moments: examples::moments(),
+    }));
+    let call = |document: &Document| examples::invocation(Act::Drain, document.clone());
+    let hours_later = "2026-11-22T13:00:00Z";
+    let drained = order(&fleet, call(&draining), hours_later).await.unwrap();
+    assert_eq!((drained.ordered, drained.lease_seconds), (1, 275));
+    let watched = order(&fleet, call(&document(&fleet)), hours_later)
+        .await
+        .unwrap();
+    assert_eq!(
+        watched.lease_seconds, 90,
+        "30 s are the longest wait while baking"
+    );
 }

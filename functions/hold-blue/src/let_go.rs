@@ -5,52 +5,50 @@
 //! names. A target that EC2 does not know is no obstacle here: nothing was ever taken from it.
 
 use ebbtide_aws::{Cloud, CloudError, union};
-use ebbtide_rules::hold::{Holder, Left, PROTECTED_TAG, Refusal, SUSPENDED_TAG, left, list};
+use ebbtide_rules::Retiring;
+use ebbtide_rules::hold::{Left, PROTECTED_TAG, Refusal, SUSPENDED_TAG, left, list};
 use ebbtide_rules::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG};
-use ebbtide_rules::{Environment, Fence, Retiring};
+use ebbtide_rules::record::Work;
 use jiff::Timestamp;
 
-use crate::{Failed, Seen, live, registered};
+use crate::{Call, Failed, Seen, live, registered};
 
 /// Lets the environment go and lists it.
-pub(crate) async fn environment(
-    cloud: &Cloud,
-    fence: &Fence,
-    environment: &Environment,
-    holder: &Holder,
-    now: Timestamp,
-) -> Result<Retiring, Failed> {
-    let mut seen = observe(cloud, environment, holder).await?;
-    let mut rest = left(&seen.instances, &seen.groups, holder);
-    cloud.records.admit(fence).await?;
-    log(fence, environment, &rest);
+pub(crate) async fn environment(call: &Call<'_>, now: Timestamp) -> Result<Retiring, Failed> {
+    let work = Work::LetGo(call.environment);
+    let mut seen = observe(call).await?;
+    let mut rest = left(&seen.instances, &seen.groups, &call.holder);
+    call.admit(work).await?;
+    log(call, &rest);
     if rest.holds() {
-        give_back(cloud, &rest).await?;
-        seen = observe(cloud, environment, holder).await?;
-        rest = left(&seen.instances, &seen.groups, holder);
+        give_back(call.cloud, &rest).await?;
+        seen = observe(call).await?;
+        rest = left(&seen.instances, &seen.groups, &call.holder);
         if rest.holds() {
-            return Err(not_let_go(environment, &rest));
+            return Err(not_let_go(call, &rest));
         }
-        cloud.records.admit(fence).await?;
+        call.admit(work).await?;
     }
     if !rest.is_none() {
-        forget(cloud, &rest).await?;
-        seen = observe(cloud, environment, holder).await?;
-        rest = left(&seen.instances, &seen.groups, holder);
+        forget(call.cloud, &rest).await?;
+        seen = observe(call).await?;
+        rest = left(&seen.instances, &seen.groups, &call.holder);
         if !rest.is_none() {
-            return Err(not_let_go(environment, &rest));
+            return Err(not_let_go(call, &rest));
         }
     }
-    Ok(list(environment, &seen.instances, now))
+    Ok(list(call.environment, &seen.instances, now))
 }
 
 /// Everything that is the environment's, by tag or by registration, whether or not this deployment holds it; and the
 /// Auto Scaling groups that have any of it, or a note.
-async fn observe(
-    cloud: &Cloud,
-    environment: &Environment,
-    holder: &Holder,
-) -> Result<Seen, CloudError> {
+async fn observe(call: &Call<'_>) -> Result<Seen, CloudError> {
+    let Call {
+        cloud,
+        environment,
+        holder,
+        ..
+    } = call;
     let targets = cloud.groups.targets(&environment.target_group_arn).await?;
     let service = (SERVICE_TAG, holder.service.as_str());
     let tags = [service, (ENVIRONMENT_TAG, holder.environment.as_str())];
@@ -84,18 +82,18 @@ async fn forget(cloud: &Cloud, rest: &Left) -> Result<(), CloudError> {
     cloud.instances.untag(&rest.tagged, &keys).await
 }
 
-fn not_let_go(environment: &Environment, rest: &Left) -> Failed {
-    Failed::Refused(Refusal::NotLetGo {
-        group: environment.name.clone(),
+fn not_let_go(call: &Call<'_>, rest: &Left) -> Failed {
+    Failed::from(Refusal::NotLetGo {
+        group: call.environment.name.clone(),
         left: rest.words(),
     })
 }
 
-fn log(fence: &Fence, environment: &Environment, rest: &Left) {
+fn log(call: &Call<'_>, rest: &Left) {
     tracing::info!(
-        deployment = fence.deployment,
-        epoch = fence.epoch,
-        environment = environment.name,
+        deployment = call.fence.deployment,
+        epoch = call.fence.epoch,
+        environment = call.environment.name,
         resume = ?rest.resume,
         unprotect = ?rest.unprotect,
         unready = ?rest.unready,

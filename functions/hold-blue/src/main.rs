@@ -1,22 +1,16 @@
 //! The Lambda hold-blue: wiring.
 
-use std::sync::Arc;
-
-use ebbtide_aws::{Clients, Cloud, Stack};
-use ebbtide_runtime::{Error, Variables, serve, start_logging};
+use ebbtide_aws::{Cloud, Stack};
+use ebbtide_runtime::{Error, run};
 use hold_blue::handle;
 use jiff::Timestamp;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    start_logging();
-    let mut variables = Variables::of_process();
-    let stack = Stack::read(|name| variables.required(name));
-    variables.finish()?;
-    let cloud = Arc::new(Cloud::new(Clients::connect().await, stack));
-    serve(move |payload| {
-        let cloud = Arc::clone(&cloud);
-        async move { handle(&cloud, payload, Timestamp::now()).await }
-    })
+    run(
+        |variables| Stack::read(|name| variables.required(name)),
+        async |stack| Ok(Cloud::connect(stack).await),
+        async |cloud, invocation| handle(cloud, Timestamp::now(), invocation).await,
+    )
     .await
 }

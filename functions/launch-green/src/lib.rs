@@ -6,107 +6,79 @@
 use std::collections::BTreeMap;
 
 use ebbtide_aws::{Cloud, CloudError, Order, client_token};
-use ebbtide_rules::launch::{Decision, Launch, Observation, Verdict, decide};
+use ebbtide_rules::Fence;
+use ebbtide_rules::document::{Act, Invocation, Told, WrongAct};
+use ebbtide_rules::launch::{Decision, Launch, Launched, Observation, decide, wait_seconds};
 use ebbtide_rules::observed::{DEPLOYMENT_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
-use ebbtide_rules::plan::{Green, Policy};
-use ebbtide_rules::{Environment, ErrorName, Fence, Server};
-use ebbtide_runtime::Failure;
+use ebbtide_rules::plan::Recorded;
+use ebbtide_rules::record::Work;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-/// What the state machine asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Payload {
-    /// Who asks.
-    pub fence: Fence,
-    /// What to launch, and where.
-    pub green: Green,
-    /// How long it may take.
-    pub policy: Policy,
-}
-
-/// How green stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Launched {
-    /// What becomes of green.
-    pub verdict: Verdict,
-    /// Why.
-    pub reason: String,
-    /// Which environment green is.
-    pub environment: Environment,
-    /// Its live servers.
-    pub servers: Vec<Server>,
-    /// How many of them are healthy.
-    pub healthy: u32,
-    /// How many are wanted.
-    pub wanted: u32,
-}
-
-/// Why green does not have what it lacks.
-#[derive(Debug, thiserror::Error)]
-pub enum Failed {
-    /// Edge is when a call failed or this function is late.
-    #[error(transparent)]
-    Edge(#[from] CloudError),
-}
-
-impl Failure for Failed {
-    fn name(&self) -> ErrorName {
-        match self {
-            Self::Edge(error) => error.name(),
-        }
-    }
-}
+pub use ebbtide_runtime::Failed;
 
 /// Gives green what it lacks and reads how it stands then.
 ///
 /// # Errors
 /// [`Failed`]; instances that were launched before it carry their tags and are found by the repeat.
-pub async fn handle(cloud: &Cloud, payload: Payload, now: Timestamp) -> Result<Launched, Failed> {
-    let work = Work {
+pub async fn handle(
+    cloud: &Cloud,
+    now: Timestamp,
+    invocation: Invocation,
+) -> Result<Told<Launched>, Failed> {
+    if invocation.act != Act::Launch {
+        return Err(WrongAct(invocation.act).into());
+    }
+    let document = &invocation.document;
+    let call = Call {
         cloud,
-        payload: &payload,
+        fence: document.fence()?,
+        plan: document.recorded()?,
     };
-    let mut decision = work.decide(now).await?;
-    if !decision.launch.is_empty() {
-        cloud.records.admit(&payload.fence).await?;
-        for launch in &decision.launch {
-            work.launch(launch).await?;
-        }
-        // What runs already can be registered now instead of in the next call.
-        decision = work.decide(now).await?;
-    }
-    if !decision.register.is_empty() {
-        cloud.records.admit(&payload.fence).await?;
-        let group = &payload.green.environment.target_group_arn;
-        cloud.groups.register(group, &decision.register).await?;
-        decision = work.decide(now).await?;
-    }
-    Ok(Launched {
+    let decision = call.complete(now).await?;
+    let green = &call.plan.green;
+    let launched = Launched {
         verdict: decision.verdict,
         reason: decision.reason,
-        environment: payload.green.environment.clone(),
+        wait_seconds: wait_seconds(call.plan.policy.healthy_seconds),
+        environment: green.environment.clone(),
         servers: decision.servers,
         healthy: decision.healthy,
-        wanted: payload.green.count,
-    })
+        wanted: green.count,
+    };
+    let former = document.green.as_ref();
+    Ok(Told::new(launched, invocation.retries, former, now))
 }
 
-/// One call's work.
-struct Work<'a> {
+/// One call.
+struct Call<'a> {
     cloud: &'a Cloud,
-    payload: &'a Payload,
+    fence: Fence,
+    plan: &'a Recorded,
 }
 
-impl Work<'_> {
+impl Call<'_> {
+    async fn complete(&self, now: Timestamp) -> Result<Decision, CloudError> {
+        let mut decision = self.decide(now).await?;
+        if !decision.launch.is_empty() {
+            self.cloud.records.admit(&self.fence, Work::Green).await?;
+            for launch in &decision.launch {
+                self.launch(launch).await?;
+            }
+            // What runs already can be registered now instead of in the next call.
+            decision = self.decide(now).await?;
+        }
+        if !decision.register.is_empty() {
+            self.cloud.records.admit(&self.fence, Work::Green).await?;
+            let group = &self.plan.green.environment.target_group_arn;
+            let groups = &self.cloud.groups;
+            groups.register(group, &decision.register).await?;
+            decision = self.decide(now).await?;
+        }
+        Ok(decision)
+    }
+
     async fn decide(&self, now: Timestamp) -> Result<Decision, CloudError> {
-        let Payload {
-            fence,
-            green,
-            policy,
-        } = self.payload;
+        let Recorded { green, policy, .. } = self.plan;
         let tags = self.tags();
         let tags: Vec<(&str, &str)> = tags
             .iter()
@@ -123,8 +95,8 @@ impl Work<'_> {
         };
         let decision = decide(&seen, green, policy.healthy_seconds, now);
         tracing::info!(
-            deployment = fence.deployment,
-            epoch = fence.epoch,
+            deployment = self.fence.deployment,
+            epoch = self.fence.epoch,
             verdict = ?decision.verdict,
             reason = decision.reason,
             launch = ?decision.launch,
@@ -135,10 +107,10 @@ impl Work<'_> {
     }
 
     async fn launch(&self, launch: &Launch) -> Result<(), CloudError> {
-        let Payload { fence, green, .. } = self.payload;
+        let green = &self.plan.green;
         let token = client_token(
             &self.cloud.service,
-            &fence.deployment,
+            &self.fence.deployment,
             &launch.subnet,
             launch.index,
         );
@@ -155,11 +127,11 @@ impl Work<'_> {
 
     /// What this deployment's green is found by, and its name for people.
     fn tags(&self) -> BTreeMap<String, String> {
-        let environment = &self.payload.green.environment.name;
+        let environment = &self.plan.green.environment.name;
         [
             (SERVICE_TAG, &self.cloud.service),
             (ENVIRONMENT_TAG, environment),
-            (DEPLOYMENT_TAG, &self.payload.fence.deployment),
+            (DEPLOYMENT_TAG, &self.fence.deployment),
             ("Name", environment),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))

@@ -5,43 +5,33 @@
     reason = "a helper of a test has nothing to go on with either"
 )]
 
-use ebbtide_aws::fake::{Fake, Fault, environment};
-use ebbtide_rules::launch::Verdict;
+use ebbtide_aws::fake::{Fake, Fault, recorded};
+use ebbtide_rules::document::{Act, Invocation, Told};
+use ebbtide_rules::launch::{Launched, Verdict};
 use ebbtide_rules::observed::{DEPLOYMENT_TAG, InstanceState};
-use ebbtide_rules::plan::{Green, Policy, SubnetShare};
-use ebbtide_rules::{ErrorName, Fence};
-use ebbtide_runtime::Failure;
+use ebbtide_rules::plan::SubnetShare;
+use ebbtide_rules::record::{Doing, Phase};
+use ebbtide_rules::{ErrorName, examples};
 use jiff::Timestamp;
-use launch_green::{Failed, Launched, Payload, handle};
+use launch_green::{Failed, handle};
 
-fn payload() -> Payload {
+fn invocation() -> Invocation {
     let share = |subnet: &str, count| SubnetShare {
         subnet_id: subnet.to_owned(),
         count,
     };
-    Payload {
-        fence: Fence {
-            deployment: "deploy-1".to_owned(),
-            epoch: 5,
-        },
-        green: Green {
-            environment: environment("b"),
-            launch_template_id: "lt-1".to_owned(),
-            launch_template_version: "7".to_owned(),
-            subnets: vec![share("subnet-1", 2), share("subnet-2", 1)],
-            count: 3,
-        },
-        policy: Policy {
-            healthy_seconds: 600,
-            minimum_healthy: 3,
-            ..Policy::default()
-        },
-    }
+    let mut plan = recorded("a", "b");
+    plan.green.subnets = vec![share("subnet-1", 2), share("subnet-2", 1)];
+    examples::invocation(Act::Launch, examples::about(plan, Doing::Launching))
+}
+
+async fn answer(fake: &Fake, call: Invocation, second: i64) -> Result<Told<Launched>, Failed> {
+    let now = Timestamp::from_second(second).unwrap();
+    Box::pin(handle(&fake.cloud(), now, call)).await
 }
 
 async fn launch_at(fake: &Fake, second: i64) -> Result<Launched, Failed> {
-    let now = Timestamp::from_second(second).unwrap();
-    Box::pin(handle(&fake.cloud(), payload(), now)).await
+    Ok(answer(fake, invocation(), second).await?.answer)
 }
 
 async fn launch(fake: &Fake) -> Result<Launched, Failed> {
@@ -125,13 +115,59 @@ async fn every_refusal_of_aws_has_its_name() {
 
 #[tokio::test]
 async fn a_late_function_launches_nothing() {
-    let fake = Fake::new();
-    if let Some(record) = fake.world().record.as_mut() {
-        record.epoch = 6;
+    for epoch in [4, 6] {
+        let fake = Fake::new();
+        fake.world().front().unwrap().owner.epoch = epoch;
+        let error = launch(&fake).await.unwrap_err();
+        assert_eq!(error.name(), ErrorName::Superseded);
+        assert_eq!(fake.changes(), Vec::<String>::new());
     }
+}
+
+#[tokio::test]
+async fn nothing_is_launched_once_weight_may_move_nor_for_one_that_holds_no_front() {
+    for phase in [Phase::Switched, examples::rolling_back()] {
+        let fake = Fake::new();
+        fake.world().phase(phase);
+        let error = launch(&fake).await.unwrap_err();
+        assert_eq!(error.name(), ErrorName::Superseded);
+        assert_eq!(fake.changes(), Vec::<String>::new());
+    }
+    let fake = Fake::new();
+    fake.world().retires("a");
     let error = launch(&fake).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::Superseded);
     assert_eq!(fake.changes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn another_act_and_a_document_without_a_plan_are_refused() {
+    let fake = Fake::new();
+    let mut other = invocation();
+    other.act = Act::Attach;
+    let mut unplanned = invocation();
+    unplanned.document.plan = None;
+    for call in [other, unplanned] {
+        let error = answer(&fake, call, 10).await.unwrap_err();
+        assert_eq!(error.name(), ErrorName::InvalidInput, "{error}");
+        assert_eq!(fake.changes(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_was_tried_before_leaves_a_call_that_may_still_arrive() {
+    let fake = Fake::new();
+    let first = answer(&fake, invocation(), 10).await.unwrap();
+    assert_eq!((first.unanswered_until, first.wait_seconds), (None, 5));
+    let mut again = invocation();
+    again.retries = 2;
+    let again = answer(&fake, again, 10).await.unwrap();
+    let until = Some(Timestamp::from_second(85).unwrap());
+    assert_eq!(again.unanswered_until, until);
+    let mut later = invocation();
+    later.document.green = Some(again);
+    let later = answer(&fake, later, 20).await.unwrap();
+    assert_eq!(later.unanswered_until, until);
 }
 
 #[tokio::test]
@@ -145,9 +181,7 @@ async fn a_late_function_registers_nothing() {
         for instance in &mut world.instances {
             instance.state = InstanceState::Running;
         }
-        if let Some(record) = world.record.as_mut() {
-            record.owner = Some("deploy-2".to_owned());
-        }
+        world.front().unwrap().owner.deployment = "deploy-2".to_owned();
     }
     let error = launch(&fake).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::Superseded);

@@ -1,27 +1,33 @@
-//! The Lambda plan-deployment: checks the input, reads who owns the service, and decides what the deployment will do.
+//! The Lambda plan-deployment: checks the input and the stack's settings, reads the record, and decides what the
+//! deployment will do.
 //!
 //! Changes nothing. Refuses bad input before any call of AWS, and an unfit world with every reason at once. A wish to
-//! roll back and a take-over go by the record alone: neither runs the preflight.
+//! roll back, a take-over and a deployment while another holds the front run no preflight: what becomes of them is
+//! decided by the record, at the claim.
 
 mod observe;
 
+use std::collections::BTreeMap;
+
 use ebbtide_aws::{Cloud, CloudError};
-use ebbtide_rules::ErrorName;
 use ebbtide_rules::input::{Input, Request, TakeOver};
 use ebbtide_rules::plan::{
-    Epoch, Owner, Plan, Recorded, Refusal, TakenOver, Unready, decide, green_percent, hash,
-    is_repeat, owner, roll_back, take_over,
+    Asked, Decision, Deploy, Holder, Plan, Recorded, Refusal, Refusals, decide, green_percent,
+    hash, holder, recorded,
 };
 use ebbtide_rules::record::Record;
-use ebbtide_rules::settings::Defaults;
-use ebbtide_runtime::Failure;
+use ebbtide_rules::settings::Settings;
+use ebbtide_rules::{ErrorName, Failure};
 use serde::Deserialize;
 use serde_json::Value;
+
+pub use ebbtide_runtime::Failed;
 
 use observe::observe;
 
 /// What the state machine asks for.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Payload {
     /// The execution's input as it was given.
     pub input: Value,
@@ -29,208 +35,148 @@ pub struct Payload {
     pub deployment: String,
     /// The execution's ARN.
     pub execution: String,
-}
-
-/// What the stack says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The two target groups.
-    pub target_groups: [String; 2],
-    /// The launch template, by id or name.
-    pub launch_template: String,
-    /// Where to launch; none: as blue.
-    pub subnets: Vec<String>,
-    /// What a deployment gets unless its input says otherwise.
-    pub defaults: Defaults,
-}
-
-impl Settings {
-    /// Checks the target groups as the stack names them.
-    ///
-    /// # Errors
-    /// A sentence, unless they are two different ones.
-    pub fn target_groups(arns: &[String]) -> Result<[String; 2], String> {
-        match arns {
-            [first, second] if first != second => Ok([first.clone(), second.clone()]),
-            _ => Err(format!(
-                "EBBTIDE_TARGET_GROUPS: expected two different ARNs, got {}",
-                arns.len()
-            )),
-        }
-    }
-}
-
-/// Why there is no plan. Nothing was touched.
-#[derive(Debug, thiserror::Error)]
-pub enum Failed {
-    /// Input is when the execution's input is wrong.
-    #[error("the input is wrong, nothing was touched: {}", .0.join("; "))]
-    Input(Vec<String>),
-    /// Preflight is when the world is not fit for a deployment.
-    #[error("a deployment is not possible now, nothing was touched: {}", sentences(.0))]
-    Preflight(Vec<Refusal>),
-    /// Unready is when the record does not admit what is asked for.
-    #[error("nothing was touched: {0}")]
-    Unready(#[from] Unready),
-    /// Edge is when a call failed.
-    #[error(transparent)]
-    Edge(#[from] CloudError),
-}
-
-impl Failure for Failed {
-    fn name(&self) -> ErrorName {
-        match self {
-            Self::Input(_) => ErrorName::InvalidInput,
-            Self::Preflight(_) | Self::Unready(_) | Self::Edge(CloudError::Unfit(_)) => {
-                ErrorName::PreflightRefused
-            }
-            Self::Edge(error) => error.name(),
-        }
-    }
-}
-
-fn sentences(refusals: &[Refusal]) -> String {
-    refusals
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    /// The stack's settings, which the execution keeps from here on.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// Plans a deployment, or what was asked for instead of one.
 ///
 /// # Errors
 /// [`Failed`]; nothing was touched.
-pub async fn handle(cloud: &Cloud, settings: &Settings, payload: Payload) -> Result<Plan, Failed> {
-    let input = Input::parse(&payload.input).map_err(Failed::Input)?;
+pub async fn handle(cloud: &Cloud, payload: Payload) -> Result<Plan, Failed> {
+    let (input, settings) = parse(&payload)?;
     let record = cloud.records.read().await?;
+    let call = Call {
+        cloud,
+        payload: &payload,
+        record: &record,
+    };
     match &input.request {
-        Request::Deploy => deploy(cloud, settings, &payload, &input, &record).await,
+        Request::Deploy => call.deploy(&settings, &input).await,
+        Request::TakeOver(asked) => call.take_over(asked).await,
         Request::RollBack(deployment) => {
-            let owner = roll_back(&record, deployment)?;
-            tracing::info!(deployment, stage = owner.stage, "may be told to roll back");
-            Ok(Plan {
-                roll_back: Some(deployment.clone()),
-                ..bare(cloud, &payload, &record, Some(owner))
-            })
+            tracing::info!(deployment, "is to be told to roll back");
+            let deployment = deployment.clone();
+            Ok(call.plan(Asked::RollBack { deployment }))
         }
-        Request::TakeOver(asked) => taken_over(cloud, &payload, &record, asked).await,
     }
 }
 
-async fn deploy(
-    cloud: &Cloud,
-    settings: &Settings,
-    payload: &Payload,
-    input: &Input,
-    record: &Record,
-) -> Result<Plan, Failed> {
-    let (deployment, execution) = (&payload.deployment, &payload.execution);
-    if let Some(owner) = owner(record, deployment, execution) {
+/// Everything that is wrong with input and settings is told at once.
+fn parse(payload: &Payload) -> Result<(Input, Settings), Failed> {
+    let wrong = |errors: Vec<String>| {
+        let cause = format!(
+            "the input is wrong, nothing was touched: {}",
+            errors.join("; ")
+        );
+        Failed::new(ErrorName::InvalidInput, cause)
+    };
+    match (
+        Input::parse(&payload.input),
+        Settings::parse(&payload.settings),
+    ) {
+        (Ok(input), Ok(settings)) => Ok((input, settings)),
+        (input, settings) => Err(wrong(
+            [input.err(), settings.err()]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect(),
+        )),
+    }
+}
+
+/// One call, with the record as it was read.
+struct Call<'a> {
+    cloud: &'a Cloud,
+    payload: &'a Payload,
+    record: &'a Record,
+}
+
+impl Call<'_> {
+    async fn deploy(&self, settings: &Settings, input: &Input) -> Result<Plan, Failed> {
+        let deployment = &self.payload.deployment;
+        match holder(self.record, &self.payload.execution) {
+            Holder::Free => {}
+            Holder::Another => {
+                tracing::info!(deployment, "another deployment holds the front");
+                let dry_run = input.dry_run;
+                return Ok(self.plan(Asked::Held { dry_run }));
+            }
+            Holder::Switched => {
+                let used = Refusal::NameUsed(deployment.clone());
+                return Err(Refusals(vec![used]).into());
+            }
+        }
+        let seen = observe(self.cloud, settings, input, self.record, deployment);
+        let seen = seen.await.map_err(unfit)?;
+        let decision = decide(&seen, input, &settings.defaults).map_err(Refusals)?;
+        Ok(self.decided(decision, input.dry_run))
+    }
+
+    fn decided(&self, decision: Decision, dry_run: bool) -> Plan {
+        let deployment = &self.payload.deployment;
         tracing::info!(
             deployment,
-            owner = owner.deployment,
-            execution = owner.execution,
-            "the service is held"
+            epoch = self.record.epoch,
+            blue = decision.blue.environment.name,
+            green = decision.green.environment.name,
+            count = decision.green.count,
+            version = decision.green.launch_template_version,
+            warnings = decision.warnings.join("; "),
+            "planned"
         );
-        return Ok(Plan {
-            hash: Some(hash(deployment)),
-            ..bare(cloud, payload, record, Some(owner))
-        });
+        self.plan(Asked::Deploy(Deploy {
+            dry_run,
+            servers: decision.servers,
+            recorded: Recorded {
+                blue: decision.blue,
+                green: decision.green,
+                environments: decision.environments,
+                policy: decision.policy,
+                hash: hash(deployment),
+                warnings: decision.warnings,
+            },
+        }))
     }
-    if is_repeat(record, deployment, execution) {
-        return Err(Failed::Preflight(vec![Refusal::NameUsed(
-            deployment.clone(),
-        )]));
-    }
-    let seen = observe(cloud, settings, input, deployment).await?;
-    let decision = decide(&seen, input, &settings.defaults).map_err(Failed::Preflight)?;
-    let plan = bare(cloud, payload, record, None);
-    tracing::info!(
-        deployment,
-        epoch = plan.epoch.claimed,
-        blue = decision.blue.environment.name,
-        green = decision.green.environment.name,
-        count = decision.green.count,
-        version = decision.green.launch_template_version,
-        warnings = decision.warnings.join("; "),
-        "planned"
-    );
-    Ok(Plan {
-        hash: Some(hash(deployment)),
-        dry_run: Some(input.dry_run),
-        blue: Some(decision.blue),
-        green: Some(decision.green),
-        policy: Some(decision.policy),
-        servers: Some(decision.servers),
-        warnings: Some(decision.warnings),
-        ..plan
-    })
-}
 
-/// The recorded plan under the owner's name, for this execution to go on with.
-async fn taken_over(
-    cloud: &Cloud,
-    payload: &Payload,
-    record: &Record,
-    asked: &TakeOver,
-) -> Result<Plan, Failed> {
-    let (owner, recorded) = take_over(record, asked)?;
-    let forward = cloud.listener.read().await?.forward;
-    let Recorded {
-        blue,
-        green,
-        policy,
-        hash,
-        warnings,
-    } = recorded;
-    let green_weight = green_percent(&forward, &blue.environment, &green.environment);
-    tracing::info!(
-        deployment = owner.deployment,
-        from = owner.execution,
-        stage = owner.stage,
-        green_weight,
-        then = ?asked.then,
-        "may be taken over"
-    );
-    let successor = Payload {
-        deployment: owner.deployment.clone(),
-        ..payload.clone()
-    };
-    Ok(Plan {
-        hash: Some(hash),
-        blue: Some(blue),
-        green: Some(green),
-        policy: Some(policy),
-        warnings: Some(warnings),
-        take_over: Some(TakenOver {
-            deployment: asked.deployment.clone(),
-            then: asked.then,
+    /// The recorded plan under the deployment's own name, for this execution to go on with.
+    async fn take_over(&self, asked: &TakeOver) -> Result<Plan, Failed> {
+        let recorded = recorded(self.record, &asked.deployment)?;
+        let live = self.cloud.listener.read().await.map_err(unfit)?;
+        let (blue, green) = (&recorded.blue.environment, &recorded.green.environment);
+        let green_weight = green_percent(&live.forward, blue, green);
+        tracing::info!(
+            deployment = asked.deployment,
             green_weight,
-        }),
-        ..bare(cloud, &successor, record, Some(owner))
-    })
+            then = ?asked.then,
+            "is to be taken over"
+        );
+        Ok(Plan {
+            deployment: asked.deployment.clone(),
+            ..self.plan(Asked::TakeOver {
+                then: asked.then,
+                green_weight,
+                recorded,
+            })
+        })
+    }
+
+    fn plan(&self, asked: Asked) -> Plan {
+        Plan {
+            deployment: self.payload.deployment.clone(),
+            execution: self.payload.execution.clone(),
+            service: self.cloud.service.clone(),
+            epoch: self.record.epoch,
+            asked,
+        }
+    }
 }
 
-/// Who asks, who owns the service, and which epoch is to be claimed.
-fn bare(cloud: &Cloud, payload: &Payload, record: &Record, owner: Option<Owner>) -> Plan {
-    Plan {
-        deployment: payload.deployment.clone(),
-        execution: payload.execution.clone(),
-        service: cloud.service.clone(),
-        owner,
-        epoch: Epoch {
-            seen: record.epoch,
-            claimed: record.epoch_to_claim(&payload.deployment, &payload.execution),
-        },
-        hash: None,
-        dry_run: None,
-        blue: None,
-        green: None,
-        policy: None,
-        servers: None,
-        warnings: None,
-        roll_back: None,
-        take_over: None,
+/// An action that weights cannot be set in is one more reason against a deployment here.
+fn unfit(error: CloudError) -> Failed {
+    match error {
+        CloudError::Unfit(_) => Failed::new(ErrorName::PreflightRefused, error.to_string()),
+        other => Failed::new(other.name(), other.to_string()),
     }
 }

@@ -1,19 +1,22 @@
-//! What the preflight looks at: the listener, both groups, blue's instances and the launch template.
+//! What the preflight looks at: the listener, every group, blue's instances and the launch template.
+
+use std::collections::BTreeMap;
 
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::Server;
 use ebbtide_rules::input::Input;
 use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
 use ebbtide_rules::plan::{Group, Hazards, Observation};
+use ebbtide_rules::record::Record;
 use ebbtide_rules::roles::roles;
-
-use crate::Settings;
+use ebbtide_rules::settings::Settings;
 
 /// Reads all of it; changes nothing.
 pub(crate) async fn observe(
     cloud: &Cloud,
     settings: &Settings,
     input: &Input,
+    record: &Record,
     deployment: &str,
 ) -> Result<Observation, CloudError> {
     let forward = cloud.listener.read().await?.forward;
@@ -26,14 +29,18 @@ pub(crate) async fn observe(
         .listener
         .other_forwards(&load_balancer_arn, &load_balancer)
         .await?;
-    let [first, second] = &settings.target_groups;
-    let (first, first_instances) = group(cloud, first).await?;
-    let (second, second_instances) = group(cloud, second).await?;
-    let (blue, green) = match roles(&forward, &settings.target_groups) {
-        Ok(roles) if roles.blue == settings.target_groups[1] => (second_instances, first_instances),
-        // Without clear roles there is no plan, and nobody asks whose instances these are.
-        _ => (first_instances, second_instances),
-    };
+    let mut groups = Vec::new();
+    let mut instances = BTreeMap::new();
+    for arn in &settings.target_groups {
+        let (group, registered) = group(cloud, arn).await?;
+        groups.push(group);
+        instances.insert(arn, registered);
+    }
+    // Without clear roles there is no plan, and nobody asks whose instances these are.
+    let roles = roles(&forward, &settings.target_groups, &record.retiring).ok();
+    let mut of = |arn: Option<&String>| arn.and_then(|arn| instances.remove(arn));
+    let blue = of(roles.as_ref().map(|roles| &roles.blue)).unwrap_or_default();
+    let green = of(roles.as_ref().map(|roles| &roles.green)).unwrap_or_default();
     let blue: Vec<Instance> = blue.into_iter().filter(Instance::is_live).collect();
     let requested = input
         .launch_template_version
@@ -50,7 +57,8 @@ pub(crate) async fn observe(
         load_balancer,
         load_balancer_arn,
         idle,
-        groups: [first, second],
+        groups,
+        retiring: record.retiring.clone(),
         other_forwards,
         blue_subnets: blue.iter().filter_map(|it| it.subnet.clone()).collect(),
         blue_servers: blue.iter().filter_map(server).collect(),

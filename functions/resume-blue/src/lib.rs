@@ -4,67 +4,43 @@
 //! `ebbtide_rules::resume`, which counts as open only what was acknowledged here. It calls servers and nothing
 //! else. What servers do wrong is data, until too few of them are open; it also fails when a newer deployment owns one.
 
-use ebbtide_rules::report::{NewerEpoch, Reading};
-use ebbtide_rules::resume::{ResumeRefused, Resumed, conclude};
-use ebbtide_rules::{ErrorName, Fence, Server};
-use ebbtide_runtime::Failure;
+use ebbtide_rules::document::{Act, Invocation, WrongAct};
+use ebbtide_rules::report::{Answer, NewerEpoch, Reading};
+use ebbtide_rules::resume::{ResumeRefused, Resumed, conclude, not_newer};
+use ebbtide_rules::{Fence, Server};
 use ebbtide_sessions::SessionClient;
 use jiff::Timestamp;
-use serde::Deserialize;
 
-/// What the state machine passes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Payload {
-    /// Who asks: the epoch is the rollback's.
-    pub fence: Fence,
-    /// Blue's servers.
-    pub servers: Vec<Server>,
-    /// How many of them have to be open; 0 when the weights have moved already.
-    pub minimum: usize,
-}
+pub use ebbtide_runtime::Failed;
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct ResumeBlueError(#[from] ResumeRefused);
-
-impl From<NewerEpoch> for ResumeBlueError {
-    fn from(newer: NewerEpoch) -> Self {
-        Self(newer.into())
-    }
-}
-
-impl Failure for ResumeBlueError {
-    fn name(&self) -> ErrorName {
-        match self.0 {
-            ResumeRefused::NewerEpoch(_) => ErrorName::Superseded,
-            ResumeRefused::BlueNotOpen(_) => ErrorName::BlueNotOpen,
-        }
-    }
-}
-
-/// Opens blue once. `clock` is read when the servers have answered.
+/// Opens blue once, or with the act `resumeAgain` those of its servers that have not opened. `clock` is read when the
+/// servers have answered.
 ///
 /// All are read before any is opened, so that a late rollback opens nothing under a newer deployment; those that could
 /// not be read are asked all the same, because asking an open server changes nothing.
 ///
 /// # Errors
-/// When a server has taken a higher epoch, and when fewer than the minimum are open.
-pub async fn resume_blue(
+/// When a server has taken a higher epoch, when fewer than the minimum are open, and when the document does not say whom
+/// to open.
+pub async fn handle(
     client: &SessionClient,
     clock: impl Fn() -> Timestamp,
-    payload: Payload,
-) -> Result<Resumed, ResumeBlueError> {
-    let Payload {
-        fence,
-        servers,
-        minimum,
-    } = payload;
-    let readings = client.read(&servers).await;
-    NewerEpoch::refuse(&fence, readings.iter().filter_map(Reading::report))?;
-    let answers = client.resume(&fence, &servers).await;
-    let resumed = conclude(&servers, &answers, minimum, &fence, clock())?;
+    invocation: Invocation,
+) -> Result<Resumed, Failed> {
+    let document = &invocation.document;
+    let fence = document.fence()?;
+    let resumed = match invocation.act {
+        Act::Resume => {
+            let (servers, minimum) = (document.blue_servers()?, document.minimum_open()?);
+            let minimum = usize::try_from(minimum).unwrap_or(usize::MAX);
+            let readings = client.read(servers).await;
+            NewerEpoch::refuse(&fence, readings.iter().filter_map(Reading::report))?;
+            let answers = client.resume(&fence, servers).await;
+            conclude(servers, &answers, minimum, &fence, clock())?
+        }
+        Act::ResumeAgain => again(client, document.unopened()?, &fence, &clock).await?,
+        other => return Err(WrongAct(other).into()),
+    };
     tracing::info!(
         deployment = fence.deployment,
         epoch = fence.epoch,
@@ -75,4 +51,27 @@ pub async fn resume_blue(
         "resumed"
     );
     Ok(resumed)
+}
+
+/// Asks those again that have not opened; the weights have moved already, so none has to.
+///
+/// Green is being emptied meanwhile, and the next deployment may have claimed and be draining these very servers: one
+/// that has taken its epoch is its own by now, and no reason to stop.
+async fn again(
+    client: &SessionClient,
+    servers: &[Server],
+    fence: &Fence,
+    clock: impl Fn() -> Timestamp,
+) -> Result<Resumed, ResumeRefused> {
+    let readings = client.read(servers).await;
+    let servers = not_newer(servers, readings.iter().map(Reading::report), fence);
+    let answers = client.resume(fence, &servers).await;
+    let ours = not_newer(&servers, answers.iter().map(Answer::report), fence);
+    let answers: Vec<Answer> = servers
+        .iter()
+        .zip(answers)
+        .filter(|(server, _)| ours.contains(server))
+        .map(|(_, answer)| answer)
+        .collect();
+    conclude(&ours, &answers, 0, fence, clock())
 }

@@ -1,21 +1,20 @@
-//! Wires the Lambda `resume-blue`.
+//! The Lambda resume-blue: wiring.
 
-use ebbtide_runtime::{Error, Variables, serve, start_logging};
+use ebbtide_runtime::{Error, run};
 use ebbtide_sessions::{Endpoint, SessionClient};
 use jiff::Timestamp;
-use resume_blue::{Payload, resume_blue};
+use resume_blue::handle;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    start_logging();
-    let mut variables = Variables::of_process();
-    let (endpoint, errors) = Endpoint::of_variables(|name| variables.optional(name));
-    variables.refuse(errors);
-    variables.finish()?;
-    let client = SessionClient::new(endpoint)?;
-    serve(move |payload: Payload| {
-        let client = client.clone();
-        async move { resume_blue(&client, Timestamp::now, payload).await }
-    })
+    run(
+        |variables| {
+            let (endpoint, errors) = Endpoint::of_variables(|name| variables.optional(name));
+            variables.refuse(errors);
+            endpoint
+        },
+        async |endpoint| Ok(SessionClient::new(endpoint)?),
+        async |client, invocation| handle(client, Timestamp::now, invocation).await,
+    )
     .await
 }

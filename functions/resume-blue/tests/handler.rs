@@ -8,30 +8,50 @@
 use std::time::Duration;
 
 use ebbtide_rules::ErrorName;
+use ebbtide_rules::document::{Act, Document, Invocation};
+use ebbtide_rules::examples;
+use ebbtide_rules::record::{Answer, Doing};
 use ebbtide_rules::report::Admission;
 use ebbtide_rules::resume::Resumed;
-use ebbtide_runtime::Failure;
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient};
 use jiff::Timestamp;
-use resume_blue::{Payload, ResumeBlueError, resume_blue};
+use resume_blue::{Failed, handle};
 use serde_json::json;
 
-async fn run(fleet: &Fleet, minimum: usize) -> Result<Resumed, ResumeBlueError> {
+/// The call once the epoch was raised to 6, with blue as HoldRetiring listed it.
+fn invocation(fleet: &Fleet, minimum_open: u32) -> Invocation {
+    let (blue, green) = (
+        examples::environment("blue"),
+        examples::environment("green"),
+    );
+    let plan = examples::recorded(&blue, &green, &[]);
+    let document = Document {
+        record: Some(Answer {
+            epoch: 6,
+            ..examples::answer(Doing::Returning { minimum_open })
+        }),
+        retiring: Some(examples::listed(&blue, &fleet.listed())),
+        ..examples::planned(plan, &[])
+    };
+    examples::invocation(Act::Resume, document)
+}
+
+async fn run(fleet: &Fleet, minimum: u32) -> Result<Resumed, Failed> {
+    call(fleet, invocation(fleet, minimum)).await
+}
+
+async fn call(fleet: &Fleet, invocation: Invocation) -> Result<Resumed, Failed> {
     let limits = Limits {
         connect: Duration::from_millis(300),
         total: Duration::from_secs(1),
     };
     let client = SessionClient::within(limits, fleet.endpoint()).unwrap();
-    let payload = json!({
-        "fence": {"deployment": "blue-moon", "epoch": 6}, "servers": fleet.listed(), "minimum": minimum
-    });
-    let payload: Payload = serde_json::from_value(payload).unwrap();
     let now: Timestamp = "2026-11-22T12:05:00Z".parse().unwrap();
-    resume_blue(&client, || now, payload).await
+    handle(&client, || now, invocation).await
 }
 
-async fn failure(fleet: &Fleet, minimum: usize) -> (ErrorName, String) {
+async fn failure(fleet: &Fleet, minimum: u32) -> (ErrorName, String) {
     match run(fleet, minimum).await {
         Err(error) => (error.name(), error.to_string()),
         Ok(resumed) => panic!("no failure: {resumed:?}"),
@@ -180,4 +200,67 @@ async fn blue_without_a_server_is_open_enough_only_for_a_minimum_of_nothing() {
     let fleet = Fleet::start(0).await;
     assert_eq!(run(&fleet, 0).await.unwrap().open, 0);
     assert_eq!(failure(&fleet, 1).await.0, ErrorName::BlueNotOpen);
+}
+
+#[tokio::test]
+async fn those_that_have_not_opened_are_asked_again_and_no_others() {
+    let fleet = draining(2).await;
+    fleet.servers[1].trouble(Call::Resume, Trouble::Status(503));
+    let first = run(&fleet, 1).await.unwrap();
+    assert_eq!(first.waiting, fleet.listed()[1..]);
+    fleet.servers[1].recover();
+    let mut again = invocation(&fleet, 0);
+    again.act = Act::ResumeAgain;
+    again.document.resume = Some(first);
+    let asked = fleet.servers[0].asked(Call::Resume).len();
+    let second = call(&fleet, again).await.unwrap();
+    assert_eq!((second.open, second.waiting.len()), (1, 0));
+    assert_eq!(fleet.servers[0].asked(Call::Resume).len(), asked);
+}
+
+#[tokio::test]
+async fn one_that_the_next_deployment_drains_by_now_is_its_own_and_no_reason_to_stop() {
+    let fleet = draining(2).await;
+    let mut again = invocation(&fleet, 0);
+    again.act = Act::ResumeAgain;
+    again.document.resume = Some(Resumed {
+        waiting: fleet.listed(),
+        ..run(&fleet, 0).await.unwrap()
+    });
+    fleet.servers[1].inside().epoch = 7;
+    let asked = fleet.servers[1].asked(Call::Resume).len();
+    let resumed = call(&fleet, again).await.unwrap();
+    assert_eq!((resumed.open, resumed.waiting.len()), (1, 0));
+    assert_eq!(fleet.servers[1].asked(Call::Resume).len(), asked);
+}
+
+#[tokio::test]
+async fn a_further_look_opens_blue_by_the_list_of_who_let_it_go_and_never_green() {
+    let fleet = draining(2).await;
+    let listed = fleet.listed();
+    let mut look = invocation(&fleet, 0);
+    let (blue, green) = (
+        examples::environment("blue"),
+        examples::environment("green"),
+    );
+    look.document.held = Some(examples::listed(&blue, &listed[..1]));
+    look.document.retiring = Some(examples::listed(&green, &listed[1..]));
+    assert_eq!(call(&fleet, look).await.unwrap().open, 1);
+    assert!(fleet.servers[1].inside().asked.is_empty());
+}
+
+#[tokio::test]
+async fn another_act_or_a_document_without_a_list_is_refused_and_nobody_is_asked() {
+    let fleet = draining(1).await;
+    let mut other = invocation(&fleet, 0);
+    other.act = Act::Drain;
+    let mut unlisted = invocation(&fleet, 0);
+    unlisted.document.retiring = None;
+    let mut unsaid = invocation(&fleet, 0);
+    unsaid.document.record = Some(examples::answer(Doing::Launching));
+    for refused in [other, unlisted, unsaid] {
+        let refused = call(&fleet, refused).await.unwrap_err();
+        assert_eq!(refused.name(), ErrorName::InvalidInput, "{refused}");
+        assert!(fleet.servers[0].inside().asked.is_empty());
+    }
 }

@@ -22,7 +22,7 @@ pub use unknown::{Since, Unheard};
 
 use crate::report::{Admission, NewerEpoch, SessionReport};
 use crate::wait::{self, Phase};
-use crate::{Fence, Retiring};
+use crate::{ErrorName, Failure, Fence, Retiring};
 
 /// How long after the deadline servers that have sealed, or are shutting down, may take to end.
 const TIME_TO_END: SignedDuration = SignedDuration::from_hours(2);
@@ -178,6 +178,15 @@ pub enum CheckRefused {
     /// DeadlineExceeded is when something else than a termination still blocks after the deadline.
     #[error(transparent)]
     DeadlineExceeded(#[from] DeadlineExceeded),
+}
+
+impl Failure for CheckRefused {
+    fn name(&self) -> ErrorName {
+        match self {
+            Self::NewerEpoch(newer) => newer.name(),
+            Self::DeadlineExceeded(_) => ErrorName::DrainDeadlineExceeded,
+        }
+    }
 }
 
 /// Sums up where every server stands; `standings` has one entry for each listed server.

@@ -17,24 +17,13 @@ const LEASE_MARGIN_SECONDS: u64 = 60;
 const MOST_TOLD: usize = 20;
 
 /// Sessions closed per second, over the whole environment: what green can take back without a stampede.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "f64")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace(f64);
 
-/// A pace that is no pace.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("closuresPerSecond: expected a number above 0, got {0}")]
-pub struct NoPace(f64);
-
-impl TryFrom<f64> for Pace {
-    type Error = NoPace;
-
-    fn try_from(per_second: f64) -> Result<Self, NoPace> {
-        if per_second.is_finite() && per_second > 0.0 {
-            Ok(Self(per_second))
-        } else {
-            Err(NoPace(per_second))
-        }
+impl Pace {
+    /// This many a second; the least is one.
+    pub fn of(per_second: u32) -> Self {
+        Self(f64::from(per_second.max(1)))
     }
 }
 
@@ -112,8 +101,7 @@ pub struct Drained {
 
 /// Whether orders may be given at all; asked before any server is.
 pub fn not_settled(question: &Question, now: Timestamp) -> Option<Decision> {
-    let settled = question.settled_at.is_some_and(|at| now >= at);
-    (!settled).then_some(Decision::NotSettled {
+    (!wait::reached(question.settled_at, now)).then_some(Decision::NotSettled {
         settled_at: question.settled_at,
     })
 }

@@ -5,6 +5,12 @@
 
 use std::fmt;
 
+/// An error with a name. Its `Display` becomes the execution's Cause: say what happened and what to do, never a secret.
+pub trait Failure: fmt::Display {
+    /// The name that `ErrorEquals` matches.
+    fn name(&self) -> ErrorName;
+}
+
 macro_rules! error_names {
     ($($(#[$doc:meta])* $name:ident,)+) => {
         /// Why a function failed, in the word that the state machine sees.
@@ -34,6 +40,18 @@ error_names! {
     PreflightRefused,
     /// Another deployment, or a later epoch of this one, owns the service: this function is late.
     Superseded,
+    /// Another deployment holds the front, or no environment is free; the cause says whose turn it is.
+    DeploymentInProgress,
+    /// The deployment is past its rollback, or does not run; the cause says what to do instead.
+    RollBackRefused,
+    /// The record has changed between plan and claim; the plan is made anew.
+    PlanOutdated,
+    /// A newer version of Ebbtide has claimed since this execution began; it takes the deployment over.
+    RecordTooNew,
+    /// A server does not answer as it must yet; asking again may mend it.
+    NotFitYet,
+    /// A green server is not fit for traffic, and asking again does not mend it.
+    GreenUnfit,
     /// AWS asks us to slow down; a retry is worth it.
     Throttled,
     /// The function's role lacks a permission; an operator grants it and redrives.

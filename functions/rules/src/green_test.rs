@@ -2,26 +2,21 @@
 //!
 //! Owns what is demanded of a green server: version 1, open, empty, the epoch taken, the user's pages answered. Of a
 //! blue one, before anything is touched, only that it can be drained at all: version 1, not sealed, of no newer epoch.
-//! It refuses at once what asking again cannot mend, and what stays Unknown after four attempts. Called by `test-green`.
+//! It refuses for good what asking again cannot mend; what is Unknown is asked again by the definition's Retry. Called by
+//! `test-green`.
 
 use serde::{Deserialize, Serialize};
 
-use crate::Fence;
 use crate::report::{Admission, Answer, Reading, SessionReport, UnknownReason, brief};
+use crate::{ErrorName, Failure, Fence};
 
-/// The attempt, counted from 0, at which what is still Unknown is rejected.
-pub const LAST_ATTEMPT: u32 = 3;
-/// Refusals that are told; the execution's document has no room for five hundred.
-const MOST_TOLD: usize = 20;
-/// Refusals that the reason names: it becomes the execution's cause, which a person reads.
-const MOST_IN_A_SENTENCE: usize = 3;
+/// Servers that the cause names; a person reads it.
+const MOST_NAMED: usize = 3;
 
 /// Which environment is tested.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// Green is when new servers are about to be given traffic.
-    #[default]
     Green,
     /// Blue is when nothing is touched yet: its servers hold users, and are only read.
     Blue,
@@ -56,40 +51,36 @@ pub enum Finding {
     Unfit(String),
 }
 
-/// The state machine's next step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Accepted is when every server is fit.
-    Accepted,
-    /// Wait is when some are not yet, and there are attempts left.
-    Wait,
-    /// Rejected is when one is unfit, or not yet fit at the last attempt.
-    Rejected,
-}
-
-/// One server's part in the verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServerRefusal {
-    /// The instance's id.
-    pub instance: String,
-    /// Why it is not fit.
-    pub reason: String,
-}
-
-/// The answer of `test-green`.
+/// The answer of `test-green`: every server is fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GreenTest {
-    /// The next step.
-    pub verdict: Verdict,
-    /// The number of the attempt after this one.
-    pub attempt: u32,
-    /// Why, in a sentence.
+    /// How many there are.
+    pub servers: usize,
+    /// What that means, in a sentence.
     pub reason: String,
-    /// The servers that are not fit, unfit ones first, 20 at most.
-    pub refusals: Vec<ServerRefusal>,
+}
+
+/// Servers that are not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct NotFit {
+    /// Whose servers.
+    pub subject: Subject,
+    /// Whether asking again may mend it.
+    pub again: bool,
+    /// Which servers, and why, the first of them by name.
+    pub reason: String,
+}
+
+impl Failure for NotFit {
+    fn name(&self) -> ErrorName {
+        match (self.again, self.subject) {
+            (true, _) => ErrorName::NotFitYet,
+            (false, Subject::Green) => ErrorName::GreenUnfit,
+            (false, Subject::Blue) => ErrorName::PreflightRefused,
+        }
+    }
 }
 
 /// Judges a server's first report; of blue it is the only one.
@@ -169,8 +160,11 @@ fn of_report(report: &SessionReport, fence: &Fence) -> Finding {
     Finding::Fit
 }
 
-/// The verdict over all servers. An environment without one is rejected: it could serve nobody.
-pub fn conclude(findings: &[(String, Finding)], attempt: u32, subject: Subject) -> GreenTest {
+/// The verdict over all servers. An environment without one is unfit: it could serve nobody.
+///
+/// # Errors
+/// [`NotFit`], unless every server is fit.
+pub fn conclude(findings: &[(String, Finding)], subject: Subject) -> Result<GreenTest, NotFit> {
     let unfit = told(findings, |finding| match finding {
         Finding::Unfit(reason) => Some(reason),
         Finding::Fit | Finding::NotYet(_) => None,
@@ -179,68 +173,57 @@ pub fn conclude(findings: &[(String, Finding)], attempt: u32, subject: Subject) 
         Finding::NotYet(reason) => Some(reason),
         Finding::Fit | Finding::Unfit(_) => None,
     });
-    let (verdict, mut reason) =
-        verdict(subject, findings.len(), unfit.len(), not_yet.len(), attempt);
-    let mut refusals = unfit;
-    refusals.extend(not_yet);
-    refusals.truncate(MOST_TOLD);
-    for refusal in refusals.iter().take(MOST_IN_A_SENTENCE) {
-        reason.push_str(&format!("; {}: {}", refusal.instance, refusal.reason));
-    }
-    GreenTest {
-        verdict,
-        attempt: attempt.saturating_add(1),
-        reason,
-        refusals,
-    }
-}
-
-fn verdict(
-    subject: Subject,
-    servers: usize,
-    unfit: usize,
-    not_yet: usize,
-    attempt: u32,
-) -> (Verdict, String) {
-    let name = subject.name();
+    let (name, servers) = (subject.name(), findings.len());
+    let refuse = |again, sentence: String, named: &[String]| {
+        let reason = [&[sentence], named].concat().join("; ");
+        Err(NotFit {
+            subject,
+            again,
+            reason,
+        })
+    };
     if servers == 0 {
-        return (Verdict::Rejected, format!("{name} has no server"));
+        return refuse(false, format!("{name} has no server"), &[]);
     }
-    if unfit > 0 {
-        let reason = format!("{name} servers that are unfit: {unfit} of {servers}");
-        return (Verdict::Rejected, reason);
+    if !unfit.is_empty() {
+        let sentence = format!(
+            "{name} servers that are unfit: {} of {servers}",
+            unfit.len()
+        );
+        return refuse(false, sentence, &first(&[unfit, not_yet].concat()));
     }
-    if not_yet == 0 {
-        let reason = match subject {
+    if !not_yet.is_empty() {
+        let count = not_yet.len();
+        let sentence = format!("{name} servers that are not fit yet: {count} of {servers}");
+        return refuse(true, sentence, &first(&not_yet));
+    }
+    Ok(GreenTest {
+        servers,
+        reason: match subject {
             Subject::Green => {
                 format!("every green server is open, empty and has taken the epoch: {servers}")
             }
             Subject::Blue => format!("every blue server can be drained: {servers}"),
-        };
-        return (Verdict::Accepted, reason);
-    }
-    let reason = format!("{name} servers that are not fit yet: {not_yet} of {servers}");
-    if attempt < LAST_ATTEMPT {
-        (Verdict::Wait, reason)
-    } else {
-        let reason = format!("{reason}, after {} attempts", attempt.saturating_add(1));
-        (Verdict::Rejected, reason)
-    }
+        },
+    })
 }
 
 fn told<'a>(
     findings: &'a [(String, Finding)],
     reason: impl Fn(&'a Finding) -> Option<&'a String>,
-) -> Vec<ServerRefusal> {
-    findings
-        .iter()
-        .filter_map(|(instance, finding)| {
-            reason(finding).map(|reason| ServerRefusal {
-                instance: instance.clone(),
-                reason: brief(reason),
-            })
-        })
-        .collect()
+) -> Vec<String> {
+    let told = findings.iter().filter_map(|(instance, finding)| {
+        reason(finding).map(|reason| format!("{instance}: {}", brief(reason)))
+    });
+    told.collect()
+}
+
+fn first(told: &[String]) -> Vec<String> {
+    let mut first: Vec<String> = told.iter().take(MOST_NAMED).cloned().collect();
+    if told.len() > MOST_NAMED {
+        first.push(format!("and {} more", told.len() - MOST_NAMED));
+    }
+    first
 }
 
 #[cfg(test)]

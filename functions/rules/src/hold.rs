@@ -12,6 +12,7 @@ use crate::observed::{
     ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
 };
 use crate::shape::{Environment, Fence, Retiring, Server};
+use crate::{ErrorName, Failure};
 
 mod let_go;
 mod memory;
@@ -160,6 +161,13 @@ pub enum Refusal {
         /// What is left.
         left: String,
     },
+}
+
+impl Failure for Refusal {
+    /// All may mend by reading again: EC2 and ELB show new instances and tags with a delay.
+    fn name(&self) -> ErrorName {
+        ErrorName::NotConfirmed
+    }
 }
 
 /// What is missing until nothing but this deployment ends a server of the environment.

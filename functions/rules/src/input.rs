@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 
 pub use request::{Request, TakeOver, Then};
 
-use crate::settings::{
-    BAKE_SECONDS, Bounds, CLOSURES_PER_SECOND, COUNT, DEADLINE_SECONDS, HEALTHY_SECONDS,
-    MINIMUM_HEALTHY_PERCENT, POLL_SECONDS, SETTLE_SECONDS, STEP_SECONDS,
+use crate::knobs::{
+    BAKE_ALARMS, BAKE_SECONDS, CLOSURES_PER_SECOND, COUNT, DEADLINE_SECONDS, DETACHED, DRY_RUN,
+    HEALTHY_SECONDS, Knob, MINIMUM_HEALTHY_PERCENT, POLL_SECONDS, SETTLE_SECONDS, STEP_SECONDS,
+    TRAFFIC_STEPS, VERSION, fields,
 };
 use crate::suggestion::closest;
 
@@ -51,27 +52,6 @@ pub struct Input {
     pub dry_run: bool,
 }
 
-const FIELDS: &[&str] = &[
-    "green",
-    "traffic",
-    "bake",
-    "drain",
-    "minimumHealthyPercent",
-    "dryRun",
-    "takeOver",
-    "rollBack",
-];
-const GREEN: &[&str] = &["launchTemplateVersion", "count", "healthySeconds"];
-const TRAFFIC: &[&str] = &["steps", "stepSeconds"];
-const BAKE: &[&str] = &["seconds", "alarms"];
-const DRAIN: &[&str] = &[
-    "settleSeconds",
-    "closuresPerSecond",
-    "pollSeconds",
-    "deadlineSeconds",
-    "detached",
-];
-
 impl Input {
     /// Reads the input of an execution.
     ///
@@ -79,38 +59,32 @@ impl Input {
     /// Everything that is wrong with it, one sentence each, beginning with the field's path.
     pub fn parse(input: &Value) -> Result<Self, Vec<String>> {
         let mut reader = Reader::default();
-        let Some(root) = reader.section("", Some(input), FIELDS) else {
+        let mut known = fields("");
+        known.extend(request::ALONE);
+        let Some(root) = reader.section("", Some(input), &known) else {
             return Err(reader.errors);
         };
-        let green = reader.section("green", root.get("green"), GREEN);
-        let traffic = reader.section("traffic", root.get("traffic"), TRAFFIC);
-        let bake = reader.section("bake", root.get("bake"), BAKE);
-        let drain = reader.section("drain", root.get("drain"), DRAIN);
+        for section in known.iter().filter(|it| !fields(it).is_empty()) {
+            reader.section(section, root.get(*section), &fields(section));
+        }
         let parsed = Self {
             request: reader.request(root),
-            launch_template_version: green
-                .and_then(|green| reader.version(green.get("launchTemplateVersion"))),
-            count: reader.number(green, "green.count", COUNT),
-            healthy_seconds: reader.number(green, "green.healthySeconds", HEALTHY_SECONDS),
-            steps: reader.steps(traffic.and_then(|traffic| traffic.get("steps"))),
-            step_seconds: reader.number(traffic, "traffic.stepSeconds", STEP_SECONDS),
-            bake_seconds: reader.number(bake, "bake.seconds", BAKE_SECONDS),
-            alarms: reader.alarms(bake.and_then(|bake| bake.get("alarms"))),
-            settle_seconds: reader.number(drain, "drain.settleSeconds", SETTLE_SECONDS),
-            closures_per_second: reader.number(
-                drain,
-                "drain.closuresPerSecond",
-                CLOSURES_PER_SECOND,
-            ),
-            poll_seconds: reader.number(drain, "drain.pollSeconds", POLL_SECONDS),
-            deadline_seconds: reader.number(drain, "drain.deadlineSeconds", DEADLINE_SECONDS),
-            detached: reader.boolean(drain, "drain.detached"),
-            minimum_healthy_percent: reader.number(
-                Some(root),
-                "minimumHealthyPercent",
-                MINIMUM_HEALTHY_PERCENT,
-            ),
-            dry_run: reader.boolean(Some(root), "dryRun").unwrap_or_default(),
+            launch_template_version: reader.version(root),
+            count: reader.number(root, &COUNT),
+            healthy_seconds: reader.number(root, &HEALTHY_SECONDS),
+            steps: reader.read(root, &TRAFFIC_STEPS, lists::steps_of),
+            step_seconds: reader.number(root, &STEP_SECONDS),
+            bake_seconds: reader.number(root, &BAKE_SECONDS),
+            alarms: reader.read(root, &BAKE_ALARMS, lists::alarms_of),
+            settle_seconds: reader.number(root, &SETTLE_SECONDS),
+            closures_per_second: reader.number(root, &CLOSURES_PER_SECOND),
+            poll_seconds: reader.number(root, &POLL_SECONDS),
+            deadline_seconds: reader.number(root, &DEADLINE_SECONDS),
+            detached: reader.read(root, &DETACHED, Value::as_bool),
+            minimum_healthy_percent: reader.number(root, &MINIMUM_HEALTHY_PERCENT),
+            dry_run: reader
+                .read(root, &DRY_RUN, Value::as_bool)
+                .unwrap_or_default(),
         };
         if reader.errors.is_empty() {
             Ok(parsed)
@@ -171,72 +145,49 @@ impl Reader {
         Some(object)
     }
 
-    fn number(
+    /// A knob's value, if the input has one; what `of` does not take is noted.
+    fn read<T>(
         &mut self,
-        section: Option<&Map<String, Value>>,
-        path: &str,
-        bounds: Bounds,
-    ) -> Option<u32> {
-        let value = field(section, path)?;
-        let number = value
-            .as_u64()
-            .and_then(|number| u32::try_from(number).ok())
-            .filter(|number| bounds.admit(*number));
-        if number.is_none() {
-            self.wrong(path, &bounds.expected(), value);
+        root: &Map<String, Value>,
+        knob: &Knob,
+        of: impl Fn(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let path = knob.path?;
+        let value = field(root, path)?;
+        let read = of(value);
+        if read.is_none() {
+            self.wrong(path, &knob.expected(), value);
         }
-        number
+        read
     }
 
-    fn boolean(&mut self, section: Option<&Map<String, Value>>, path: &str) -> Option<bool> {
-        let value = field(section, path)?;
-        if value.as_bool().is_none() {
-            self.wrong(path, "true or false", value);
-        }
-        value.as_bool()
+    fn number(&mut self, root: &Map<String, Value>, knob: &Knob) -> Option<u32> {
+        self.read(root, knob, |value| {
+            let number = u32::try_from(value.as_u64()?).ok()?;
+            knob.admits(number).then_some(number)
+        })
     }
 
-    fn version(&mut self, value: Option<&Value>) -> Option<String> {
-        let value = value?;
-        let text = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        // Rust reads "+7" as a number too, and EC2 knows no such version.
-        let valid = ["$Latest", "$Default"].contains(&text.as_str())
-            || (!text.starts_with('+') && text.parse::<u64>().is_ok_and(|number| number > 0));
-        if !valid {
-            self.wrong(
-                "green.launchTemplateVersion",
-                "\"$Latest\", \"$Default\" or a version's number",
-                value,
-            );
-        }
-        valid.then_some(text)
-    }
-
-    fn steps(&mut self, value: Option<&Value>) -> Option<Vec<u32>> {
-        let value = value?;
-        let steps = lists::steps_of(value);
-        if steps.is_none() {
-            self.wrong("traffic.steps", lists::STEPS, value);
-        }
-        steps
-    }
-
-    fn alarms(&mut self, value: Option<&Value>) -> Option<Vec<String>> {
-        let value = value?;
-        let names = lists::alarms_of(value);
-        if names.is_none() {
-            self.wrong("bake.alarms", lists::ALARMS, value);
-        }
-        names
+    fn version(&mut self, root: &Map<String, Value>) -> Option<String> {
+        self.read(root, &VERSION, |value| {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            // Rust reads "+7" as a number too, and EC2 knows no such version.
+            let valid = ["$Latest", "$Default"].contains(&text.as_str())
+                || (!text.starts_with('+') && text.parse::<u64>().is_ok_and(|number| number > 0));
+            valid.then_some(text)
+        })
     }
 }
 
-/// The field that `path` ends with.
-fn field<'a>(section: Option<&'a Map<String, Value>>, path: &str) -> Option<&'a Value> {
-    section?.get(path.rsplit('.').next().unwrap_or(path))
+/// The field at `path`, where its section is an object.
+fn field<'a>(root: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        Some((section, field)) => root.get(section)?.as_object()?.get(field),
+        None => root.get(path),
+    }
 }
 
 #[cfg(test)]

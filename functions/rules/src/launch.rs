@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::{Instance, InstanceState, Target};
 use crate::plan::{Green, SubnetShare};
-use crate::shape::Server;
+use crate::shape::{Environment, Server};
 
 /// What is there of green.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +64,35 @@ pub struct Decision {
     pub healthy: u32,
 }
 
+/// The answer of `launch-green`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Launched {
+    /// The next step.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+    /// Seconds until the next look, where one follows.
+    pub wait_seconds: u64,
+    /// Green.
+    pub environment: Environment,
+    /// Its live servers that have an address.
+    pub servers: Vec<Server>,
+    /// How many of them are healthy.
+    pub healthy: u32,
+    /// How many have to be.
+    pub wanted: u32,
+}
+
 /// How long after a launch EC2 may still not show what it launched: "up to a few minutes" in its developer guide,
 /// "Eventual consistency". Far less than the hour for which it shows what has ended.
 const UNSEEN_SECONDS: u32 = 300;
+
+/// Seconds until the next look at green: a 120th of the time that it may take, so that the loop's length does not hang on
+/// that, and at least 5.
+pub fn wait_seconds(healthy_seconds: u32) -> u64 {
+    u64::from(healthy_seconds / 120).max(5)
+}
 
 /// What a subnet lacks of its share.
 struct Lack {

@@ -5,14 +5,17 @@
 //! a refusal is an enum variant that carries its numbers.
 
 // What travels between the functions, and the names of what can go wrong.
+pub mod document;
 pub mod error_name;
 pub mod observed;
 pub mod shape;
 
 // Input and settings: everything is parsed at the start, and every error is told together.
 pub mod input;
+pub mod knobs;
 pub mod settings;
 pub mod suggestion;
+pub mod url_path;
 
 // The AWS half: who owns the service, which environment is which, what may be launched, weighed and ended.
 pub mod hold;
@@ -33,6 +36,8 @@ pub mod wait;
 
 #[cfg(test)]
 mod arbitrary_json;
+#[cfg(any(test, feature = "examples"))]
+pub mod examples;
 
-pub use error_name::ErrorName;
+pub use error_name::{ErrorName, Failure};
 pub use shape::{Environment, Fence, Retiring, Server};

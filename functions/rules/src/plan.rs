@@ -12,20 +12,20 @@ mod standing;
 mod watching;
 
 use crate::input::Input;
+use crate::knobs::MOST_INSTANCES;
 use crate::observed::{Forward, Target, healthy};
+use crate::record::{Entry, State};
 use crate::roles::{Roles, roles};
-use crate::settings::{Defaults, MOST_INSTANCES};
+use crate::settings::Defaults;
 use crate::shape::{Environment, Server};
 
 use policy::{policy, refuse_deadline, refuse_length};
 
-pub use document::{
-    Blue, Epoch, Green, Owner, Plan, Policy, Recorded, SubnetShare, TakenOver, hash,
-};
+pub use document::{Asked, Blue, Deploy, Green, Pages, Plan, Policy, Recorded, SubnetShare, hash};
 pub use hazards::{Hazards, Idle};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Refusals};
 pub use spread::spread;
-pub use standing::{Unready, green_percent, is_repeat, owner, roll_back, take_over};
+pub use standing::{Holder, green_percent, holder, recorded};
 
 /// The load balancer's kind, which decides how long it keeps sending sessions to blue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum LoadBalancer {
     Unfit(String),
 }
 
-/// One of the two configured target groups.
+/// One of the configured target groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// Which.
@@ -67,7 +67,7 @@ pub struct OtherForward {
 }
 
 /// What the preflight saw.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// The live forward action.
     pub forward: Forward,
@@ -77,8 +77,10 @@ pub struct Observation {
     pub load_balancer_arn: String,
     /// How long it keeps a silent connection; none where nothing says so.
     pub idle: Option<Idle>,
-    /// The two configured groups.
-    pub groups: [Group; 2],
+    /// The configured groups.
+    pub groups: Vec<Group>,
+    /// The environments that still retire.
+    pub retiring: Vec<Entry>,
     /// Forwards to either group from other listeners and rules of the load balancer.
     pub other_forwards: Vec<OtherForward>,
     /// The subnet of each of blue's live instances.
@@ -112,6 +114,8 @@ pub struct Decision {
     pub blue: Blue,
     /// The environment to launch.
     pub green: Green,
+    /// Every environment of the service.
+    pub environments: Vec<Environment>,
     /// The numbers that bound the deployment.
     pub policy: Policy,
     /// Blue's servers, to be asked for their session endpoints before anything begins.
@@ -132,20 +136,25 @@ pub fn decide(
     let mut refusals = refuse_setting(seen);
     refusals.extend(hazards::refuse_load_balancer(seen, defaults.ping_seconds));
     refusals.extend(hazards::refuse_protection(seen));
-    let configured =
-        [0, 1].map(|index: usize| seen.groups[index].environment.target_group_arn.clone());
-    let roles = match roles(&seen.forward, &configured) {
+    let groups = seen.groups.iter();
+    let configured: Vec<String> = groups
+        .map(|group| group.environment.target_group_arn.clone())
+        .collect();
+    let roles = match roles(&seen.forward, &configured, &seen.retiring) {
         Ok(roles) => roles,
         Err(unclear) => {
             refusals.extend(unclear.into_iter().map(Refusal::Unclear));
             return Err(refusals);
         }
     };
-    let (blue, green) = by_role(&seen.groups, &roles);
+    let (Some(blue), Some(green)) = by_role(&seen.groups, &roles) else {
+        return Err(refusals);
+    };
     let healthy = healthy(&blue.targets);
     let count = input.count.unwrap_or(healthy);
     let policy = policy(input, defaults, healthy, &seen.load_balancer);
     refusals.extend(refuse_blue(blue, healthy));
+    refusals.extend(refuse_left_over(seen, &roles));
     refusals.extend(refuse_green(seen, green, count, policy.minimum_healthy));
     refusals.extend(refuse_length(&policy));
     refusals.extend(refuse_deadline(&policy));
@@ -166,19 +175,23 @@ pub fn decide(
             subnets: spread(count, &seen.configured_subnets, &seen.blue_subnets),
             count,
         },
+        environments: seen
+            .groups
+            .iter()
+            .map(|group| group.environment.clone())
+            .collect(),
         policy,
         servers: seen.blue_servers.clone(),
         warnings,
     })
 }
 
-fn by_role<'a>(groups: &'a [Group; 2], roles: &Roles) -> (&'a Group, &'a Group) {
-    let [first, second] = groups;
-    if first.environment.target_group_arn == roles.blue {
-        (first, second)
-    } else {
-        (second, first)
-    }
+fn by_role<'a>(groups: &'a [Group], roles: &Roles) -> (Option<&'a Group>, Option<&'a Group>) {
+    let group = |arn: &String| {
+        let mut groups = groups.iter();
+        groups.find(|group| group.environment.target_group_arn == *arn)
+    };
+    (group(&roles.blue), group(&roles.green))
 }
 
 /// What is wrong whichever group is blue.
@@ -282,6 +295,30 @@ fn refuse_green(seen: &Observation, green: &Group, count: u32, minimum: u32) -> 
         refusals.push(Refusal::NoSubnet);
     }
     refusals
+}
+
+/// A group that the action names besides the pair and what still drains leaves it when green is attached.
+fn refuse_left_over(seen: &Observation, roles: &Roles) -> Vec<Refusal> {
+    let stays = |arn: &String| {
+        let draining = |entry: &Entry| {
+            entry.state == State::Draining && entry.environment.target_group_arn == *arn
+        };
+        [&roles.blue, &roles.green].contains(&arn) || seen.retiring.iter().any(draining)
+    };
+    let leaves = |group: &&Group| {
+        let arn = &group.environment.target_group_arn;
+        seen.forward.names(arn) && !stays(arn)
+    };
+    let registered = |group: &Group| -> Vec<String> {
+        let registered = group.targets.iter().filter(|target| target.registered);
+        registered.map(|target| target.instance.clone()).collect()
+    };
+    let leaving = seen.groups.iter().filter(leaves);
+    leaving
+        .map(|group| (group.environment.name.clone(), registered(group)))
+        .filter(|(_, instances)| !instances.is_empty())
+        .map(|(group, instances)| Refusal::StillServed { group, instances })
+        .collect()
 }
 
 fn warnings(blue: &Group, healthy: u32, count: u32) -> Vec<String> {

@@ -1,183 +1,394 @@
-//! Who owns the service: the record that the state machine writes, and the fence that every function checks.
+//! The service's record: one front, many drains; and every decision about it.
 //!
-//! Owns rule 8: a function that changes AWS reads the record, consistently, just before it acts, and refuses unless
-//! owner and epoch are its own. A window between the check and the act remains; AWS offers no fence there.
+//! The *front* is the deployment that may move weights, from its claim until its bake, or its rollback, is over. The
+//! *retiring* environments are being emptied, each by its own deployment. [`decide`] answers an [`Ask`] with the whole
+//! next record and the next step; nothing else changes a record. Owns rule 8: whoever changes AWS is admitted by
+//! [`Record::admits`], by the front for front work and by the environment's entry for drain work.
 
-use crate::shape::Fence;
+mod alarms;
+mod answer;
+mod ask;
+mod claim;
+mod decide;
+mod fence;
+mod hand_on;
+mod outcome;
+mod pass;
+mod refused;
+mod release;
+mod take_over;
 
-/// The service's record. A service never deployed has none: that is the default, free and at epoch 0.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Environment;
+use crate::check::{Holder, Unheard};
+use crate::plan::Recorded;
+use crate::weights::{Moments, Weights};
+
+pub use alarms::{Alarms, Watch};
+pub use answer::{Answer, Doing, Ended, Next};
+pub use ask::{Ask, Execution, Facts, Key, Kind, Wants, wants};
+pub use decide::{Decision, decide};
+pub use fence::{Superseded, Work};
+pub use outcome::{Outcome, OutcomeItem};
+pub use refused::{InProgress, Refused};
+pub use take_over::not_owner;
+
+/// The shape that this version writes when it claims. A writer keeps the shape that it found; only a claim raises it.
+/// In every shape `front.owner` and `retiring[].owner`, with `deployment` and `epoch` in them, stay where they are.
+pub const SHAPE: u32 = 1;
+/// How long a call whose outcome nobody knows may still arrive: the longest function time-out, and a margin.
+pub const LATE_SECONDS: i64 = 75;
+/// Answers that are kept of deployments that hold nothing any more: a lost reply is asked for again within minutes.
+const ANSWERS_KEPT: usize = 8;
+
+/// Who serves, who retires, and for whom. A service never deployed has none: that is the default, free and at epoch 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// The deployment that holds the service; none when it is free.
-    pub owner: Option<String>,
-    /// The ARN of the owner's execution.
-    pub execution: Option<String>,
-    /// The fencing number; it only grows.
+    /// How the rest is to be read.
+    pub shape: u32,
+    /// Grows with every write; a write is made only on the revision that it was decided on.
+    pub revision: u64,
+    /// The highest fencing number ever given; it grows with every claim, take-over and rollback.
     pub epoch: u64,
-    /// The last stage that the owner wrote.
-    pub stage: Option<String>,
-    /// True from just before the first weight moves: from then on green may hold sessions.
-    pub switched: bool,
-    /// The ARN of the target group that the owner's plan called blue.
-    pub blue: Option<String>,
-    /// The ARN of the target group that the owner's plan called green.
-    pub green: Option<String>,
-    /// The owner's plan as JSON text, from which a deployment is taken over.
-    pub plan: Option<String>,
-    /// The deployment whose green the owner is clearing away, while it supersedes it.
-    pub clearing: Option<String>,
-    /// An operator's wish to roll back: who and when.
-    pub roll_back: Option<String>,
-    /// When the owner claimed the service.
-    pub claimed_at: Option<String>,
-    /// When its first weight moved.
-    pub switched_at: Option<String>,
-    /// When its bake ended.
-    pub baked_at: Option<String>,
-    /// When its drain fails with an alert.
-    pub deadline_at: Option<String>,
-    /// When the owner last wrote.
-    pub updated_at: Option<String>,
-    /// What the owner was waiting for when it last wrote.
-    pub waiting_for: Option<String>,
-    /// When the owner expected its drain to end when it last wrote.
-    pub forecast: Option<String>,
+    /// The deployment that may move weights; none when the next one may claim.
+    #[serde(default)]
+    pub front: Option<Front>,
+    /// The environments that are being emptied, or are gone and still named by the forward action.
+    #[serde(default)]
+    pub retiring: Vec<Entry>,
+    /// The last answer to each execution, the newest last.
+    #[serde(default)]
+    pub answers: Vec<Answered>,
+    /// How the last deployment that ended did.
+    #[serde(default)]
+    pub last: Option<Outcome>,
 }
 
-/// A function that is late: its deployment does not own the service any more, or not at this epoch.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "deployment {deployment} at epoch {epoch} does not own the service: its record names {} at epoch {recorded_epoch}; \
-     nothing was changed by this call, and the deployment that the record names goes on",
-    owner.as_deref().unwrap_or("nobody")
-)]
-pub struct Superseded {
-    /// Who asked.
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            shape: SHAPE,
+            revision: 0,
+            epoch: 0,
+            front: None,
+            retiring: Vec::new(),
+            answers: Vec::new(),
+            last: None,
+        }
+    }
+}
+
+/// A deployment, the execution that acts for it, and the epoch that it acts with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner {
+    /// The deployment's name: that of its first execution.
     pub deployment: String,
-    /// The epoch it asked with.
+    /// The ARN of the execution that acts for it now.
+    pub execution: String,
+    /// Its fencing number.
     pub epoch: u64,
-    /// Who owns the service.
-    pub owner: Option<String>,
-    /// The epoch in the record.
-    pub recorded_epoch: u64,
+}
+
+/// The deployment that may move weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Front {
+    /// Whose it is.
+    pub owner: Owner,
+    /// How far it is.
+    pub phase: Phase,
+    /// What it does.
+    pub plan: Recorded,
+    /// The shares that its two environments shall have now.
+    pub weights: Weights,
+    /// Its way so far.
+    pub course: Course,
+    /// What an operator wishes of it.
+    #[serde(default)]
+    pub wish: Option<Wish>,
+}
+
+/// How far the front's deployment is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase")]
+pub enum Phase {
+    /// Another deployment ended before its switch, and its green is being ended; then this one plans.
+    Superseding {
+        /// What is cleared away.
+        clearing: Clearing,
+    },
+    /// Green is attached, launched and tested; it has never had weight.
+    Claimed,
+    /// Green may have weight: the steps and the bake.
+    Switched,
+    /// Blue is opened and gets the weight back; then green retires.
+    RollingBack {
+        /// Why.
+        reason: String,
+    },
+    /// Its drain has ended while nobody held the front: the group leaves the forward action.
+    Detaching {
+        /// The environment that is gone.
+        environment: Environment,
+    },
+}
+
+impl Phase {
+    /// The phase in a word, for people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Superseding { .. } => "superseding",
+            Self::Claimed => "claimed",
+            Self::Switched => "switched",
+            Self::RollingBack { .. } => "rollingBack",
+            Self::Detaching { .. } => "detaching",
+        }
+    }
+}
+
+/// The green of a deployment that was superseded, and the blue that it may have held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Clearing {
+    /// Whose instances they are.
+    pub deployment: String,
+    /// What served.
+    pub blue: Environment,
+    /// What never served.
+    pub green: Environment,
+}
+
+/// An environment that is being emptied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// Which.
+    pub environment: Environment,
+    /// Who empties it.
+    pub owner: Owner,
+    /// Whether it still may hold sessions.
+    pub state: State,
+    /// How its deployment ends once it is gone.
+    pub outcome: Outcome,
+    /// What the deployment does.
+    pub plan: Recorded,
+    /// Its way so far.
+    pub course: Course,
+    /// From when on it may be drained, and by when that has to be over.
+    pub moments: Moments,
+}
+
+/// Whether a retiring environment still may hold sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    /// Its servers are being emptied and ended.
+    Draining,
+    /// Every server has ended; the forward action may still name its group.
+    Gone,
+}
+
+/// A deployment's way so far; it travels with it from the front to the list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Course {
+    /// When it claimed the front.
+    pub claimed_at: Timestamp,
+    /// When the intent to move weight was written.
+    #[serde(default)]
+    pub switched_at: Option<Timestamp>,
+    /// When its bake ended; never for one that did not bake.
+    #[serde(default)]
+    pub baked_at: Option<Timestamp>,
+    /// Which of its executions acts, from 1.
+    pub part: u32,
+    /// Passes that this execution has made.
+    pub passes: u32,
+    /// Passes in all.
+    pub total: u32,
+    /// Redrives of this execution that were seen.
+    pub redrives: u64,
+    /// Until when a call whose outcome nobody knows may still arrive.
+    #[serde(default)]
+    pub unanswered_until: Option<Timestamp>,
+    /// Up to when alarms were looked at.
+    #[serde(default)]
+    pub alarms_seen_at: Option<Timestamp>,
+    /// What the last pass saw.
+    #[serde(default)]
+    pub progress: Option<Progress>,
+}
+
+/// What the last pass saw, for people and for those who follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// When.
+    pub at: Timestamp,
+    /// Busy sessions of the environment that retires.
+    pub busy: u64,
+    /// Idle ones.
+    pub idle: u64,
+    /// Servers that were asked.
+    pub servers: usize,
+    /// Servers that have sealed.
+    pub sealed: usize,
+    /// Instances that EC2 calls terminated.
+    pub gone: usize,
+    /// Servers of which nothing is known.
+    pub unknown: usize,
+    /// For how long the longest busy session has been busy.
+    pub oldest_busy_seconds: u64,
+    /// What is being waited for.
+    pub waiting_for: String,
+    /// When no session will be left, as far as that can be told.
+    pub forecast: String,
+    /// The servers with most to lose.
+    pub worst: Vec<Holder>,
+    /// The servers of which nothing is known.
+    pub unknown_servers: Vec<Unheard>,
+}
+
+/// What an operator wishes of the front's deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Wish {
+    /// That it rolls back.
+    RollBack {
+        /// The execution that asked.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// The last answer to an execution: the same ask gets the same answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answered {
+    /// For which deployment it asked.
+    pub deployment: String,
+    /// What was asked, and when in its execution.
+    pub key: Key,
+    /// What was answered.
+    pub answer: Answer,
 }
 
 impl Record {
-    /// Says whether the bearer of `fence` may change anything.
-    ///
-    /// # Errors
-    /// [`Superseded`] unless owner and epoch are exactly its own.
-    pub fn admits(&self, fence: &Fence) -> Result<(), Superseded> {
-        if self.owner.as_deref() == Some(&fence.deployment) && self.epoch == fence.epoch {
-            return Ok(());
+    /// The entry of an environment.
+    pub fn entry(&self, environment: &Environment) -> Option<&Entry> {
+        self.retiring
+            .iter()
+            .find(|entry| entry.environment == *environment)
+    }
+
+    /// The entry that `deployment` empties.
+    pub fn entry_of(&self, deployment: &str) -> Option<&Entry> {
+        self.retiring
+            .iter()
+            .find(|entry| entry.owner.deployment == deployment)
+    }
+
+    /// The front, if `deployment` holds it.
+    pub fn front_of(&self, deployment: &str) -> Option<&Front> {
+        self.front
+            .as_ref()
+            .filter(|front| front.owner.deployment == deployment)
+    }
+
+    /// The environments that the forward action names at weight 0 beside the front's pair.
+    pub fn draining(&self) -> impl Iterator<Item = &Environment> {
+        let draining = self
+            .retiring
+            .iter()
+            .filter(|entry| entry.state == State::Draining);
+        draining.map(|entry| &entry.environment)
+    }
+
+    /// The last answer to an execution.
+    fn answered(&self, execution: &str) -> Option<&Answered> {
+        self.answers
+            .iter()
+            .find(|answered| answered.key.execution == execution)
+    }
+
+    /// Keeps the answer, and drops the oldest of executions that do not act any more.
+    fn remember(&mut self, deployment: &str, key: Key, answer: &Answer) {
+        self.answers.retain(|it| it.key.execution != key.execution);
+        self.answers.push(Answered {
+            deployment: deployment.to_owned(),
+            key,
+            answer: answer.clone(),
+        });
+        while self.answers.len() > ANSWERS_KEPT {
+            let Some(oldest) = self.answers.iter().position(|it| !self.acts(&it.key)) else {
+                return;
+            };
+            self.answers.remove(oldest);
         }
-        Err(Superseded {
-            deployment: fence.deployment.clone(),
-            epoch: fence.epoch,
-            owner: self.owner.clone(),
-            recorded_epoch: self.epoch,
-        })
     }
 
-    /// Whether `execution` of `deployment` is what owns the service.
-    ///
-    /// The name alone is not enough: a deployment that was taken over keeps its name, and the execution that it was
-    /// taken from must not take it back by planning again.
-    pub fn is_owned_by(&self, deployment: &str, execution: &str) -> bool {
-        self.owner.as_deref() == Some(deployment) && self.execution.as_deref() == Some(execution)
+    /// Whether it names the execution of that name as one that acts, or is to.
+    pub fn is_acted_for_by(&self, name: &str) -> bool {
+        self.owners()
+            .any(|owner| claim::name_of(&owner.execution) == name)
     }
 
-    /// The owner's name, when the service is held by anything but this very execution of `deployment`.
-    pub fn other_owner(&self, deployment: &str, execution: &str) -> Option<&str> {
-        self.owner
-            .as_deref()
-            .filter(|_| !self.is_owned_by(deployment, execution))
+    fn acts(&self, key: &Key) -> bool {
+        self.owners().any(|owner| owner.execution == key.execution)
     }
 
-    /// The epoch that `execution` of `deployment` claims: its own when it owns the service already, else the next one.
-    pub fn epoch_to_claim(&self, deployment: &str, execution: &str) -> u64 {
-        if self.is_owned_by(deployment, execution) {
-            self.epoch
-        } else {
-            self.epoch + 1
-        }
+    fn owners(&self) -> impl Iterator<Item = &Owner> {
+        let front = self.front.iter().map(|front| &front.owner);
+        front.chain(self.retiring.iter().map(|entry| &entry.owner))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn owned(owner: &str, epoch: u64) -> Record {
-        Record {
-            owner: Some(owner.to_owned()),
-            execution: Some(format!("arn:{owner}")),
-            epoch,
-            ..Record::default()
+impl Course {
+    /// Of a deployment that claims now.
+    pub(crate) fn begun(now: Timestamp) -> Self {
+        Self {
+            claimed_at: now,
+            switched_at: None,
+            baked_at: None,
+            part: 1,
+            passes: 0,
+            total: 0,
+            redrives: 0,
+            unanswered_until: None,
+            alarms_seen_at: None,
+            progress: None,
         }
     }
 
-    fn fence(deployment: &str, epoch: u64) -> Fence {
-        Fence {
-            deployment: deployment.to_owned(),
-            epoch,
+    /// Of the same deployment, whose next execution begins.
+    pub(crate) fn next_part(&mut self) {
+        self.passes = 0;
+        self.redrives = 0;
+        self.part += 1;
+    }
+
+    /// Until when the one that acts must stay, if a call may still arrive now, or could when it last began to look: what
+    /// it has seen since then may have been changed after it looked. `looked_since` is from when on it
+    /// has looked at everything that it knows.
+    pub(crate) fn unquiet(&self, looked_since: Option<Timestamp>) -> Option<Timestamp> {
+        let until = self.unanswered_until?;
+        let seen_after = looked_since.is_some_and(|since| since >= until);
+        (!seen_after).then_some(until)
+    }
+}
+
+impl Wish {
+    /// Who asked for what, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::RollBack { by, at } => {
+                format!("an operator asked for it: execution {by} at {at:.0}")
+            }
         }
-    }
-
-    #[test]
-    fn only_owner_and_epoch_together_are_admitted() {
-        assert_eq!(owned("a", 5).admits(&fence("a", 5)), Ok(()));
-        assert!(
-            owned("a", 6).admits(&fence("a", 5)).is_err(),
-            "a rollback raised the epoch"
-        );
-        assert!(
-            owned("a", 5).admits(&fence("a", 6)).is_err(),
-            "an epoch from nowhere"
-        );
-        assert!(owned("b", 5).admits(&fence("a", 5)).is_err());
-        assert!(
-            Record::default().admits(&fence("a", 0)).is_err(),
-            "a free service admits nobody"
-        );
-    }
-
-    #[test]
-    fn the_refusal_names_both_sides() {
-        let refusal = owned("b", 6)
-            .admits(&fence("a", 5))
-            .unwrap_err()
-            .to_string();
-        assert!(refusal.contains("deployment a at epoch 5"), "{refusal}");
-        assert!(refusal.contains("names b at epoch 6"), "{refusal}");
-    }
-
-    #[test]
-    fn a_repeat_of_the_owner_claims_the_same_epoch() {
-        assert_eq!(owned("a", 5).epoch_to_claim("a", "arn:a"), 5);
-        assert_eq!(owned("b", 5).epoch_to_claim("a", "arn:a"), 6);
-        assert_eq!(Record::default().epoch_to_claim("a", "arn:a"), 1);
-        assert_eq!(owned("b", 5).other_owner("a", "arn:a"), Some("b"));
-        assert_eq!(owned("a", 5).other_owner("a", "arn:a"), None);
-        assert_eq!(Record::default().other_owner("a", "arn:a"), None);
-    }
-
-    #[test]
-    fn another_execution_of_the_same_deployment_is_another_owner() {
-        let taken = Record {
-            execution: Some("arn:successor".to_owned()),
-            ..owned("a", 6)
-        };
-        assert_eq!(taken.other_owner("a", "arn:a"), Some("a"));
-        assert_eq!(taken.epoch_to_claim("a", "arn:a"), 7);
-        let nameless = Record {
-            execution: None,
-            ..owned("a", 6)
-        };
-        assert_eq!(
-            nameless.other_owner("a", "arn:a"),
-            Some("a"),
-            "whose it is cannot be told"
-        );
     }
 }

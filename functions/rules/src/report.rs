@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Fence;
+use crate::{ErrorName, Failure, Fence};
 
 pub use parse::{parse_refusal, parse_report};
 
@@ -184,6 +184,12 @@ pub struct NewerEpoch {
     pub ours: u64,
     /// The asker.
     pub deployment: String,
+}
+
+impl Failure for NewerEpoch {
+    fn name(&self) -> ErrorName {
+        ErrorName::Superseded
+    }
 }
 
 impl NewerEpoch {

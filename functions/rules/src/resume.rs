@@ -7,8 +7,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Admission, Answer, NewerEpoch, Refusal, brief};
-use crate::{Fence, Server};
+use crate::report::{Admission, Answer, NewerEpoch, Refusal, SessionReport, brief};
+use crate::{ErrorName, Failure, Fence, Server};
 
 /// Servers told in `unknown`; the execution's document has no room for five hundred reasons.
 const MOST_TOLD: usize = 20;
@@ -84,6 +84,29 @@ pub enum ResumeRefused {
     /// BlueNotOpen is when fewer servers are open than have to be.
     #[error(transparent)]
     BlueNotOpen(#[from] BlueNotOpen),
+}
+
+impl Failure for ResumeRefused {
+    fn name(&self) -> ErrorName {
+        match self {
+            Self::NewerEpoch(newer) => newer.name(),
+            Self::BlueNotOpen(_) => ErrorName::BlueNotOpen,
+        }
+    }
+}
+
+/// The servers that have not taken a higher epoch, as far as their reports say; `reports` are at their servers' places.
+pub fn not_newer<'a>(
+    servers: &[Server],
+    reports: impl Iterator<Item = Option<&'a SessionReport>>,
+    fence: &Fence,
+) -> Vec<Server> {
+    let newer = |report: Option<&SessionReport>| report.is_some_and(|it| it.epoch > fence.epoch);
+    let asked = servers.iter().zip(reports);
+    asked
+        .filter(|(_, report)| !newer(*report))
+        .map(|(server, _)| server.clone())
+        .collect()
 }
 
 /// Judges a server's answer to `resume`.

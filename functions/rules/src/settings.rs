@@ -1,88 +1,40 @@
-//! A stack's defaults: parsed from the function's variables at its start, every error told together.
+//! What a stack says: parsed from the settings that the definition hands to PlanDeployment, every error told together.
 //!
-//! Owns the bounds of every number, which an execution's input obeys as well.
+//! Settings travel, and no function has them from its environment, so that an execution keeps those that it began with. A
+//! value is a string as CloudFormation gives it, a list is joined by commas, a key is the parameter's name.
 
-use crate::input::lists::{ALARMS, STEPS, are_alarms, rise_to_100};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The whole numbers that a setting may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// The least.
-    pub least: u32,
-    /// The most.
-    pub most: u32,
-}
+use crate::input::lists::{are_alarms, rise_to_100};
+use crate::knobs::{
+    BAKE_ALARMS, BAKE_SECONDS, CLOSURES_PER_SECOND, DEADLINE_SECONDS, DETACHED, HEALTHY_SECONDS,
+    Knob, MINIMUM_HEALTHY_PERCENT, PASSES_PER_EXECUTION, PING_SECONDS, POLL_SECONDS,
+    SETTLE_SECONDS, STEP_SECONDS, TABLE, TRAFFIC_STEPS,
+};
+use crate::plan::Pages;
 
-/// The most instances an environment may have: more would not fit a Step Functions document.
-pub const MOST_INSTANCES: u32 = 500;
-/// `green.count`.
-pub const COUNT: Bounds = Bounds {
-    least: 1,
-    most: MOST_INSTANCES,
-};
-/// `green.healthySeconds`.
-pub const HEALTHY_SECONDS: Bounds = Bounds {
-    least: 10,
-    most: 7200,
-};
-/// `traffic.stepSeconds`.
-pub const STEP_SECONDS: Bounds = Bounds {
-    least: 0,
-    most: 86_400,
-};
-/// `bake.seconds`; at most the seven days after which CodePipeline gives up on an execution.
-pub const BAKE_SECONDS: Bounds = Bounds {
-    least: 0,
-    most: 604_800,
-};
-/// `drain.settleSeconds`.
-pub const SETTLE_SECONDS: Bounds = Bounds {
-    least: 1,
-    most: 3600,
-};
-/// `drain.closuresPerSecond`.
-pub const CLOSURES_PER_SECOND: Bounds = Bounds {
-    least: 1,
-    most: 10_000,
-};
-/// `drain.pollSeconds`.
-pub const POLL_SECONDS: Bounds = Bounds {
-    least: 2,
-    most: 300,
-};
-/// `drain.deadlineSeconds`; at most the fourteen days within which an execution can be redriven.
-pub const DEADLINE_SECONDS: Bounds = Bounds {
-    least: 10,
-    most: 1_209_600,
-};
-/// `minimumHealthyPercent`; none would let a group without healthy targets carry weight.
-pub const MINIMUM_HEALTHY_PERCENT: Bounds = Bounds {
-    least: 1,
-    most: 100,
-};
+/// What the stack says besides its defaults.
+const FIXED: [&str; 5] = [
+    "TargetGroupArns",
+    "LaunchTemplateId",
+    "SubnetIds",
+    "TestPort",
+    "TestPaths",
+];
+/// How many environments a service may have: one serves, one is launched, and an ALB's action takes five groups.
+const ENVIRONMENTS: std::ops::RangeInclusive<usize> = 2..=5;
 
-/// How many passes an execution makes before the drain goes on in the next one. The most is what a history of 25,000
-/// events has room for: a pass costs 35 to 40 by AWS's counting, the way to the first one and retries some more.
-pub const PASSES_PER_EXECUTION: Bounds = Bounds {
-    least: 5,
-    most: 500,
-};
-/// How often the servers ping a session; the longest idle time-out there is, an NLB's, is 6000 s.
-pub const PING_SECONDS: Bounds = Bounds {
-    least: 1,
-    most: 5999,
-};
-
-impl Bounds {
-    /// Whether `number` is within.
-    pub fn admit(self, number: u32) -> bool {
-        (self.least..=self.most).contains(&number)
-    }
-
-    /// What was expected, in words.
-    pub fn expected(self) -> String {
-        format!("a whole number from {} to {}", self.least, self.most)
-    }
+/// A stack's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// The target groups, by ARN: two to five different ones.
+    pub target_groups: Vec<String>,
+    /// The launch template, by id or name.
+    pub launch_template: String,
+    /// Where to launch; none: as blue.
+    pub subnets: Vec<String>,
+    /// What a deployment gets unless its input says otherwise.
+    pub defaults: Defaults,
 }
 
 /// What a deployment gets unless its input says otherwise.
@@ -114,211 +66,180 @@ pub struct Defaults {
     pub passes_per_execution: u32,
     /// How often the servers ping a session, which the load balancer's idle time-out must outlast; no input overrides it.
     pub ping_seconds: u32,
+    /// The user's pages, which every green server has to answer; no input overrides them.
+    pub pages: Pages,
 }
 
-impl Defaults {
-    /// Parses the stack's defaults; `read` answers a variable's value, or nothing when it is unset.
+impl Settings {
+    /// Reads the settings that the definition hands over.
     ///
     /// # Errors
-    /// Everything that is wrong with any of them.
-    pub fn parse(read: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let mut variables = Variables {
-            read,
+    /// Everything that is wrong with them, one sentence each, beginning with the parameter's name.
+    pub fn parse(settings: &BTreeMap<String, String>) -> Result<Self, Vec<String>> {
+        let mut reader = Reader {
+            settings,
             errors: Vec::new(),
         };
-        let by_kind = ["", "0"].contains(&variables.text("EBBTIDE_SETTLE_SECONDS").as_str());
-        let settle_seconds =
-            (!by_kind).then(|| variables.number("EBBTIDE_SETTLE_SECONDS", SETTLE_SECONDS));
-        let defaults = Self {
-            healthy_seconds: variables.number("EBBTIDE_HEALTHY_SECONDS", HEALTHY_SECONDS),
-            steps: variables.steps("EBBTIDE_TRAFFIC_STEPS"),
-            step_seconds: variables.number("EBBTIDE_STEP_SECONDS", STEP_SECONDS),
-            bake_seconds: variables.number("EBBTIDE_BAKE_SECONDS", BAKE_SECONDS),
-            alarms: variables.alarms("EBBTIDE_BAKE_ALARMS"),
-            settle_seconds,
-            closures_per_second: variables
-                .number("EBBTIDE_CLOSURES_PER_SECOND", CLOSURES_PER_SECOND),
-            poll_seconds: variables.number("EBBTIDE_POLL_SECONDS", POLL_SECONDS),
-            deadline_seconds: variables.number("EBBTIDE_DEADLINE_SECONDS", DEADLINE_SECONDS),
-            detached: variables.boolean("EBBTIDE_DRAIN_DETACHED"),
-            minimum_healthy_percent: variables
-                .number("EBBTIDE_MINIMUM_HEALTHY_PERCENT", MINIMUM_HEALTHY_PERCENT),
-            passes_per_execution: variables
-                .number("EBBTIDE_PASSES_PER_EXECUTION", PASSES_PER_EXECUTION),
-            ping_seconds: variables.number("EBBTIDE_PING_SECONDS", PING_SECONDS),
+        reader.refuse_unknown();
+        let parsed = Self {
+            target_groups: reader.target_groups(),
+            launch_template: reader.required("LaunchTemplateId"),
+            subnets: reader.list("SubnetIds"),
+            defaults: reader.defaults(),
         };
-        if variables.errors.is_empty() {
-            Ok(defaults)
+        if reader.errors.is_empty() {
+            Ok(parsed)
         } else {
-            Err(variables.errors)
+            Err(reader.errors)
         }
     }
 }
 
-/// Reads one variable after the other and notes what is wrong with them.
-struct Variables<F> {
-    read: F,
+/// Reads one setting after the other and notes what is wrong with them.
+struct Reader<'a> {
+    settings: &'a BTreeMap<String, String>,
     errors: Vec<String>,
 }
 
-impl<F: Fn(&str) -> Option<String>> Variables<F> {
-    fn text(&self, name: &str) -> String {
-        (self.read)(name).unwrap_or_default().trim().to_owned()
-    }
-
-    fn wrong(&mut self, name: &str, expected: &str) {
-        let got = self.text(name);
-        self.errors
-            .push(format!("{name}: expected {expected}, got \"{got}\""));
-    }
-
-    fn number(&mut self, name: &str, bounds: Bounds) -> u32 {
-        match self.text(name).parse::<u32>() {
-            Ok(number) if bounds.admit(number) => number,
-            _ => {
-                self.wrong(name, &bounds.expected());
-                bounds.least
-            }
+impl Reader<'_> {
+    /// A key that nobody reads is a definition that fits another version of this function.
+    fn refuse_unknown(&mut self) {
+        let known: BTreeSet<&str> = TABLE
+            .iter()
+            .filter_map(|knob| knob.parameter)
+            .chain(FIXED)
+            .collect();
+        let unknown = self.settings.keys();
+        for key in unknown.filter(|key| !known.contains(key.as_str())) {
+            self.errors.push(format!("{key}: unknown setting"));
         }
     }
 
+    fn defaults(&mut self) -> Defaults {
+        let by_kind = ["", "0"].contains(&self.text("SettleSeconds"));
+        Defaults {
+            healthy_seconds: self.number(&HEALTHY_SECONDS),
+            steps: self.steps(&TRAFFIC_STEPS),
+            step_seconds: self.number(&STEP_SECONDS),
+            bake_seconds: self.number(&BAKE_SECONDS),
+            alarms: self.alarms(&BAKE_ALARMS),
+            settle_seconds: (!by_kind).then(|| self.number(&SETTLE_SECONDS)),
+            closures_per_second: self.number(&CLOSURES_PER_SECOND),
+            poll_seconds: self.number(&POLL_SECONDS),
+            deadline_seconds: self.number(&DEADLINE_SECONDS),
+            detached: self.switch(&DETACHED),
+            minimum_healthy_percent: self.number(&MINIMUM_HEALTHY_PERCENT),
+            passes_per_execution: self.number(&PASSES_PER_EXECUTION),
+            ping_seconds: self.number(&PING_SECONDS),
+            pages: self.pages(),
+        }
+    }
+
+    /// Empty where it is not set, as a parameter without a value is.
+    fn text(&self, key: &str) -> &str {
+        self.settings.get(key).map_or("", |value| value.trim())
+    }
+
+    fn wrong(&mut self, key: &str, expected: &str) {
+        let got: String = self.text(key).chars().take(60).collect();
+        self.errors
+            .push(format!("{key}: expected {expected}, got \"{got}\""));
+    }
+
+    /// What a knob's setting was expected to be, and is not.
+    fn refuse(&mut self, knob: &Knob) {
+        self.wrong(knob.parameter.unwrap_or_default(), &knob.expected());
+    }
+
+    fn of(&self, knob: &Knob) -> &str {
+        self.text(knob.parameter.unwrap_or_default())
+    }
+
+    fn required(&mut self, key: &str) -> String {
+        let text = self.text(key).to_owned();
+        if text.is_empty() {
+            self.errors.push(format!("{key}: it is not set"));
+        }
+        text
+    }
+
+    /// Empty items are dropped: a list parameter without items is one empty item.
+    fn list(&self, key: &str) -> Vec<String> {
+        self.text(key)
+            .split(',')
+            .map(|item| item.trim().to_owned())
+            .filter(|item| !item.is_empty())
+            .collect()
+    }
+
+    fn target_groups(&mut self) -> Vec<String> {
+        let groups = self.list("TargetGroupArns");
+        let distinct: BTreeSet<&String> = groups.iter().collect();
+        if !ENVIRONMENTS.contains(&groups.len()) || distinct.len() != groups.len() {
+            self.wrong("TargetGroupArns", "two to five different ARNs");
+        }
+        groups
+    }
+
+    /// Without paths no port is needed.
+    fn pages(&mut self) -> Pages {
+        let mut pages = Pages::default();
+        for text in self.list("TestPaths") {
+            match text.parse() {
+                Ok(path) => pages.paths.push(path),
+                Err(wrong) => self.errors.push(format!("TestPaths: {wrong}")),
+            }
+        }
+        match self.text("TestPort").parse() {
+            Ok(port) => pages.port = port,
+            Err(_) if pages.paths.is_empty() => {}
+            Err(_) => self.wrong("TestPort", "a port number"),
+        }
+        pages
+    }
+
+    fn number(&mut self, knob: &Knob) -> u32 {
+        let number = self.of(knob).parse::<u32>().ok();
+        number
+            .filter(|number| knob.admits(*number))
+            .unwrap_or_else(|| {
+                self.refuse(knob);
+                0
+            })
+    }
+
     /// Unset is false.
-    fn boolean(&mut self, name: &str) -> bool {
-        match self.text(name).as_str() {
+    fn switch(&mut self, knob: &Knob) -> bool {
+        match self.of(knob) {
             "true" => true,
             "" | "false" => false,
             _ => {
-                self.wrong(name, "true or false");
+                self.refuse(knob);
                 false
             }
         }
     }
 
-    fn steps(&mut self, name: &str) -> Vec<u32> {
-        let text = self.text(name);
-        let steps: Option<Vec<u32>> = text
+    fn steps(&mut self, knob: &Knob) -> Vec<u32> {
+        let steps: Option<Vec<u32>> = self
+            .of(knob)
             .split(',')
             .map(|step| step.trim().parse().ok())
             .collect();
         steps.filter(|steps| rise_to_100(steps)).unwrap_or_else(|| {
-            self.wrong(name, STEPS);
+            self.refuse(knob);
             vec![100]
         })
     }
 
-    /// Empty items are dropped: a list parameter without items is one empty item.
-    fn alarms(&mut self, name: &str) -> Vec<String> {
-        let names: Vec<String> = self
-            .text(name)
-            .split(',')
-            .map(|item| item.trim().to_owned())
-            .filter(|item| !item.is_empty())
-            .collect();
+    fn alarms(&mut self, knob: &Knob) -> Vec<String> {
+        let names = self.list(knob.parameter.unwrap_or_default());
         if !are_alarms(&names) {
-            self.wrong(name, ALARMS);
+            self.refuse(knob);
         }
         names
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn variables(name: &str) -> Option<&'static str> {
-        Some(match name {
-            "EBBTIDE_HEALTHY_SECONDS" => "600",
-            "EBBTIDE_TRAFFIC_STEPS" => "100",
-            "EBBTIDE_STEP_SECONDS" => "60",
-            "EBBTIDE_BAKE_SECONDS" => "900",
-            "EBBTIDE_PASSES_PER_EXECUTION" => "400",
-            "EBBTIDE_PING_SECONDS" => "30",
-            "EBBTIDE_CLOSURES_PER_SECOND" => "20",
-            "EBBTIDE_POLL_SECONDS" => "30",
-            "EBBTIDE_DEADLINE_SECONDS" => "86400",
-            "EBBTIDE_MINIMUM_HEALTHY_PERCENT" => "100",
-            _ => return None,
-        })
-    }
-
-    #[test]
-    fn an_unset_or_zero_settle_time_goes_by_the_load_balancer() {
-        let defaults = Defaults::parse(|name| variables(name).map(str::to_owned)).unwrap();
-        assert_eq!(defaults.settle_seconds, None);
-        let with = |settle: &'static str| {
-            Defaults::parse(move |name| {
-                if name == "EBBTIDE_SETTLE_SECONDS" {
-                    Some(settle.to_owned())
-                } else {
-                    variables(name).map(str::to_owned)
-                }
-            })
-        };
-        assert_eq!(with("0").unwrap().settle_seconds, None);
-        assert_eq!(with("2").unwrap().settle_seconds, Some(2));
-        assert!(with("-1").is_err());
-    }
-
-    #[test]
-    fn lists_and_switches_are_read() {
-        let defaults = Defaults::parse(|name| match name {
-            "EBBTIDE_TRAFFIC_STEPS" => Some("10, 50,100".to_owned()),
-            "EBBTIDE_BAKE_ALARMS" => Some("errors, latency".to_owned()),
-            "EBBTIDE_DRAIN_DETACHED" => Some("true".to_owned()),
-            _ => variables(name).map(str::to_owned),
-        })
-        .unwrap();
-        assert_eq!(defaults.steps, [10, 50, 100]);
-        assert_eq!(defaults.alarms, ["errors", "latency"]);
-        assert!(defaults.detached);
-        let plain = Defaults::parse(|name| variables(name).map(str::to_owned)).unwrap();
-        assert_eq!((plain.steps, plain.alarms), (vec![100], Vec::new()));
-        assert!(!plain.detached);
-    }
-
-    #[test]
-    fn every_error_is_told_together() {
-        let errors = Defaults::parse(|name| match name {
-            "EBBTIDE_TRAFFIC_STEPS" => Some("50,10,100".to_owned()),
-            "EBBTIDE_BAKE_ALARMS" => Some("errors,errors".to_owned()),
-            "EBBTIDE_DRAIN_DETACHED" => Some("maybe".to_owned()),
-            "EBBTIDE_PASSES_PER_EXECUTION" => Some("601".to_owned()),
-            "EBBTIDE_POLL_SECONDS" => Some("soon".to_owned()),
-            "EBBTIDE_MINIMUM_HEALTHY_PERCENT" => Some("0".to_owned()),
-            _ => variables(name).map(str::to_owned),
-        })
-        .unwrap_err();
-        assert_eq!(
-            errors,
-            [
-                "EBBTIDE_TRAFFIC_STEPS: expected a list of rising whole numbers from 1 to 100, the last of them 100, got \"50,10,100\"",
-                "EBBTIDE_BAKE_ALARMS: expected a list of at most 30 alarms' names, each of 1 to 255 characters and named once, got \"errors,errors\"",
-                "EBBTIDE_POLL_SECONDS: expected a whole number from 2 to 300, got \"soon\"",
-                "EBBTIDE_DRAIN_DETACHED: expected true or false, got \"maybe\"",
-                "EBBTIDE_MINIMUM_HEALTHY_PERCENT: expected a whole number from 1 to 100, got \"0\"",
-                "EBBTIDE_PASSES_PER_EXECUTION: expected a whole number from 5 to 500, got \"601\"",
-            ]
-        );
-    }
-    proptest::proptest! {
-        #[test]
-        fn whatever_a_variable_holds_it_is_read_or_refused_by_its_name(
-            wrong in proptest::sample::select(vec![
-                "EBBTIDE_HEALTHY_SECONDS", "EBBTIDE_TRAFFIC_STEPS", "EBBTIDE_STEP_SECONDS", "EBBTIDE_BAKE_SECONDS",
-                "EBBTIDE_BAKE_ALARMS", "EBBTIDE_SETTLE_SECONDS", "EBBTIDE_POLL_SECONDS", "EBBTIDE_DRAIN_DETACHED",
-            ]),
-            value in proptest::prop_oneof![crate::arbitrary_json::any_text(), "-?[0-9]{1,20}(,[0-9]{1,3}){0,3}"],
-        ) {
-            let parsed = Defaults::parse(|name| if name == wrong {
-                Some(value.clone())
-            } else {
-                variables(name).map(str::to_owned)
-            });
-            if let Err(errors) = parsed {
-                proptest::prop_assert_eq!(errors.len(), 1);
-                let named = format!("{wrong}: expected ");
-                proptest::prop_assert!(errors[0].starts_with(&named), "{}", errors[0]);
-            }
-        }
-    }
-}
+mod tests;

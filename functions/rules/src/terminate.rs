@@ -4,12 +4,20 @@
 //! deployment, or an environment that never had weight), tagged as this deployment's, and in no target group of weight
 //! above 0. Everything else is refused, with its reason, and stays alive. Called by `terminate-blue`.
 
+mod blocked;
+
 use serde::{Deserialize, Serialize};
 
+use crate::check::Refused;
 use crate::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, Target,
 };
 use crate::shape::Environment;
+
+pub use blocked::Blocked;
+
+/// The most refusals that are answered by name: the execution's document stays small.
+const MOST_REFUSALS: usize = 20;
 
 /// On what ground instances are to be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +25,8 @@ use crate::shape::Environment;
 pub enum Licence {
     /// Sealed is when a server promised never to take a session again, and holds none.
     Sealed,
-    /// NeverServed is when the environment never had weight: no user can be on it.
+    /// NeverServed is when the environment never had weight: no user can be on it. Whether it had is the record's to say,
+    /// which admits such an end only before the switch (`Work::EndUnserved`).
     NeverServed,
 }
 
@@ -32,6 +41,51 @@ pub struct Order {
     pub licence: Licence,
     /// The instances whose seal was acknowledged for this deployment's epoch.
     pub sealed: Vec<String>,
+}
+
+impl Order {
+    /// To end what has sealed for `deployment`.
+    ///
+    /// # Errors
+    /// [`Blocked::Misnamed`].
+    pub fn sealed(
+        deployment: &str,
+        environment: &Environment,
+        sealed: &[String],
+    ) -> Result<Self, Blocked> {
+        Self::new(deployment, environment, Licence::Sealed, sealed)
+    }
+
+    /// To end what `deployment` launched and what never served.
+    ///
+    /// # Errors
+    /// [`Blocked::Misnamed`].
+    pub fn unserved(deployment: &str, environment: &Environment) -> Result<Self, Blocked> {
+        Self::new(deployment, environment, Licence::NeverServed, &[])
+    }
+
+    fn new(
+        deployment: &str,
+        environment: &Environment,
+        licence: Licence,
+        sealed: &[String],
+    ) -> Result<Self, Blocked> {
+        blocked::refuse_misnamed(environment)?;
+        Ok(Self {
+            deployment: deployment.to_owned(),
+            environment: environment.clone(),
+            licence,
+            sealed: sealed.to_vec(),
+        })
+    }
+
+    /// The tag by which its instances are this deployment's.
+    pub fn ownership(&self) -> &'static str {
+        match self.licence {
+            Licence::Sealed => RETIRING_TAG,
+            Licence::NeverServed => DEPLOYMENT_TAG,
+        }
+    }
 }
 
 /// One target group with weight above 0, and who is in it.
@@ -56,8 +110,6 @@ pub struct Observation {
     pub targets: Vec<Target>,
     /// The groups that have weight in the forward action.
     pub weighted: Vec<WeightedGroup>,
-    /// Whether green may have had weight already.
-    pub switched: bool,
 }
 
 /// Why an instance is not ended.
@@ -66,11 +118,6 @@ pub enum Refusal {
     /// NotSealed is when its seal was not acknowledged (rule 1); it may hold a session.
     #[error("it has not acknowledged a seal for deployment {0}")]
     NotSealed(String),
-    /// AlreadySwitched is when the environment may have had weight: without a seal nobody knows what it holds (rule 1).
-    #[error(
-        "the service has switched since deployment {0} began: its servers may hold sessions, and only sealed ones are ended"
-    )]
-    AlreadySwitched(String),
     /// GroupHasWeight is when its environment's group gets new sessions (rule 6).
     #[error("its group {group} has weight {weight}")]
     GroupHasWeight {
@@ -100,6 +147,32 @@ pub enum Refusal {
     /// Unseen is when EC2 does not show it: only `terminated` makes a server gone (rule 2).
     #[error("EC2 does not show it at the moment")]
     Unseen,
+}
+
+/// The answer of `terminate-blue`, as read after everything was ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terminated {
+    /// The next step.
+    pub verdict: Verdict,
+    /// The instances that EC2 calls terminated.
+    pub terminated: Vec<String>,
+    /// Those that are shutting down.
+    pub ending: Vec<String>,
+    /// Those that must not be ended, the first 20.
+    pub refused: Vec<Refused>,
+    /// How many are not terminated.
+    pub remaining: usize,
+}
+
+/// Whether anything is left, in the word that the definition's Choices compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// Everything is terminated, and the group has no target.
+    Gone,
+    /// Something is not.
+    Left,
 }
 
 /// What may be ended, and what not.
@@ -133,9 +206,6 @@ fn refuse(seen: &Observation, order: &Order, instance: &Instance) -> Option<Refu
             Licence::Sealed if !order.sealed.contains(&instance.id) => {
                 Some(Refusal::NotSealed(order.deployment.clone()))
             }
-            Licence::NeverServed if seen.switched => {
-                Some(Refusal::AlreadySwitched(order.deployment.clone()))
-            }
             Licence::Sealed | Licence::NeverServed => None,
         })
 }
@@ -163,13 +233,9 @@ fn refuse_weight(seen: &Observation, order: &Order, instance: &Instance) -> Opti
 }
 
 fn refuse_tags(order: &Order, instance: &Instance) -> Option<Refusal> {
-    let ownership = match order.licence {
-        Licence::Sealed => RETIRING_TAG,
-        Licence::NeverServed => DEPLOYMENT_TAG,
-    };
     let wanted = [
         (ENVIRONMENT_TAG, &order.environment.name),
-        (ownership, &order.deployment),
+        (order.ownership(), &order.deployment),
     ];
     let (key, value) = wanted
         .into_iter()
@@ -190,8 +256,50 @@ pub struct Rest {
     pub ending: Vec<String>,
     /// How many are not terminated.
     pub remaining: usize,
-    /// Whether nothing is left: everything terminated, and no live target in the group.
+    /// Whether nothing is left: everything terminated, and no target in the group.
     pub empty: bool,
+}
+
+/// What is deregistered beside what is ended: targets whose instance is gone. The group leaves the forward action next,
+/// and nobody could tell there that these hold nobody's connection.
+pub fn stale(seen: &Observation) -> Vec<String> {
+    let gone = |id: &str| {
+        let mut instances = seen.instances.iter();
+        instances.any(|it| it.id == id && it.state == InstanceState::Terminated)
+    };
+    let targets = seen.targets.iter();
+    targets
+        .filter(|target| target.registered && gone(&target.instance))
+        .map(|target| target.instance.clone())
+        .collect()
+}
+
+/// Says how the environment stands, by what is seen after everything was ordered.
+///
+/// # Errors
+/// [`Blocked::Foreign`].
+pub fn conclude(seen: &Observation, order: &Order) -> Result<Terminated, Blocked> {
+    let rest = rest(seen);
+    let refused = decide(seen, order).refused;
+    blocked::refuse_foreign(order, &rest, &refused)?;
+    Ok(Terminated {
+        verdict: if rest.empty {
+            Verdict::Gone
+        } else {
+            Verdict::Left
+        },
+        terminated: rest.terminated,
+        ending: rest.ending,
+        refused: refused
+            .into_iter()
+            .take(MOST_REFUSALS)
+            .map(|(instance, refusal)| Refused {
+                instance,
+                reason: refusal.to_string(),
+            })
+            .collect(),
+        remaining: rest.remaining,
+    })
 }
 
 /// Counts what is left of the environment.
@@ -205,14 +313,11 @@ pub fn rest(seen: &Observation) -> Rest {
     };
     let terminated = ids(InstanceState::Terminated);
     let remaining = seen.instances.len() - terminated.len() + seen.unseen.len();
-    let live_target = seen
-        .targets
-        .iter()
-        .any(|target| target.registered && !terminated.contains(&target.instance));
+    let registered = seen.targets.iter().any(|target| target.registered);
     Rest {
         ending: ids(InstanceState::ShuttingDown),
         remaining,
-        empty: remaining == 0 && !live_target,
+        empty: remaining == 0 && !registered,
         terminated,
     }
 }

@@ -30,10 +30,9 @@ impl Phase {
         baked_at: Option<Timestamp>,
         may_seal: bool,
     ) -> Self {
-        let reached = |border: Option<Timestamp>| border.is_some_and(|border| now >= border);
         Self {
-            settled: reached(settled_at),
-            baking: !(may_seal && reached(baked_at)),
+            settled: reached(settled_at, now),
+            baking: !(may_seal && reached(baked_at, now)),
         }
     }
 
@@ -42,6 +41,11 @@ impl Phase {
     pub fn may_seal(self) -> bool {
         self.settled && !self.baking
     }
+}
+
+/// Whether a moment is there: the load balancer has settled, a step or the bake is over. One that is not known is not.
+pub fn reached(border: Option<Timestamp>, now: Timestamp) -> bool {
+    border.is_some_and(|border| now >= border)
 }
 
 /// Seconds until the next pass: a tenth of the time since anything changed, from 2 to `poll_seconds` while baking and

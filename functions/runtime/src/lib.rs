@@ -1,32 +1,31 @@
 //! What every Lambda's main shares: logs as JSON, variables parsed all together, error names that reach `ErrorEquals`.
 //!
-//! A main parses its variables, builds its clients once and calls [`serve`]. It refuses to start when any variable is
-//! missing or wrong. Nothing here knows AWS or sessions.
+//! A main says what it reads of its variables, what it connects once, and which handler answers ([`run`]). It refuses to
+//! start when any variable is missing or wrong. Nothing here knows AWS or sessions.
 //!
 //! ```no_run
+//! use ebbtide_runtime::{Error, Failed, run};
 //! # #[derive(serde::Deserialize)] struct Payload;
-//! # #[derive(Debug, thiserror::Error)] #[error("no")] struct Refused;
-//! # impl ebbtide_runtime::Failure for Refused {
-//! #     fn name(&self) -> ebbtide_rules::ErrorName { ebbtide_rules::ErrorName::AwsRefused } }
-//! # async fn answer(_port: u16, _: Payload) -> Result<u8, Refused> { Ok(1) }
+//! # async fn handle(_port: &u16, _: Payload) -> Result<u8, Failed> { Ok(1) }
 //! #[tokio::main]
-//! async fn main() -> Result<(), ebbtide_runtime::Error> {
-//!     ebbtide_runtime::start_logging();
-//!     let mut variables = ebbtide_runtime::Variables::of_process();
-//!     let port: u16 = variables.parsed("EBBTIDE_SESSION_PORT", "a port number");
-//!     variables.finish()?;
-//!     ebbtide_runtime::serve(move |payload: Payload| answer(port, payload)).await
+//! async fn main() -> Result<(), Error> {
+//!     run(
+//!         |variables| variables.parsed("EBBTIDE_SESSION_PORT", "a port number"),
+//!         async |port: u16| Ok(port),
+//!         async |port, payload: Payload| handle(port, payload).await,
+//!     )
+//!     .await
 //! }
 //! ```
 
 mod failure;
 mod variables;
 
-pub use failure::Failure;
+pub use ebbtide_rules::Failure;
+pub use failure::Failed;
 pub use lambda_runtime::Error;
 pub use variables::{InvalidVariables, Variables};
 
-use std::future::Future;
 use std::sync::Arc;
 
 use ebbtide_rules::ErrorName;
@@ -53,19 +52,39 @@ pub fn start_logging() {
     }
 }
 
+/// Runs a function: reads its variables, connects once, and answers until Lambda stops the process.
+///
+/// # Errors
+/// Wrong variables, what `connect` says, or that Lambda's runtime API is not there.
+pub async fn run<S, C, P, A, E>(
+    read: impl FnOnce(&mut Variables) -> S,
+    connect: impl AsyncFnOnce(S) -> Result<C, Error>,
+    handler: impl AsyncFn(&C, P) -> Result<A, E>,
+) -> Result<(), Error>
+where
+    P: DeserializeOwned,
+    A: Serialize,
+    E: Into<Failed>,
+{
+    start_logging();
+    let mut variables = Variables::of_process();
+    let settings = read(&mut variables);
+    variables.finish()?;
+    let connected = connect(settings).await?;
+    serve(async |payload| handler(&connected, payload).await).await
+}
+
 /// Answers invocations with `handler` until Lambda stops the process.
 ///
 /// A payload that does not parse fails as `InvalidInput`; a failure of the handler is logged once, by name and cause.
 ///
 /// # Errors
 /// Only when Lambda's runtime API is not there.
-pub async fn serve<P, A, E, H, F>(handler: H) -> Result<(), Error>
+pub async fn serve<P, A, E>(handler: impl AsyncFn(P) -> Result<A, E>) -> Result<(), Error>
 where
     P: DeserializeOwned,
     A: Serialize,
-    E: Failure,
-    H: Fn(P) -> F,
-    F: Future<Output = Result<A, E>>,
+    E: Into<Failed>,
 {
     let handler = Arc::new(handler);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
@@ -75,31 +94,31 @@ where
     .await
 }
 
-async fn answer<P, A, E, H, F>(handler: &H, payload: Value) -> Result<A, Diagnostic>
+async fn answer<P, A, E>(
+    handler: &impl AsyncFn(P) -> Result<A, E>,
+    payload: Value,
+) -> Result<A, Diagnostic>
 where
     P: DeserializeOwned,
-    E: Failure,
-    H: Fn(P) -> F,
-    F: Future<Output = Result<A, E>>,
+    E: Into<Failed>,
 {
     let payload = serde_json::from_value(payload).map_err(|error| {
-        diagnostic(
-            ErrorName::InvalidInput,
-            &format!("the payload is not what this function expects: {error}"),
-        )
+        let cause = format!("the payload is not what this function expects: {error}");
+        diagnostic(&Failed::new(ErrorName::InvalidInput, cause))
     })?;
     handler(payload)
         .await
-        .map_err(|failure| diagnostic(failure.name(), &failure.to_string()))
+        .map_err(|failure| diagnostic(&failure.into()))
 }
 
 /// Logs the failure, and gives it the name that Step Functions matches on: Lambda derives one from the Rust type's
 /// path unless told (`lambda_runtime::Diagnostic`).
-fn diagnostic(name: ErrorName, cause: &str) -> Diagnostic {
-    tracing::error!(error = name.as_str(), cause, "failed");
+fn diagnostic(failed: &Failed) -> Diagnostic {
+    let (name, cause) = (failed.name().as_str(), failed.to_string());
+    tracing::error!(error = name, cause, "failed");
     Diagnostic {
-        error_type: name.as_str().to_owned(),
-        error_message: cause.to_owned(),
+        error_type: name.to_owned(),
+        error_message: cause,
     }
 }
 

@@ -3,13 +3,14 @@
 use ebbtide_rules::drain::Order;
 use ebbtide_rules::green_test::PageAnswer;
 use ebbtide_rules::report::{Answer, Reading, UnknownReason, parse_refusal, parse_report};
+use ebbtide_rules::url_path::UrlPath;
 use ebbtide_rules::{Fence, Server};
 use futures_util::{StreamExt, stream};
 use reqwest::StatusCode;
 use serde::Serialize;
 
 use crate::call::{Answered, Body, Caller, Limits, NoClient};
-use crate::endpoint::{Endpoint, UrlPath, url};
+use crate::endpoint::{Endpoint, url};
 
 /// Servers called at a time: more would crowd a small Lambda's sockets, fewer would not get through 500 in time.
 const AT_A_TIME: usize = 256;

@@ -1,9 +1,9 @@
 //! Where a server's endpoints are: one port and one path, the same on every server.
 
 use std::net::Ipv4Addr;
-use std::str::FromStr;
 
 use ebbtide_rules::report::UnknownReason;
+use ebbtide_rules::url_path::UrlPath;
 
 /// The session endpoint's place on every server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,42 +12,6 @@ pub struct Endpoint {
     pub port: u16,
     /// The path below which the calls are.
     pub path: UrlPath,
-}
-
-/// The path of a URL: from `/`, without a query, and without what could lead elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UrlPath(String);
-
-/// A text that is no such path.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a path such as /sessions, of letters, digits and -._~/%, got \"{0}\"")]
-pub struct WrongPath(String);
-
-impl Default for UrlPath {
-    fn default() -> Self {
-        Self("/sessions".to_owned())
-    }
-}
-
-impl FromStr for UrlPath {
-    type Err = WrongPath;
-
-    fn from_str(text: &str) -> Result<Self, WrongPath> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/%".contains(c);
-        let climbs = text.split('/').any(|part| part == ".." || part == ".");
-        if text.starts_with('/') && text.chars().all(is_plain) && !climbs {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(WrongPath(text.to_owned()))
-        }
-    }
-}
-
-impl UrlPath {
-    /// The path's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl Endpoint {
@@ -88,18 +52,6 @@ pub(crate) fn url(ip: &str, port: u16, path: &str) -> Result<String, UnknownReas
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_leads_nowhere_else() {
-        for good in ["/", "/sessions", "/v1/sessions/", "/a%20b"] {
-            assert!(good.parse::<UrlPath>().is_ok(), "{good}");
-        }
-        for bad in [
-            "", "sessions", "@other/", "/a?b", "/a#b", "/a b", "/../x", "/a/./b", "/ä",
-        ] {
-            assert!(bad.parse::<UrlPath>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn the_variables_of_the_stack_are_read_and_every_error_is_told() {

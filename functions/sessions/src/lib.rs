@@ -14,4 +14,5 @@ pub mod fake;
 
 pub use call::{Limits, NoClient};
 pub use client::SessionClient;
-pub use endpoint::{Endpoint, UrlPath, WrongPath};
+pub use ebbtide_rules::url_path::{UrlPath, WrongPath};
+pub use endpoint::Endpoint;

@@ -1,187 +1,158 @@
-//! The Lambda switch-target-group: brings the forward action's weights to what is wanted, and confirms it by reading again.
+//! The Lambda switch-target-group: brings the forward action to what the record wants of it, and confirms it by reading
+//! again.
 //!
-//! Called to attach green at weight 0, at every step of the switch, in every pass while baking, when it confirms
-//! weights and both groups' health, and by a rollback, once blue is open again, to give it all the weight back. Refuses
-//! to give weight to a group without enough healthy targets.
+//! Called to attach green at weight 0, at every step and in every pass of the bake, by a rollback to give blue its weight
+//! back, and to take out of the action what is gone. What is wanted is read from the record at the act, not from the
+//! plan: what retires changes meanwhile. Refuses to give weight to a group without enough healthy targets, and to leave
+//! out a group that has any.
+
+use std::collections::BTreeMap;
 
 use ebbtide_aws::{Cloud, CloudError};
-use ebbtide_rules::observed::healthy;
+use ebbtide_rules::document::{Act, Document, Invocation, Told, WrongAct};
+use ebbtide_rules::observed::{Forward, Target, healthy};
+use ebbtide_rules::record::{Front, Record, Work};
 use ebbtide_rules::weights::{
-    Decision, Moments, Observation, Refusal, Spans, Wanted, Weights, decide, is_set,
+    Confirmed, Decision, Observation, Spans, Switched, Wanted, confirm, decide, limits,
 };
-use ebbtide_rules::{Environment, ErrorName, Fence};
-use ebbtide_runtime::Failure;
+use ebbtide_rules::{Environment, ErrorName, Failure, Fence};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-/// What the state machine asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Payload {
-    /// Who asks.
-    pub fence: Fence,
-    /// The environment that served at the plan.
-    pub blue: Environment,
-    /// The environment that takes over.
-    pub green: Environment,
-    /// The weights to set or to confirm.
-    pub weights: Weights,
-    /// How many healthy targets a group needs to carry weight.
-    pub minimum_healthy: u32,
-    /// How long a step lasts, in which both environments have weight.
-    #[serde(default = "default_step_seconds")]
-    pub step_seconds: u32,
-    /// Whether this is the way back of a rollback.
-    #[serde(default)]
-    pub back: bool,
-    /// How long after the switch nothing is drained.
-    pub settle_seconds: u32,
-    /// How long both environments run after the switch.
-    pub bake_seconds: u32,
-    /// When the drain fails with an alert, from the switch.
-    pub deadline_seconds: u32,
-    /// The answer of the last call, if there was one.
-    #[serde(default)]
-    pub previous: Option<Switched>,
-}
+pub use ebbtide_runtime::Failed;
 
-/// What the input's `traffic.stepSeconds` is by default.
-fn default_step_seconds() -> u32 {
-    60
-}
-
-/// The weights as they were read back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Switched {
-    /// The weights.
-    pub weights: Weights,
-    /// When they were first confirmed, and the moments that count from then.
-    #[serde(flatten)]
-    pub moments: Moments,
-    /// Whether this call had to change them.
-    pub changed: bool,
-    /// Blue's healthy targets.
-    pub blue_healthy: u32,
-    /// Green's healthy targets.
-    pub green_healthy: u32,
-}
-
-/// Why the weights are not, or not known to be, as wanted.
-#[derive(Debug, thiserror::Error)]
-pub enum Failed {
-    /// Edge is when a call failed or this function is late.
-    #[error(transparent)]
-    Edge(#[from] CloudError),
-    /// Refused is when the weights must not be set.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// NotConfirmed is when reading again showed other weights than were set.
-    #[error(
-        "weights {blue}/{green} were set and reading them again shows {found}; see who else changes the listener, then redrive"
-    )]
-    NotConfirmed {
-        /// Blue's wanted weight.
-        blue: u32,
-        /// Green's wanted weight.
-        green: u32,
-        /// What is there.
-        found: String,
-    },
-}
-
-impl Failure for Failed {
-    fn name(&self) -> ErrorName {
-        match self {
-            Self::Edge(error) => error.name(),
-            Self::Refused(Refusal::GreenUnhealthy(_)) => ErrorName::GreenUnhealthy,
-            Self::Refused(Refusal::TooFewHealthy(_)) => ErrorName::TooFewHealthy,
-            Self::Refused(Refusal::NobodyServes) => ErrorName::InvalidInput,
-            Self::Refused(_) | Self::NotConfirmed { .. } => ErrorName::NotConfirmed,
-        }
-    }
-}
-
-/// Brings the weights to what is wanted.
+/// Brings the forward action to what the record wants.
 ///
 /// # Errors
-/// [`Failed`]; the weights are as they were, unless AWS did not answer or reading again showed others.
-pub async fn handle(cloud: &Cloud, payload: Payload, now: Timestamp) -> Result<Switched, Failed> {
-    let spans = Spans {
-        step: payload.step_seconds,
-        settle: payload.settle_seconds,
-        bake: payload.bake_seconds,
-        deadline: payload.deadline_seconds,
+/// [`Failed`]; the action is as it was, unless AWS did not answer or reading again showed another.
+pub async fn handle(
+    cloud: &Cloud,
+    now: Timestamp,
+    invocation: Invocation,
+) -> Result<Told<Switched>, Failed> {
+    let (work, former) = asked(invocation.act, &invocation.document)?;
+    let call = Call {
+        cloud,
+        fence: invocation.document.fence()?,
+        act: invocation.act,
+        work,
     };
-    let wanted = Wanted {
-        blue: payload.blue,
-        green: payload.green,
-        weights: payload.weights,
-        minimum_healthy: payload.minimum_healthy,
-        back: payload.back,
-    };
-    let blue_healthy = healthy(&cloud.groups.targets(&wanted.blue.target_group_arn).await?);
-    let green_healthy = healthy(&cloud.groups.targets(&wanted.green.target_group_arn).await?);
-    let live = cloud.listener.read().await?;
-    let record = cloud.records.admit(&payload.fence).await?;
-    let seen = Observation {
-        forward: live.forward.clone(),
-        blue_healthy,
-        green_healthy,
-        switched: record.switched,
-    };
-    let decision = decide(&seen, &wanted)?;
-    log(&payload.fence, &decision, &seen);
-    let changed = if let Decision::Change { groups, .. } = &decision {
-        cloud.listener.set(&live, groups).await?;
-        confirm(cloud, &wanted).await?;
-        true
-    } else {
-        false
-    };
-    let kept = payload
-        .previous
-        .filter(|previous| !changed && previous.weights == wanted.weights);
-    let at = kept.map_or(now, |previous| previous.moments.at);
-    Ok(Switched {
-        weights: wanted.weights,
-        moments: Moments::count(at, wanted.weights, &spans),
-        changed,
-        blue_healthy,
-        green_healthy,
-    })
+    let (front, confirmed) = call.bring().await?;
+    let spans = Spans::of(&front.plan.policy, invocation.act == Act::WeighBack);
+    let late = invocation.weights_unanswered_until(now);
+    let kept = former.map(|former| &former.answer);
+    let switched = confirmed.answer(&front.plan, kept, &spans, late, now);
+    Ok(Told::new(switched, invocation.retries, former, now))
 }
 
-async fn confirm(cloud: &Cloud, wanted: &Wanted) -> Result<(), Failed> {
-    let found = cloud.listener.read().await?.forward;
-    if is_set(&found, wanted) {
-        return Ok(());
+/// What an act is, and the answer to it before this one.
+fn asked(
+    act: Act,
+    document: &Document,
+) -> Result<(Work<'static>, Option<&Told<Switched>>), WrongAct> {
+    match act {
+        Act::Attach => Ok((Work::Green, document.attach.as_ref())),
+        Act::Weigh => Ok((Work::Weights, document.switch.as_ref())),
+        Act::WeighBack => Ok((Work::WeightsBack, document.back.as_ref())),
+        Act::Detach => Ok((Work::Detach, document.detached.as_ref())),
+        other => Err(WrongAct(other)),
     }
-    let found: Vec<String> = found
-        .groups
-        .iter()
-        .map(|group| format!("{} of {}", group.weight, group.target_group_arn))
-        .collect();
-    let Weights { blue, green } = wanted.weights;
-    Err(Failed::NotConfirmed {
-        blue,
-        green,
-        found: found.join(", "),
-    })
 }
 
-fn log(fence: &Fence, decision: &Decision, seen: &Observation) {
-    let (change, reason) = match decision {
-        Decision::Keep { reason } => (false, reason),
-        Decision::Change { reason, .. } => (true, reason),
-    };
-    tracing::info!(
-        deployment = fence.deployment,
-        epoch = fence.epoch,
-        change,
-        reason,
-        blue_healthy = seen.blue_healthy,
-        green_healthy = seen.green_healthy,
-        "decided"
-    );
+/// One call.
+struct Call<'a> {
+    cloud: &'a Cloud,
+    fence: Fence,
+    act: Act,
+    work: Work<'static>,
+}
+
+impl Call<'_> {
+    async fn bring(&self) -> Result<(Front, Confirmed), Failed> {
+        let (_, front) = self.admitted().await?;
+        let targets = self.targets(&front).await?;
+        let live = self.cloud.listener.read().await?;
+        // Last, so that as little time as possible lies between this and the change.
+        let (record, front) = self.admitted().await?;
+        let seen = observation(live.forward.clone(), &front, &targets);
+        let wanted = Wanted::of(&front, &record, self.act);
+        let decision = decide(&seen, &wanted)?;
+        self.log(&decision, &seen);
+        let mut confirmed = Confirmed {
+            epoch: self.fence.epoch,
+            forward: seen.forward,
+            changed: false,
+            blue_healthy: seen.blue_healthy,
+            green_healthy: seen.green_healthy,
+        };
+        if let Decision::Change { groups, .. } = &decision {
+            let set = self.cloud.listener.set(&live, groups).await;
+            set.map_err(|error| explained(error, groups.len()))?;
+            confirmed.forward = self.cloud.listener.read().await?.forward;
+            confirmed.changed = true;
+            confirm(&confirmed.forward, &wanted)?;
+        }
+        Ok((front, confirmed))
+    }
+
+    /// The record, if it admits this work, and its front.
+    async fn admitted(&self) -> Result<(Record, Front), Failed> {
+        let record = self.cloud.records.admit(&self.fence, self.work).await?;
+        // What is admitted here is the front's.
+        let front = record.front.clone();
+        let front = front.ok_or_else(|| record.superseded(&self.fence))?;
+        Ok((record, front))
+    }
+
+    /// The targets of every environment: of the pair for their health, of all because any may leave the action.
+    async fn targets(&self, front: &Front) -> Result<Targets, CloudError> {
+        let mut targets = Targets::new();
+        for environment in &front.plan.environments {
+            let arn = &environment.target_group_arn;
+            targets.insert(arn.clone(), self.cloud.groups.targets(arn).await?);
+        }
+        Ok(targets)
+    }
+
+    fn log(&self, decision: &Decision, seen: &Observation) {
+        let (change, reason) = match decision {
+            Decision::Keep { reason } => (false, reason),
+            Decision::Change { reason, .. } => (true, reason),
+        };
+        tracing::info!(
+            deployment = self.fence.deployment,
+            epoch = self.fence.epoch,
+            act = ?self.act,
+            change,
+            reason,
+            blue_healthy = seen.blue_healthy,
+            green_healthy = seen.green_healthy,
+            "decided"
+        );
+    }
+}
+
+/// Target groups by ARN, with their targets.
+type Targets = BTreeMap<String, Vec<Target>>;
+
+fn observation(forward: Forward, front: &Front, targets: &Targets) -> Observation {
+    let of = |environment: &Environment| targets.get(&environment.target_group_arn);
+    let healthy = |environment| of(environment).map_or(0, |targets| healthy(targets));
+    let occupied = targets
+        .iter()
+        .filter(|(_, targets)| targets.iter().any(|target| target.registered));
+    Observation {
+        forward,
+        blue_healthy: healthy(&front.plan.blue.environment),
+        green_healthy: healthy(&front.plan.green.environment),
+        occupied: occupied.map(|(arn, _)| arn.clone()).collect(),
+    }
+}
+
+/// A refusal of AWS, with what it may mean of an action of so many groups.
+fn explained(error: CloudError, groups: usize) -> Failed {
+    let explanation = limits(groups).filter(|_| error.name() == ErrorName::AwsRefused);
+    match explanation {
+        Some(explanation) => Failed::new(error.name(), format!("{error}; {explanation}")),
+        None => error.into(),
+    }
 }

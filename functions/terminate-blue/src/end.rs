@@ -6,57 +6,78 @@
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 use ebbtide_rules::observed::Target;
+use ebbtide_rules::record::Work;
 use ebbtide_rules::terminate::lower_min_size;
-use ebbtide_rules::{Environment, ErrorName, Fence};
+use ebbtide_rules::{ErrorName, Failure, Fence};
 
 /// How many are ended in one call: two requests each, and a function has 60 seconds. The next pass ends the others.
 const MOST_A_CALL: usize = 50;
 
-/// Ends `ids`, whose environment's targets are `targets`. The record was read just before.
-pub(crate) async fn instances(
-    cloud: &Cloud,
-    fence: &Fence,
-    environment: &Environment,
-    targets: &[Target],
-    ids: &[String],
-) -> Result<(), CloudError> {
-    let ids = &ids[..ids.len().min(MOST_A_CALL)];
-    let leaving: Vec<String> = targets
-        .iter()
-        .filter(|target| target.registered && ids.contains(&target.instance))
-        .map(|target| target.instance.clone())
-        .collect();
-    cloud
-        .groups
-        .deregister(&environment.target_group_arn, &leaving)
-        .await?;
-    let groups = cloud.auto_scaling.groups_of(ids).await?;
-    for group in &groups {
-        lower(cloud, fence, group).await?;
-    }
-    let mut failed = None;
-    for id in ids {
-        cloud.records.admit(fence).await?;
-        match end(cloud, &groups, id).await {
-            Err(error) if error.name() == ErrorName::AwsRefused => {
-                tracing::warn!(instance = id, %error, "not ended");
-                failed.get_or_insert(error);
-            }
-            other => other?,
-        }
-    }
-    failed.map_or(Ok(()), Err)
+/// Who ends, and of which target group.
+pub(crate) struct Ending<'a> {
+    pub(crate) cloud: &'a Cloud,
+    pub(crate) fence: &'a Fence,
+    pub(crate) work: Work<'a>,
+    pub(crate) group: &'a str,
 }
 
-/// Makes room below a group's desired capacity: AWS ends no member at the smallest size with the capacity decremented.
-async fn lower(cloud: &Cloud, fence: &Fence, group: &ScalingGroup) -> Result<(), CloudError> {
-    let ending = group.members.iter().filter(|member| stays(member)).count();
-    let ending = u32::try_from(ending).unwrap_or(u32::MAX);
-    let Some(least) = lower_min_size(group.min_size, group.desired, ending) else {
-        return Ok(());
-    };
-    cloud.records.admit(fence).await?;
-    cloud.auto_scaling.set_min_size(&group.name, least).await
+impl Ending<'_> {
+    /// Deregisters those of `targets` that are about to be ended, and what is left of those that are gone. The record was
+    /// read just before.
+    pub(crate) async fn deregister(
+        &self,
+        targets: &[Target],
+        ending: &[String],
+        mut leaving: Vec<String>,
+    ) -> Result<(), CloudError> {
+        let ids = first(ending);
+        let registered = targets.iter().filter(|target| target.registered);
+        let ending = registered.filter(|target| ids.contains(&target.instance));
+        leaving.extend(ending.map(|target| target.instance.clone()));
+        self.cloud.groups.deregister(self.group, &leaving).await
+    }
+
+    /// Ends `ids`, or the first of them.
+    pub(crate) async fn instances(&self, ids: &[String]) -> Result<(), CloudError> {
+        let ids = first(ids);
+        let groups = self.cloud.auto_scaling.groups_of(ids).await?;
+        for group in &groups {
+            self.lower(group).await?;
+        }
+        let mut failed = None;
+        for id in ids {
+            self.admit().await?;
+            match end(self.cloud, &groups, id).await {
+                Err(error) if error.name() == ErrorName::AwsRefused => {
+                    tracing::warn!(instance = id, %error, "not ended");
+                    failed.get_or_insert(error);
+                }
+                other => other?,
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Makes room below a group's desired capacity: AWS ends no member at the smallest size with the capacity decremented.
+    async fn lower(&self, group: &ScalingGroup) -> Result<(), CloudError> {
+        let ending = group.members.iter().filter(|member| stays(member)).count();
+        let ending = u32::try_from(ending).unwrap_or(u32::MAX);
+        let Some(least) = lower_min_size(group.min_size, group.desired, ending) else {
+            return Ok(());
+        };
+        self.admit().await?;
+        let scaling = &self.cloud.auto_scaling;
+        scaling.set_min_size(&group.name, least).await
+    }
+
+    async fn admit(&self) -> Result<(), CloudError> {
+        self.cloud.records.admit(self.fence, self.work).await?;
+        Ok(())
+    }
+}
+
+fn first(ids: &[String]) -> &[String] {
+    &ids[..ids.len().min(MOST_A_CALL)]
 }
 
 async fn end(cloud: &Cloud, groups: &[ScalingGroup], id: &str) -> Result<(), CloudError> {

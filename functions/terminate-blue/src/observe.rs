@@ -7,25 +7,19 @@ use std::collections::BTreeSet;
 
 use ebbtide_aws::{Cloud, CloudError, union};
 use ebbtide_rules::Server;
-use ebbtide_rules::observed::{
-    DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
-};
-use ebbtide_rules::terminate::{Licence, Observation, Order, WeightedGroup};
+use ebbtide_rules::observed::{ENVIRONMENT_TAG, Instance, InstanceState, SERVICE_TAG, Target};
+use ebbtide_rules::terminate::{Observation, Order, WeightedGroup};
 
-/// Reads the environment; whether the service has switched is in its record and not said here.
+/// Reads the environment.
 pub(crate) async fn environment(
     cloud: &Cloud,
     order: &Order,
     servers: &[Server],
 ) -> Result<Observation, CloudError> {
-    let ownership = match order.licence {
-        Licence::Sealed => RETIRING_TAG,
-        Licence::NeverServed => DEPLOYMENT_TAG,
-    };
     let tags = [
         (SERVICE_TAG, cloud.service.as_str()),
         (ENVIRONMENT_TAG, order.environment.name.as_str()),
-        (ownership, order.deployment.as_str()),
+        (order.ownership(), order.deployment.as_str()),
     ];
     let own = &order.environment.target_group_arn;
     let targets = cloud.groups.targets(own).await?;
@@ -48,8 +42,6 @@ pub(crate) async fn environment(
         targets,
         // Last of all that is read here: weights are what others may move.
         weighted: weighted(cloud).await?,
-        // Until the record is read nothing is known to be unserved.
-        switched: true,
     })
 }
 

@@ -1,95 +1,66 @@
 //! The Lambda `test-green`: before green is given traffic, asks each of its servers whether it is open and empty, gives
 //! it the epoch, and asks for the user's pages. Before anything is touched it also reads blue's servers, and only reads.
 //!
-//! Observes through `ebbtide-sessions`, decides by `ebbtide_rules::green_test`, acts only by `resume`, whose
-//! repeat changes nothing. It never fails: what is wrong with the servers is its verdict.
+//! Observes through `ebbtide-sessions`, decides by `ebbtide_rules::green_test`, acts only by `resume`, whose repeat
+//! changes nothing. Servers that are not fit are its failure: what asking again may mend is asked again by the
+//! definition's Retry.
 
-use std::convert::Infallible;
-use std::fmt;
-
+use ebbtide_rules::document::{Act, Invocation, WrongAct};
 use ebbtide_rules::green_test::{
     Finding, GreenTest, Subject, conclude, of_pages, of_reading, of_resume,
 };
-use ebbtide_rules::{ErrorName, Fence, Server};
-use ebbtide_runtime::Failure;
-use ebbtide_sessions::{SessionClient, UrlPath};
-use serde::Deserialize;
+use ebbtide_rules::{Fence, Server};
+use ebbtide_sessions::SessionClient;
 
-/// What the state machine passes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Payload {
-    /// Who asks.
-    pub fence: Fence,
-    /// Whose servers these are: green's, unless told.
-    #[serde(default)]
-    pub subject: Subject,
-    /// Its servers.
-    pub servers: Vec<Server>,
-    /// The number of this attempt, from 0.
-    #[serde(default)]
-    pub attempt: u32,
-}
+pub use ebbtide_runtime::Failed;
 
-/// The user's own pages, each to be answered 2xx by every green server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pages {
-    /// The port that serves them.
-    pub port: u16,
-    /// Their paths; none when the user has no checks.
-    pub paths: Vec<UrlPath>,
-}
-
-/// There is no failure: a server's trouble is part of the verdict.
-#[derive(Debug)]
-pub struct NoFailure(Infallible);
-
-impl fmt::Display for NoFailure {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {}
-    }
-}
-
-impl Failure for NoFailure {
-    fn name(&self) -> ErrorName {
-        match self.0 {}
-    }
-}
+/// Servers that are not fit and that the log names.
+const MOST_LOGGED: usize = 20;
 
 /// Tests an environment once.
 ///
 /// # Errors
-/// Never.
-pub async fn test_green(
-    client: &SessionClient,
-    pages: &Pages,
-    payload: Payload,
-) -> Result<GreenTest, NoFailure> {
-    let mut test = Test::of(&payload.servers);
-    let (fence, subject) = (&payload.fence, payload.subject);
+/// When a server is not fit, or not yet, and when the document does not say whom to test.
+pub async fn handle(client: &SessionClient, invocation: Invocation) -> Result<GreenTest, Failed> {
+    let document = &invocation.document;
+    let (subject, servers) = match invocation.act {
+        Act::TestBlue => (Subject::Blue, document.planned_servers()?),
+        Act::TestGreen => (Subject::Green, document.green_servers()?),
+        other => return Err(WrongAct(other).into()),
+    };
+    let fence = document.fence()?;
+    let mut test = Test::of(servers);
     let readings = client.read(&test.fit()).await;
     let found = readings.iter();
-    test.note(found.map(|reading| of_reading(reading, fence, subject)));
+    test.note(found.map(|reading| of_reading(reading, &fence, subject)));
     // Blue's servers hold users: to take the epoch they would have to be asked something.
     if subject == Subject::Green {
-        let answers = client.resume(fence, &test.fit()).await;
-        test.note(answers.iter().map(|answer| of_resume(answer, fence)));
-        let fit = test.fit();
+        let answers = client.resume(&fence, &test.fit()).await;
+        test.note(answers.iter().map(|answer| of_resume(answer, &fence)));
+        let (fit, pages) = (test.fit(), &document.recorded()?.policy.pages);
         let answers = client.pages(&fit, pages.port, &pages.paths).await;
         test.note(answers.iter().map(|answers| of_pages(answers)));
     }
-    let verdict = conclude(&test.findings(), payload.attempt, subject);
+    let findings = test.findings();
+    log(&fence, subject, &findings);
+    Ok(conclude(&findings, subject)?)
+}
+
+/// Every server that is not fit is logged; the cause has room for some.
+fn log(fence: &Fence, subject: Subject, findings: &[(String, Finding)]) {
+    let not_fit: Vec<_> = findings
+        .iter()
+        .filter(|(_, finding)| *finding != Finding::Fit)
+        .take(MOST_LOGGED)
+        .collect();
     tracing::info!(
         deployment = fence.deployment,
         epoch = fence.epoch,
         ?subject,
-        attempt = payload.attempt,
-        verdict = ?verdict.verdict,
-        reason = verdict.reason,
-        refusals = ?verdict.refusals,
+        servers = findings.len(),
+        ?not_fit,
         "tested"
     );
-    Ok(verdict)
 }
 
 /// Every server with what is found of it so far; only a fit one is asked the next question.

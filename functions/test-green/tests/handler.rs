@@ -1,24 +1,61 @@
 //! The handler against fake servers: what green must show before anybody's session is at stake.
-#![expect(clippy::unwrap_used, reason = "a test's own functions may fail it")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's own functions may fail it"
+)]
 
 use std::time::Duration;
 
-use ebbtide_rules::green_test::{GreenTest, Verdict};
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::document::{Act, Document};
+use ebbtide_rules::examples;
+use ebbtide_rules::green_test::GreenTest;
+use ebbtide_rules::launch::{Launched, Verdict};
+use ebbtide_rules::plan::{Asked, Pages};
+use ebbtide_rules::record::Doing;
 use ebbtide_rules::report::Admission;
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient};
-use serde_json::{Value, json};
-use test_green::{Pages, Payload, test_green};
+use serde_json::json;
+use test_green::{Failed, handle};
 
-fn payload(fleet: &Fleet, attempt: u32) -> Value {
-    json!({"fence": {"deployment": "blue-moon", "epoch": 5}, "servers": fleet.listed(), "attempt": attempt})
+/// The document once green was launched: its servers are the fleet.
+fn launched(fleet: &Fleet) -> Document {
+    let (blue, green) = (
+        examples::environment("blue"),
+        examples::environment("green"),
+    );
+    let plan = examples::recorded(&blue, &green, &[]);
+    Document {
+        green: Some(examples::told(Launched {
+            verdict: Verdict::Healthy,
+            reason: String::new(),
+            wait_seconds: 5,
+            environment: green,
+            servers: fleet.listed(),
+            healthy: 0,
+            wanted: 0,
+        })),
+        ..examples::about(plan, Doing::Launching)
+    }
 }
 
-async fn run(fleet: &Fleet, attempt: u32, paths: &[&str]) -> GreenTest {
-    ask(fleet, payload(fleet, attempt), paths).await
+/// The document before the claim: blue's servers are the fleet.
+fn planned(fleet: &Fleet) -> Document {
+    let (blue, green) = (
+        examples::environment("blue"),
+        examples::environment("green"),
+    );
+    examples::planned(examples::recorded(&blue, &green, &[]), &fleet.listed())
 }
 
-async fn ask(fleet: &Fleet, payload: Value, paths: &[&str]) -> GreenTest {
+async fn ask(
+    fleet: &Fleet,
+    act: Act,
+    mut document: Document,
+    paths: &[&str],
+) -> Result<GreenTest, Failed> {
     let limits = Limits {
         connect: Duration::from_millis(300),
         total: Duration::from_secs(1),
@@ -28,128 +65,129 @@ async fn ask(fleet: &Fleet, payload: Value, paths: &[&str]) -> GreenTest {
         port: fleet.endpoint().port,
         paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
     };
-    let payload: Payload = serde_json::from_value(payload).unwrap();
-    test_green(&client, &pages, payload).await.unwrap()
+    if let Some(Asked::Deploy(deploy)) = document.plan.as_mut().map(|plan| &mut plan.asked) {
+        deploy.recorded.policy.pages = pages;
+    }
+    handle(&client, examples::invocation(act, document)).await
 }
 
-/// The reason of the only server that is refused.
-fn reason(test: &GreenTest) -> &str {
-    assert_eq!(test.refusals.len(), 1, "{test:?}");
-    &test.refusals[0].reason
+async fn run(fleet: &Fleet, paths: &[&str]) -> Result<GreenTest, Failed> {
+    ask(fleet, Act::TestGreen, launched(fleet), paths).await
+}
+
+/// As the preflight asks, with a page that green would have to answer.
+async fn preflight(fleet: &Fleet) -> Result<GreenTest, Failed> {
+    ask(fleet, Act::TestBlue, planned(fleet), &["/health"]).await
+}
+
+/// The name, and the cause, which ends with the only server that is refused.
+fn refused(test: Result<GreenTest, Failed>, name: ErrorName, reason: &str) {
+    let refused = match test {
+        Err(refused) => refused,
+        Ok(test) => panic!("not refused: {test:?}"),
+    };
+    assert_eq!(refused.name(), name, "{refused}");
+    let cause = refused.to_string();
+    assert!(cause.ends_with(reason), "{cause}");
 }
 
 #[tokio::test]
 async fn green_is_accepted_when_every_server_is_open_and_empty_and_has_the_epoch() {
     let fleet = Fleet::start(3).await;
-    let first = run(&fleet, 0, &["/health"]).await;
-    assert_eq!((first.verdict, first.attempt), (Verdict::Accepted, 1));
+    let first = run(&fleet, &["/health"]).await.unwrap();
+    assert_eq!(first.servers, 3);
     for server in &fleet.servers {
         assert_eq!(server.inside().epoch, 5);
         assert_eq!(server.asked(Call::Page).len(), 1);
     }
-    assert_eq!(run(&fleet, 0, &["/health"]).await, first, "a repeat");
+    let again = run(&fleet, &["/health"]).await.unwrap();
+    assert_eq!(again, first, "a repeat");
 }
 
 #[tokio::test]
-async fn a_server_that_may_still_come_is_waited_for_three_times() {
+async fn a_server_that_may_still_come_is_told_as_not_fit_yet() {
     let mut fleet = Fleet::start(2).await;
     fleet.kill(1).await;
-    for attempt in 0..3 {
-        let test = run(&fleet, attempt, &[]).await;
-        assert_eq!((test.verdict, test.attempt), (Verdict::Wait, attempt + 1));
-        assert_eq!(reason(&test), "connection refused");
-    }
-    let last = run(&fleet, 3, &[]).await;
-    assert_eq!(last.verdict, Verdict::Rejected);
-    assert!(last.reason.contains("after 4 attempts"), "{}", last.reason);
+    let reason = "1 of 2; i-0a1: connection refused";
+    refused(run(&fleet, &[]).await, ErrorName::NotFitYet, reason);
 }
 
 #[tokio::test]
-async fn a_definite_refusal_rejects_at_once_and_is_asked_nothing_more() {
+async fn a_definite_refusal_is_final_and_its_server_is_asked_nothing_more() {
     let version_2 = json!({"version": 2, "instance": "i-0a1"});
     let fleet = Fleet::start(2).await;
     fleet.servers[1].trouble(Call::Read, Trouble::Says(version_2.to_string()));
-    let test = run(&fleet, 0, &["/health"]).await;
-    assert_eq!(test.verdict, Verdict::Rejected);
-    assert_eq!(
-        reason(&test),
-        "version 2 of the session endpoint, expected 1"
+    let unfit = |test, reason: &str| refused(test, ErrorName::GreenUnfit, reason);
+    unfit(
+        run(&fleet, &["/health"]).await,
+        "i-0a1: version 2 of the session endpoint, expected 1",
     );
     assert!(fleet.servers[1].asked(Call::Resume).is_empty());
     assert!(fleet.servers[1].asked(Call::Page).is_empty());
 
     fleet.servers[1].recover();
     fleet.servers[1].inside().admission = Admission::Sealed;
-    assert_eq!(
-        reason(&run(&fleet, 0, &[]).await),
-        "it is sealed, expected open"
-    );
+    unfit(run(&fleet, &[]).await, "it is sealed, expected open");
     fleet.servers[1].inside().admission = Admission::Open;
     fleet.servers[1].hold(1, 2);
-    let test = run(&fleet, 0, &[]).await;
-    assert_eq!(
-        reason(&test),
-        "it counts 1 busy and 2 idle sessions before it has any traffic"
+    unfit(
+        run(&fleet, &[]).await,
+        "it counts 1 busy and 2 idle sessions before it has any traffic",
     );
     fleet.servers[1].hold(0, 0);
     fleet.servers[1].inside().epoch = 6;
-    let test = run(&fleet, 0, &[]).await;
-    assert_eq!(test.verdict, Verdict::Rejected);
-    assert_eq!(
-        reason(&test),
-        "it has taken epoch 6, above this deployment's 5"
+    unfit(
+        run(&fleet, &[]).await,
+        "it has taken epoch 6, above this deployment's 5",
     );
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_take_the_epoch_is_rejected() {
+async fn a_server_that_does_not_take_the_epoch_is_unfit() {
     let fleet = Fleet::start(1).await;
     let forgetful = fleet.servers[0].inside().report();
     fleet.servers[0].trouble(Call::Resume, Trouble::Says(forgetful.to_string()));
-    let test = run(&fleet, 0, &[]).await;
-    assert_eq!(test.verdict, Verdict::Rejected);
-    assert_eq!(reason(&test), "it was given epoch 5 and reports 0");
+    let reason = "it was given epoch 5 and reports 0";
+    refused(run(&fleet, &[]).await, ErrorName::GreenUnfit, reason);
 }
 
 #[tokio::test]
 async fn a_lost_reply_to_resume_is_asked_for_again() {
     let fleet = Fleet::start(1).await;
     fleet.servers[0].trouble(Call::Resume, Trouble::LosesReply);
-    assert_eq!(run(&fleet, 0, &[]).await.verdict, Verdict::Wait);
+    let reason = "i-0a0: asked to open: HTTP status 500";
+    refused(run(&fleet, &[]).await, ErrorName::NotFitYet, reason);
     fleet.servers[0].recover();
-    assert_eq!(run(&fleet, 1, &[]).await.verdict, Verdict::Accepted);
+    assert_eq!(run(&fleet, &[]).await.unwrap().servers, 1);
 }
 
 #[tokio::test]
 async fn the_users_pages_decide_too() {
     let fleet = Fleet::start(2).await;
-    for (trouble, verdict) in [
-        (Trouble::Status(404), Verdict::Rejected),
+    for (trouble, expected) in [
+        (Trouble::Status(404), Some(ErrorName::GreenUnfit)),
         (
             Trouble::Redirect(fleet.servers[1].url(&fleet, "/health")),
-            Verdict::Rejected,
+            Some(ErrorName::GreenUnfit),
         ),
-        (Trouble::Status(503), Verdict::Wait),
-        (Trouble::Hang, Verdict::Wait),
-        (Trouble::Status(204), Verdict::Accepted),
+        (Trouble::Status(503), Some(ErrorName::NotFitYet)),
+        (Trouble::Hang, Some(ErrorName::NotFitYet)),
+        (Trouble::Status(204), None),
     ] {
         fleet.servers[0].trouble(Call::Page, trouble.clone());
-        let test = run(&fleet, 0, &["/health"]).await;
-        assert_eq!(test.verdict, verdict, "{trouble:?}: {test:?}");
+        let test = run(&fleet, &["/health"]).await;
+        let name = test.err().map(|refused| refused.name());
+        assert_eq!(name, expected, "{trouble:?}");
     }
 }
 
 #[tokio::test]
-async fn green_without_a_server_is_rejected() {
+async fn an_environment_without_a_server_is_refused() {
     let fleet = Fleet::start(0).await;
-    assert_eq!(run(&fleet, 0, &[]).await.verdict, Verdict::Rejected);
-}
-
-/// As the preflight asks, with a page that green would have to answer.
-async fn preflight(fleet: &Fleet, attempt: u32) -> GreenTest {
-    let mut payload = payload(fleet, attempt);
-    payload["subject"] = json!("blue");
-    ask(fleet, payload, &["/health"]).await
+    let test = run(&fleet, &[]).await;
+    refused(test, ErrorName::GreenUnfit, "green has no server");
+    let test = preflight(&fleet).await;
+    refused(test, ErrorName::PreflightRefused, "blue has no server");
 }
 
 #[tokio::test]
@@ -158,8 +196,7 @@ async fn blue_is_only_read_whatever_it_holds() {
     fleet.servers[0].hold(3, 7);
     fleet.servers[0].inside().epoch = 4;
     fleet.servers[1].inside().admission = Admission::Draining;
-    let test = preflight(&fleet, 0).await;
-    assert_eq!(test.verdict, Verdict::Accepted, "{test:?}");
+    assert_eq!(preflight(&fleet).await.unwrap().servers, 2);
     assert_eq!(fleet.servers[0].inside().epoch, 4);
     for server in &fleet.servers {
         let asked: Vec<Call> = server
@@ -173,30 +210,34 @@ async fn blue_is_only_read_whatever_it_holds() {
 }
 
 #[tokio::test]
-async fn blue_that_is_sealed_or_newer_is_refused_at_once_and_a_silent_one_after_four_attempts() {
+async fn blue_that_is_sealed_or_newer_ends_the_preflight_and_a_silent_one_is_asked_again() {
     let mut fleet = Fleet::start(2).await;
     fleet.servers[1].inside().admission = Admission::Sealed;
-    let test = preflight(&fleet, 0).await;
-    assert_eq!(test.verdict, Verdict::Rejected);
-    assert_eq!(
-        reason(&test),
-        "it is sealed and can take no session any more"
+    refused(
+        preflight(&fleet).await,
+        ErrorName::PreflightRefused,
+        "it is sealed and can take no session any more",
     );
     fleet.servers[1].inside().admission = Admission::Open;
     fleet.servers[1].inside().epoch = 6;
-    assert_eq!(
-        reason(&preflight(&fleet, 0).await),
-        "it has taken epoch 6, above this deployment's 5"
+    refused(
+        preflight(&fleet).await,
+        ErrorName::PreflightRefused,
+        "it has taken epoch 6, above this deployment's 5",
     );
     fleet.servers[1].inside().epoch = 0;
     fleet.kill(0).await;
-    assert_eq!(preflight(&fleet, 0).await.verdict, Verdict::Wait);
-    let last = preflight(&fleet, 3).await;
-    assert_eq!(last.verdict, Verdict::Rejected);
-    assert!(
-        last.reason
-            .starts_with("blue servers that are not fit yet: 1 of 2"),
-        "{}",
-        last.reason
-    );
+    let reason = "blue servers that are not fit yet: 1 of 2; i-0a0: connection refused";
+    refused(preflight(&fleet).await, ErrorName::NotFitYet, reason);
+}
+
+#[tokio::test]
+async fn another_act_or_a_document_without_servers_is_refused_and_nobody_is_asked() {
+    let fleet = Fleet::start(1).await;
+    let before = planned(&fleet);
+    for (act, document) in [(Act::Drain, launched(&fleet)), (Act::TestGreen, before)] {
+        let test = ask(&fleet, act, document, &[]).await;
+        assert_eq!(test.unwrap_err().name(), ErrorName::InvalidInput);
+        assert!(fleet.servers[0].inside().asked.is_empty());
+    }
 }

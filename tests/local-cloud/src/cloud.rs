@@ -21,6 +21,7 @@ pub struct LocalCloud {
     listener: String,
     service: Service,
     emulators: Option<Emulators>,
+    parameters: Vec<(String, String)>,
     warden: Option<Warden>,
     // Last: whatever lies in its directory is in use by those above.
     ground: Ground,
@@ -58,10 +59,30 @@ impl LocalCloud {
             clients,
             stack,
             service,
+            parameters,
             emulators: Some(emulators),
             warden: Some(warden),
             ground,
         })
+    }
+
+    /// Updates the stack, as a user does who changes parameters: these replace those that it was deployed with.
+    ///
+    /// # Errors
+    /// If the update fails.
+    pub async fn update(&mut self, parameters: &[(&str, &str)]) -> Result<()> {
+        for (name, value) in parameters {
+            self.parameters.retain(|(known, _)| known != name);
+            self.parameters
+                .push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let sam = self.ground.sam();
+        let built = sam.build().await?;
+        let emulators = self.emulators()?;
+        self.stack = sam
+            .deploy(built, emulators, &self.clients, &self.parameters)
+            .await?;
+        Ok(())
     }
 
     /// Ends everything and waits until it is gone.
@@ -79,13 +100,12 @@ impl LocalCloud {
 
 /// What is local about the stack; the caller's own parameters come last and so win.
 fn parameters(options: &Options, service: &Service) -> Vec<(String, String)> {
+    let groups = service.world.groups().map(|group| group.arn.as_str());
+    let groups = &groups[..options.environments.min(groups.len())];
     let mut parameters: Vec<(String, String)> = [
         ("ServiceName", service.name.clone()),
         ("ListenerArn", service.world.listener_arn.clone()),
-        (
-            "TargetGroupArns",
-            format!("{},{}", service.world.a.arn, service.world.b.arn),
-        ),
+        ("TargetGroupArns", groups.join(",")),
         ("LaunchTemplateId", service.world.launch_template.clone()),
         ("SessionPort", service.session_port.to_string()),
         ("TestPort", service.service_port.to_string()),

@@ -143,6 +143,29 @@ impl Execution {
         Ok(page.events().iter().find_map(entered))
     }
 
+    /// The state that it entered last, with the document that it was entered with.
+    ///
+    /// # Errors
+    /// If Step Functions does not answer.
+    pub async fn last_entry(&self) -> Result<Option<(String, serde_json::Value)>> {
+        let latest = self
+            .sfn
+            .get_execution_history()
+            .execution_arn(&self.arn)
+            .reverse_order(true)
+            .max_results(10)
+            .include_execution_data(true);
+        let page = latest
+            .send()
+            .await
+            .map_err(Error::aws("GetExecutionHistory"))?;
+        Ok(page.events().iter().find_map(|event| {
+            let details = event.state_entered_event_details()?;
+            let input = serde_json::from_str(details.input()?).ok()?;
+            Some((details.name().to_owned(), input))
+        }))
+    }
+
     /// The states that it has entered, in order; a state in a loop comes again and again. Asked for ten times a second,
     /// so without the documents: they would be most of the emulator's work.
     ///

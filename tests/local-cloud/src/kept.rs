@@ -29,7 +29,7 @@ pub struct CloudFile {
     pub ministack: String,
     /// URL for EC2, Elastic Load Balancing, Auto Scaling.
     pub moto: String,
-    /// The two target groups' ARNs by name; the first name is blue's at the start.
+    /// The target groups' ARNs by name; the first name is blue's at the start.
     pub target_groups: BTreeMap<String, String>,
     /// The table of the service's record.
     pub table: String,
@@ -52,7 +52,9 @@ impl CloudFile {
     /// If its emulators were stopped.
     pub fn of(cloud: &LocalCloud) -> Result<Self> {
         let (world, emulators) = (cloud.world(), cloud.emulators()?);
-        let groups = [&world.a, &world.b].map(|group| (group.name.clone(), group.arn.clone()));
+        let groups = world
+            .groups()
+            .map(|group| (group.name.clone(), group.arn.clone()));
         Ok(Self {
             listener: cloud.listener().to_owned(),
             region: REGION.to_owned(),

@@ -17,6 +17,7 @@ pub mod faults;
 mod ground;
 pub mod host;
 pub mod kept;
+pub mod ledger;
 pub mod observation;
 pub mod options;
 pub mod places;

@@ -137,7 +137,16 @@ fn instance(described: &aws_sdk_ec2::types::Instance) -> Option<Instance> {
     })
 }
 
-async fn forwarding(clients: &Clients, listener_arn: &str) -> Result<Vec<Forwarding>> {
+/// The groups that the listener's forward action names, each with its weight: one call, no health.
+///
+/// # Errors
+/// If Elastic Load Balancing does not answer.
+pub async fn action(clients: &Clients, listener_arn: &str) -> Result<BTreeMap<String, u32>> {
+    let named = named(clients, listener_arn).await?;
+    Ok(named.into_iter().collect())
+}
+
+async fn named(clients: &Clients, listener_arn: &str) -> Result<Vec<(String, u32)>> {
     let answer = clients
         .elb
         .describe_listeners()
@@ -149,8 +158,12 @@ async fn forwarding(clients: &Clients, listener_arn: &str) -> Result<Vec<Forward
         .listeners()
         .iter()
         .flat_map(|listener| listener.default_actions());
+    Ok(actions.flat_map(weights).collect())
+}
+
+async fn forwarding(clients: &Clients, listener_arn: &str) -> Result<Vec<Forwarding>> {
     let mut forwarding = Vec::new();
-    for (group, weight) in actions.flat_map(weights) {
+    for (group, weight) in named(clients, listener_arn).await? {
         let health = health(clients, &group).await?;
         forwarding.push(Forwarding {
             healthy: health

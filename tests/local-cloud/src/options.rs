@@ -16,6 +16,8 @@ pub struct Options {
     pub service: String,
     /// How many blue servers.
     pub blue: usize,
+    /// How many of the three target groups the stack is told of, from the first one on.
+    pub environments: usize,
     /// Template parameters besides those that the cloud knows; they also replace the latter.
     pub parameters: Vec<(String, String)>,
     /// Arguments of every tunnel server, such as `--idle-after`.
@@ -36,6 +38,7 @@ impl Default for Options {
             directory: None,
             service: "tunnel".to_owned(),
             blue: 3,
+            environments: 3,
             parameters: Vec::new(),
             tunnel_arguments: Vec::new(),
             choice: Choice::default(),

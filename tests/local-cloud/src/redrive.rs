@@ -2,8 +2,8 @@
 //!
 //! A staged redrive is an execution of a state machine with the same definition that starts at the state that failed, or
 //! was running when the execution was stopped, with the input that the history shows. It keeps the execution's name, and
-//! `$states.context.Execution.Id` and `$states.context.StateMachine.Id` are replaced by what they were. What differs from
-//! AWS:
+//! `$states.context.Execution.Id` is replaced by what it was, so that what it starts itself runs where it would have. What
+//! differs from AWS:
 //! - its ARN is another one, its history begins anew, and the execution that was redriven stays as it ended, so whoever
 //!   asks for the latter's status (a deployment that finds the service owned) is not told that it runs again;
 //! - `$states.context.Execution.Input`, `StartTime` and `StateMachine.Name` are the staged one's; `RedriveCount`, which
@@ -121,8 +121,8 @@ impl LocalCloud {
         self.definition_of(&self.stack().state_machine_arn).await
     }
 
-    /// Starts an execution of a variant, as a state machine of its own with the deployed one's role. What it knows as
-    /// its state machine is the deployed one: executions that it starts run there.
+    /// Starts an execution of a variant, as a state machine of its own with the deployed one's role. What its
+    /// expressions see as the state machine is the deployed one.
     ///
     /// # Errors
     /// If Step Functions refuses, or the variant is wrong.
@@ -229,12 +229,16 @@ impl<'a> Breaking<'a> {
     ) -> Result<Self> {
         let tasks = tasks.iter().map(|task| (task.as_ref().to_owned(), 0));
         let failures: BTreeMap<String, u8> = tasks.collect();
+        // Known as the deployed machine's from the start: executions that it starts run there, unbroken.
+        let fresh = format!("fragile-{}", STAGED.fetch_add(1, Ordering::Relaxed));
+        let name = name.unwrap_or(&fresh);
+        let whole = whole.known_as(cloud.execution(name).arn());
         let last = cloud
-            .start_variant(&broken(whole.clone(), &failures), name, input)
+            .start_variant(&broken(whole.clone(), &failures), Some(name), input)
             .await?;
         Ok(Self {
             cloud,
-            whole: whole.known_as(last.arn()),
+            whole,
             limit,
             failures,
             pending: None,

@@ -1,6 +1,9 @@
 //! A witness: looks at EC2 and ELB while a deployment runs, and remembers the worst that it saw.
 //!
-//! Judges nothing; a scenario asserts on what it says. It sees what [`crate::observation`] publishes, twice a second.
+//! Of what [`crate::observation`] publishes it judges nothing; a scenario asserts on what it says. The forward action it
+//! holds against the record at every look, by itself: see [`action`].
+
+mod action;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +28,10 @@ pub struct Testimony {
     pub fewest: BTreeMap<String, usize>,
     /// The listener's weights, each time they were others than before.
     pub weights: Vec<BTreeMap<String, u32>>,
+    /// What the forward action was and must never be: a group that nobody answers for, weight on one that drains.
+    pub wrong: BTreeSet<String>,
+    /// How often the forward action was held against the record.
+    pub looks: usize,
     /// For each deployment that instances were tagged with, the most that ran at once.
     pub most_running: BTreeMap<String, usize>,
 }
@@ -33,6 +40,7 @@ pub struct Testimony {
 #[derive(Debug)]
 pub struct Witness {
     looking: JoinHandle<Testimony>,
+    judging: JoinHandle<action::Judged>,
     stop: CancellationToken,
 }
 
@@ -44,7 +52,11 @@ impl Witness {
     pub async fn testimony(self) -> Result<Testimony> {
         self.stop.cancel();
         let broke_off = |error| Error::Missing(format!("the witness broke off: {error}"));
-        self.looking.await.map_err(broke_off)
+        let judged = self.judging.await.map_err(broke_off)?;
+        let mut testimony = self.looking.await.map_err(broke_off)?;
+        testimony.wrong = judged.wrong;
+        testimony.looks = judged.looks;
+        Ok(testimony)
     }
 }
 
@@ -52,8 +64,14 @@ impl LocalCloud {
     /// A witness of what happens from now on.
     pub fn witness(&self) -> Witness {
         let stop = CancellationToken::new();
+        let judge = action::Judge {
+            clients: self.clients().clone(),
+            listener_arn: self.world().listener_arn.clone(),
+            ledger: self.ledger(),
+        };
         Witness {
             looking: tokio::spawn(look(self.observed(), stop.clone())),
+            judging: tokio::spawn(judge.until(stop.clone())),
             stop,
         }
     }

@@ -1,5 +1,5 @@
 //! The service as AWS would hold it before its first deployment by Ebbtide: network, launch template, load balancer
-//! with two target groups, and blue's instances.
+//! with three target groups, and blue's instances.
 //!
 //! All of it in moto, made once per cloud. The subnets are loopback networks, so that each instance's private address
 //! is one that a server process on this machine can listen on.
@@ -28,8 +28,10 @@ pub struct World {
     pub listener_arn: String,
     /// The target group that is blue at the start: name and ARN.
     pub a: TargetGroup,
-    /// The other one.
+    /// The one that is green first.
     pub b: TargetGroup,
+    /// The one after it.
+    pub c: TargetGroup,
     /// The launch template that instances come from.
     pub launch_template: String,
     /// Three subnets: 127.0.10.0/24, 127.0.20.0/24 and 127.0.30.0/24.
@@ -55,10 +57,12 @@ impl World {
         let launch_template = launch_template(clients, wanted.service).await?;
         let a = target_group(clients, wanted, "a", &vpc).await?;
         let b = target_group(clients, wanted, "b", &vpc).await?;
+        let c = target_group(clients, wanted, "c", &vpc).await?;
         let world = Self {
             listener_arn: listener(clients, wanted.service, &subnets, &a.arn).await?,
             a,
             b,
+            c,
             launch_template,
             subnets,
         };
@@ -66,6 +70,11 @@ impl World {
             world.launch_blue(clients, wanted.service, index).await?;
         }
         Ok(world)
+    }
+
+    /// The target groups, in the order in which their environments take turns.
+    pub fn groups(&self) -> [&TargetGroup; 3] {
+        [&self.a, &self.b, &self.c]
     }
 
     async fn launch_blue(&self, clients: &Clients, service: &str, index: usize) -> Result<()> {

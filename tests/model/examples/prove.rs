@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ebbtide_model::configurations::FULL;
+use ebbtide_model::configurations::{FULL, QUICK};
 use ebbtide_model::proof;
 use ebbtide_model::properties::Rule;
 use ebbtide_model::variants::BROKEN;
@@ -16,7 +16,11 @@ fn main() -> ExitCode {
         "The shipped rules, {} properties in every state:",
         Rule::ALWAYS.len() + 1
     );
-    for model in FULL.iter().filter(|model| wanted(model.name)) {
+    for model in FULL
+        .iter()
+        .chain(QUICK.iter().filter(|_| !only.is_empty()))
+        .filter(|model| wanted(model.name))
+    {
         good &= explored(model);
     }
     println!("The protocol without one of its mechanisms:");

@@ -23,7 +23,7 @@ pub enum Action {
     Carried(usize),
     /// The load balancer has settled.
     Settle,
-    /// Time passes: half a bake, and what it takes to settle.
+    /// Time passes.
     Tick,
     /// A seal is written to the disk.
     Write(usize),
@@ -39,9 +39,9 @@ pub enum Action {
     Lose(usize),
     /// Auto Scaling launches an instance.
     Launch(usize),
-    /// An operator asks to roll back.
-    Wish,
-    /// An alarm fires while an execution bakes.
+    /// An operator asks a deployment to roll back.
+    Wish(u8),
+    /// An execution takes its next step; it asks keep-record, and an alarm fires.
     Alarm(usize),
     /// Green is found unfit before any weight moves.
     Reject(usize),
@@ -51,8 +51,8 @@ pub enum Action {
     Abandon(usize),
     /// An operator redrives.
     Redrive(usize),
-    /// The second execution is started; true to roll back what it takes over.
-    Begin(usize, bool),
+    /// An execution is started, and plans.
+    Begin(usize),
     /// A call that nobody waits for takes its next step.
     Stray(usize),
 }

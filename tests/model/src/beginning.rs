@@ -1,147 +1,222 @@
-//! How it begins: the world of a configuration, and the second execution's plan.
+//! How it begins: the world of a configuration, and what PlanDeployment makes of it.
 
-use ebbtide_rules::input::{TakeOver, Then};
-use ebbtide_rules::plan;
-use tunnel::admission::Mode;
+use ebbtide_rules::document::Document;
+use ebbtide_rules::green_test::{self, Finding, Subject};
+use ebbtide_rules::input::Then;
+use ebbtide_rules::plan::{
+    Asked, Blue, Deploy, Green, Holder, Plan, Policy, Recorded, green_percent, hash, holder,
+    recorded,
+};
+use ebbtide_rules::record::Record;
+use ebbtide_rules::roles::roles;
 
-use crate::model::{Deployments, Second};
+use crate::definition::DEFINITION;
+use crate::kept::{Id, Keep};
+use crate::model::{Comes, Deployments};
 use crate::server::{Life, Server};
-use crate::shipped;
-use crate::world::{At, Execution, Recorded, Stage, Status, World};
+use crate::shipped::{self, SERVICE, environment, environments, group_of};
+use crate::variants::Variant;
+use crate::workflow;
+use crate::world::{Execution, Role, Status, World};
+
+impl Execution {
+    /// One that has not been started.
+    pub(crate) fn new(arn: Id<String>, deployment: u8, role: Role) -> Self {
+        Self {
+            arn,
+            deployment,
+            role,
+            status: Status::Waiting,
+            at: 0,
+            wait: 0,
+            document: Document::default().keep(),
+            tried: false,
+            redrives: 0,
+            call: None,
+            unheard: None,
+            replaced: false,
+        }
+    }
+}
 
 impl Deployments {
     pub(crate) fn world(&self) -> World {
         let mut servers = Vec::new();
-        for _ in 0..self.blue {
-            let mut server = Server::new(0, Life::Up);
-            server.served = true;
-            servers.push(server);
-        }
-        for _ in 0..self.green {
-            let mut server = Server::new(1, Life::Up);
-            server.launched_by = Some(0);
-            servers.push(server);
+        let counts = [self.blue, self.green, self.third];
+        for (group, count) in (0_u8..).zip(counts) {
+            let life = if group == 0 { Life::Up } else { Life::Absent };
+            for _ in 0..count {
+                let mut server = Server::new(group, life);
+                server.served = group == 0;
+                servers.push(server);
+            }
         }
         for _ in 0..self.launches {
             servers.push(Server::new(0, Life::Absent));
         }
-        let first = Execution {
-            at: At::AttachGreen,
-            epoch: 1,
-            ..Execution::without_document(Status::Running, 0)
-        };
-        let mut executions = vec![first.clone()];
-        if self.second != Second::Nobody {
-            executions.push(Execution {
-                status: Status::Waiting,
-                deployment: u8::from(self.second == Second::Deploys),
-                epoch: 0,
-                ..first
-            });
-        }
+        let mut executions = vec![execution("first", 0, Role::Deploys)];
+        executions.extend(self.others.iter().map(|comes| match comes {
+            Comes::Second => execution("second", 1, Role::Deploys),
+            Comes::Third => execution("third", 2, Role::Deploys),
+            Comes::TakesOver(whose, back) => {
+                let name = format!("takes-over-{}-{back}", shipped::deployment(*whose));
+                execution(&name, *whose, Role::TakesOver { back: *back })
+            }
+        }));
         World {
             servers,
-            weights: [100, 0],
-            stale: [false, false],
-            lost: [0, 0],
-            record: Recorded {
-                owner: Some(0),
-                execution: 0,
-                epoch: 1,
-                stage: Stage::Claimed,
-                switched: false,
-                blue: 0,
-                wish: false,
-                clearing: None,
-                last: None,
-            },
+            weights: [Some(100), None, None],
+            stale: [false; 3],
+            lost: [0; 3],
+            record: Record::default().keep(),
             executions,
             strays: Vec::new(),
+            ended: [None; 3],
+            launched: 0,
             faults: self.faults,
             broken: 0,
         }
     }
 
-    /// PlanDeployment of the second execution, and the choices after it.
-    pub(crate) fn begin(&self, world: &mut World, number: usize, roll_back: bool) -> bool {
-        let record = world.shipped_record();
-        let me = &world.executions[number];
-        let name = shipped::deployment(me.deployment);
-        let arn = shipped::execution(u8::try_from(number).unwrap_or(0));
-        let other = plan::owner(&record, name, arn);
-        let owner_runs = world.record.owner.is_some()
-            && world.executions[usize::from(world.record.execution)].status == Status::Running;
-        let seen = &world.record;
-        let clearing = seen.clearing.or(seen.owner);
-        let mut planned = Execution {
-            status: Status::Running,
-            seen: Some((
-                seen.epoch,
-                seen.execution,
-                seen.stage,
-                seen.switched,
-                clearing,
-            )),
-            then_roll_back: roll_back,
-            ..me.clone()
-        };
-        match (self.second, other) {
-            (Second::TakesOver, Some(_)) if !owner_runs => {
-                let asked = TakeOver {
-                    deployment: name.to_owned(),
-                    then: if roll_back {
-                        Then::RollBack
-                    } else {
-                        Then::Continue
-                    },
-                };
-                match plan::take_over(&record, &asked) {
-                    // The model's record carries no plan; everything else is as it must be.
-                    Ok(_) | Err(plan::Unready::NoPlan { .. }) => {}
-                    Err(_) => return false,
-                }
-                planned.blue = seen.blue;
-                let green = world.weights[usize::from(1 - seen.blue)];
-                planned.switched = seen.switched.then(|| green.saturating_sub(1));
-                planned.at = At::TakeOver;
-            }
-            (Second::Deploys, Some(owner)) if !owner_runs && !owner.switched => {
-                planned.blue = seen.blue;
-                planned.at = At::Supersede;
-            }
-            (Second::Deploys, None) => {
-                let blue = u8::from(world.weights[1] > 0);
-                if !self.is_fit(world, blue) {
-                    return false;
-                }
-                planned.blue = blue;
-                planned.epoch = u8::try_from(record.epoch_to_claim(name, arn)).unwrap_or(u8::MAX);
-                planned.at = At::Claim;
-                // Green's instances are launched anew, into the free group.
-                for number in 0..world.servers.len() {
-                    let server = &world.servers[number];
-                    if server.life == Life::Gone && server.group != blue {
-                        world.forget(number);
-                        world.servers[number] = Server::new(1 - blue, Life::Absent);
-                    }
-                }
-            }
-            _ => return false,
+    fn recorded(&self, deployment: u8, blue: u8, green: u8) -> Recorded {
+        let tick = u32::try_from(self.clock.tick()).unwrap_or(0);
+        let count = u32::from([self.blue, self.green, self.third][usize::from(green)]);
+        Recorded {
+            blue: Blue {
+                environment: environment(blue),
+                healthy: 0,
+            },
+            green: Green {
+                environment: environment(green),
+                launch_template_id: String::new(),
+                launch_template_version: String::new(),
+                subnets: Vec::new(),
+                count,
+            },
+            environments: environments(),
+            policy: Policy {
+                healthy_seconds: 300,
+                minimum_healthy: u32::from(self.minimum),
+                steps: self.steps.to_vec(),
+                step_seconds: tick,
+                bake_seconds: tick * u32::from(self.bake),
+                alarms: vec!["alarm".to_owned()],
+                settle_seconds: tick * u32::from(self.settle),
+                closures_per_second: 1,
+                poll_seconds: 30,
+                deadline_seconds: 100_000_000,
+                detached: self.detached,
+                most_passes: u32::MAX,
+                pages: ebbtide_rules::plan::Pages::default(),
+            },
+            hash: hash(shipped::deployment(deployment)),
+            warnings: Vec::new(),
         }
-        world.executions[number] = planned;
-        true
     }
 
-    /// Preflight: every blue server answers and is not sealed, and green's group is empty.
-    fn is_fit(&self, world: &World, blue: u8) -> bool {
-        let live = |group| {
-            world
-                .servers
-                .iter()
-                .filter(move |server| server.group == group && server.is_live())
-        };
-        live(blue).all(|server| server.life == Life::Up && server.admission.mode != Mode::Sealed)
-            && live(blue).count() >= usize::from(self.minimum)
-            && live(1 - blue).count() == 0
+    /// Starts an execution that waits to be started.
+    pub(crate) fn begin(&self, world: &mut World, number: usize) -> bool {
+        let stand = DEFINITION.begin(&workflow::requested());
+        world.executions[number].status = Status::Running;
+        workflow::stands(self, world, number, workflow::requested(), stand);
+        plan(self, world, number)
     }
+}
+
+fn execution(name: &str, deployment: u8, role: Role) -> Execution {
+    Execution::new(shipped::arn(name).keep(), deployment, role)
+}
+
+/// PlanDeployment. False where it refuses: nothing is touched, and it may be started again.
+pub(crate) fn plan(model: &Deployments, world: &mut World, number: usize) -> bool {
+    let Some(asked) = asked(model, world, number) else {
+        return false;
+    };
+    let execution = &world.executions[number];
+    let document = Document {
+        plan: Some(Plan {
+            deployment: shipped::deployment(execution.deployment).to_owned(),
+            execution: execution.arn.get().clone(),
+            service: SERVICE.to_owned(),
+            epoch: world.record().epoch,
+            asked,
+        }),
+        ..workflow::requested()
+    };
+    let (_, next) = DEFINITION.answered(execution.at);
+    let stand = DEFINITION.stand(next, &document);
+    workflow::stands(model, world, number, document, stand);
+    true
+}
+
+fn asked(model: &Deployments, world: &World, number: usize) -> Option<Asked> {
+    let execution = &world.executions[number];
+    let record = world.record();
+    let owner_runs = || {
+        let owner = record.front.as_ref().map(|front| &front.owner.execution);
+        owner.is_some_and(|owner| world.runs(owner.clone().keep()))
+    };
+    match execution.role {
+        Role::Continues => None,
+        Role::TakesOver { back } => {
+            let deployment = shipped::deployment(execution.deployment);
+            let recorded = recorded(record, deployment).ok()?;
+            let front = record.front_of(deployment).map(|front| &front.owner);
+            let owner = front.or(record.entry_of(deployment).map(|entry| &entry.owner))?;
+            // The claim would refuse it.
+            if world.runs(owner.execution.clone().keep()) {
+                return None;
+            }
+            let forward = world.shipped_forward();
+            let (blue, green) = (&recorded.blue.environment, &recorded.green.environment);
+            Some(Asked::TakeOver {
+                then: if back { Then::RollBack } else { Then::Continue },
+                green_weight: green_percent(&forward, blue, green),
+                recorded,
+            })
+        }
+        Role::Deploys => match holder(record, execution.arn.get()) {
+            Holder::Switched => None,
+            Holder::Another if owner_runs() => None,
+            Holder::Another => Some(Asked::Held { dry_run: false }),
+            Holder::Free => deploys(model, world, execution.deployment),
+        },
+    }
+}
+
+/// The preflight's part that matters here: which environment is which, and that blue can be drained.
+fn deploys(model: &Deployments, world: &World, deployment: u8) -> Option<Asked> {
+    let configured: Vec<String> = environments()
+        .into_iter()
+        .map(|it| it.target_group_arn)
+        .collect();
+    let configured = &configured[..model.environments()];
+    let found = roles(
+        &world.shipped_forward(),
+        configured,
+        &world.record().retiring,
+    )
+    .ok()?;
+    let (blue, green) = (group_of(&found.blue), group_of(&found.green));
+    let of = |group| {
+        let servers = world.servers.iter().enumerate();
+        servers.filter(move |(_, server)| server.group == group && server.is_live())
+    };
+    let fence = ebbtide_rules::Fence {
+        deployment: shipped::deployment(deployment).to_owned(),
+        epoch: world.record().epoch + 1,
+    };
+    let drainable = of(blue).all(|(number, server)| {
+        let reading = server.read(&world.instance(number), Variant::Shipped);
+        green_test::of_reading(&reading, &fence, Subject::Blue) == Finding::Fit
+    });
+    let strangers = of(green).any(|(_, server)| server.launched_by != Some(deployment));
+    if !drainable || of(blue).count() < usize::from(model.minimum) || strangers {
+        return None;
+    }
+    Some(Asked::Deploy(Deploy {
+        dry_run: false,
+        servers: Vec::new(),
+        recorded: model.recorded(deployment, blue, green),
+    }))
 }

@@ -1,12 +1,15 @@
 //! What may happen in a state: every step that somebody may take now.
 
+use ebbtide_rules::document::{Act, Document};
+use ebbtide_rules::record::Kind;
 use tunnel::admission::Mode;
 
 use crate::action::Action;
-use crate::calls::Mishap;
-use crate::model::{Deployments, Second};
+use crate::calls::{Mishap, kind};
+use crate::definition::DEFINITION;
+use crate::model::{Deployments, Mishaps};
 use crate::server::Life;
-use crate::world::{At, Execution, Mark, Stage, Status, World};
+use crate::world::{Execution, Mark, Role, Status, World};
 
 impl Deployments {
     pub(crate) fn users(&self, world: &World, number: usize, actions: &mut Vec<Action>) {
@@ -51,7 +54,7 @@ impl Deployments {
                 if server.late.is_some() && !server.is_writing() {
                     actions.push(Action::Deliver(number));
                 }
-                if world.faults > 0 {
+                if world.faults > 0 && self.mishaps == Mishaps::All {
                     actions.push(Action::Crash(number));
                     if server.admission.mode != Mode::Open && !server.is_writing() {
                         actions.push(Action::OpenByHand(number));
@@ -60,13 +63,9 @@ impl Deployments {
             }
             Life::Down => {
                 actions.push(Action::Start(number));
-                let draining = matches!(world.record.stage, Stage::Draining | Stage::RollingBack);
-                let retiring =
-                    world.record.owner.is_some() && server.retiring == world.record.owner;
-                if draining
-                    && retiring
+                if world.retires(server.group)
+                    && server.retiring.is_some()
                     && !world.is_routed(server)
-                    && self.is_drained(world, server.group)
                 {
                     actions.push(Action::Lose(number));
                 }
@@ -78,29 +77,42 @@ impl Deployments {
         }
     }
 
-    /// Whether the owner is draining a group now, so that an operator may give up a server of it.
-    fn is_drained(&self, world: &World, group: u8) -> bool {
-        let execution = &world.executions[usize::from(world.record.execution)];
-        // A rollback still needs blue: one that has lost too many waits for an operator to add servers and take it over.
-        let back = execution.rolling || execution.at == At::RollBack;
-        let needed = back && group == execution.blue;
-        execution.retiring.group == group
-            && execution.baked
-            && execution.switched.is_some()
-            && !needed
-    }
-
     fn mishaps(&self, world: &World, number: usize, actions: &mut Vec<Action>) {
         let execution = &world.executions[number];
         actions.push(Action::Go(number, Mishap::None));
+        let Some(act) = DEFINITION.act(execution.at) else {
+            return;
+        };
         if world.faults == 0 {
             return;
         }
+        if changes(act) && execution.call.is_none() {
+            actions.push(Action::Go(number, Mishap::Unanswered));
+            if self.mishaps == Mishaps::Calls && world.strays.len() < usize::from(self.strays) {
+                actions.push(Action::Go(number, Mishap::GivenUp));
+                if kind(act).is_none() || self.variant == crate::variants::Variant::LateWriteWins {
+                    actions.push(Action::Go(number, Mishap::Decided));
+                }
+            }
+        }
+        if self.mishaps == Mishaps::All {
+            self.of_servers(world, execution, act, number, actions);
+        }
+    }
+
+    fn of_servers(
+        &self,
+        world: &World,
+        execution: &Execution,
+        act: Act,
+        number: usize,
+        actions: &mut Vec<Action>,
+    ) {
         let mut each = |servers: u8, mishaps: &[fn(usize) -> Mishap]| {
-            for server in world
+            let up = world
                 .of(servers)
-                .filter(|server| world.servers[*server].life == Life::Up)
-            {
+                .filter(|server| world.servers[*server].life == Life::Up);
+            for server in up {
                 let late = world.servers[server].late.is_some();
                 for mishap in mishaps {
                     let mishap = mishap(server);
@@ -110,12 +122,13 @@ impl Deployments {
                 }
             }
         };
-        let listed = execution.retiring.servers;
-        match execution.at {
-            At::DrainIdle => each(listed, &[Mishap::Late, Mishap::Unread]),
-            At::ResumeBlue => each(listed, &[Mishap::Late, Mishap::Unheard]),
-            At::ResumeBlueAgain => each(execution.waiting, &[Mishap::Late]),
-            At::CheckDrained => {
+        let document = execution.document.get();
+        let listed = listed(world, document);
+        match act {
+            Act::Drain => each(listed, &[Mishap::Late, Mishap::Unread]),
+            Act::Resume => each(listed, &[Mishap::Late, Mishap::Unheard]),
+            Act::ResumeAgain => each(waiting(world, document), &[Mishap::Late]),
+            Act::Check => {
                 let Some(marks) = execution.call.and_then(|call| call.marks) else {
                     return each(listed, &[Mishap::Unread]);
                 };
@@ -127,45 +140,71 @@ impl Deployments {
                     each(1 << next, &[Mishap::Late]);
                 }
             }
-            At::TerminateBlue | At::RejectGreen | At::ClearGreen | At::TestGreen => {}
-            At::WaitOutOwner | At::WaitOutExecution => {}
-            _ => actions.push(Action::Go(number, Mishap::Unanswered)),
+            _ => {}
         }
     }
 
     pub(crate) fn execution(&self, world: &World, number: usize, actions: &mut Vec<Action>) {
         let execution = &world.executions[number];
         match execution.status {
+            Status::Running if execution.wait > 0 => {}
             Status::Running => {
                 self.mishaps(world, number, actions);
-                if execution.at == At::TestGreen && execution.call.is_none() {
-                    actions.push(Action::Reject(number));
+                let act = DEFINITION.act(execution.at);
+                if self.alarms {
+                    let asked = act.and_then(kind);
+                    if matches!(asked, Some(Kind::Switch | Kind::Pass)) {
+                        actions.push(Action::Alarm(number));
+                    }
+                    if act == Some(Act::TestGreen) && execution.call.is_none() {
+                        actions.push(Action::Reject(number));
+                    }
                 }
-                if self.alarms && execution.at == At::ConfirmWeights && execution.call.is_none() {
-                    actions.push(Action::Alarm(number));
-                }
-                if world.faults > 0 && world.strays.len() < usize::from(self.strays) {
+                let calls = act.is_some();
+                if calls && world.faults > 0 && world.strays.len() < usize::from(self.strays) {
                     actions.push(Action::Abandon(number));
                 }
             }
             Status::Stopped => actions.push(Action::Redrive(number)),
-            Status::Waiting => {
-                actions.push(Action::Begin(number, false));
-                if self.second == Second::TakesOver {
-                    actions.push(Action::Begin(number, true));
-                }
-            }
-            Status::Ended(_) => {}
+            Status::Waiting if self.may_begin(world, number) => actions.push(Action::Begin(number)),
+            Status::Waiting => {}
+            Status::Ended => {}
         }
+    }
+
+    /// Deployments come in their order: which of them is called the first one makes no difference.
+    fn may_begin(&self, world: &World, number: usize) -> bool {
+        let earlier = &world.executions[..number];
+        let deploys = |it: &&Execution| it.role == Role::Deploys;
+        world.executions[number].role != Role::Deploys
+            || earlier
+                .iter()
+                .filter(deploys)
+                .all(|it| it.status != Status::Waiting)
     }
 
     /// Whether time may pass: nobody counts as settled before the load balancer is. That is the setting's promise.
     pub(crate) fn may_tick(world: &World) -> bool {
-        let waits = |execution: &Execution| {
-            execution.switched.is_some()
-                && execution.age < 2
-                && matches!(execution.status, Status::Running | Status::Stopped)
-        };
-        world.stale == [false, false] && world.executions.iter().any(waits)
+        world.stale == [false; 3]
     }
+}
+
+/// Whether a repeat of the act may find that the first call has changed something.
+fn changes(act: Act) -> bool {
+    !matches!(
+        act,
+        Act::Drain | Act::Check | Act::TestBlue | Act::TestGreen
+    )
+}
+
+fn listed(world: &World, document: &Document) -> u8 {
+    let retiring = document.retiring.as_ref();
+    let servers = retiring.iter().flat_map(|it| &it.servers);
+    world.set_of(servers.map(|server| &server.instance))
+}
+
+fn waiting(world: &World, document: &Document) -> u8 {
+    let resumed = document.resume.as_ref();
+    let servers = resumed.iter().flat_map(|it| &it.waiting);
+    world.set_of(servers.map(|server| &server.instance))
 }

@@ -1,112 +1,174 @@
 //! The bounds within which everything is tried.
 
-use crate::model::{Deployments, Second};
+use std::sync::LazyLock;
+
+use crate::clock::Clock;
+use crate::model::{Comes, Deployments, Memory, Mishaps};
 use crate::properties::Rule;
 use crate::variants::{Broken, Variant};
 
 /// One server a side under one deployment; the others say what they change.
-const ONE: Deployments = Deployments {
-    name: "1 blue, 1 green",
-    blue: 1,
-    green: 1,
-    launches: 0,
-    sessions: 1,
-    carried: 1,
-    faults: 1,
-    strays: 1,
-    minimum: 1,
-    alarms: true,
-    wishes: false,
-    steps: &[100],
-    window: false,
-    second: Second::Nobody,
-    variant: Variant::Shipped,
-};
+fn one(name: &'static str) -> Deployments {
+    Deployments {
+        name,
+        blue: 1,
+        green: 1,
+        third: 0,
+        launches: 0,
+        sessions: 1,
+        carried: 1,
+        faults: 1,
+        mishaps: Mishaps::All,
+        strays: 1,
+        minimum: 1,
+        alarms: true,
+        wishes: false,
+        steps: &[100],
+        settle: 1,
+        bake: 2,
+        detached: false,
+        window: false,
+        whole_calls: false,
+        clock: Clock {
+            ticks: 1,
+            memory: 2,
+        },
+        others: &[],
+        variant: Variant::Shipped,
+        memory: Memory::default(),
+    }
+}
+
+/// Three environments of one server each: what matters is who may do what to which of them.
+fn three(name: &'static str) -> Deployments {
+    Deployments {
+        third: 1,
+        sessions: 0,
+        carried: 0,
+        mishaps: Mishaps::Calls,
+        settle: 0,
+        bake: 0,
+        whole_calls: true,
+        clock: Clock {
+            ticks: 1,
+            memory: 0,
+        },
+        others: &[Comes::Second],
+        ..one(name)
+    }
+}
 
 /// What `make test` explores, in seconds.
-pub const QUICK: [Deployments; 3] = [
-    Deployments {
-        name: "quick: 1 + 1, a fault",
-        ..ONE
-    },
-    Deployments {
-        name: "quick: 1 + 1, a take-over",
-        sessions: 0,
-        faults: 1,
-        second: Second::TakesOver,
-        ..ONE
-    },
-    Deployments {
-        name: "quick: 1 + 1, two deployments",
-        sessions: 0,
-        faults: 1,
-        second: Second::Deploys,
-        ..ONE
-    },
-];
+pub static QUICK: LazyLock<Vec<Deployments>> = LazyLock::new(|| {
+    vec![
+        Deployments {
+            faults: 0,
+            ..one("quick: 1 + 1")
+        },
+        Deployments {
+            faults: 0,
+            ..three("quick: two deployments overlap")
+        },
+    ]
+});
 
 /// What `make prove` explores.
-pub const FULL: [Deployments; 7] = [
-    Deployments {
-        name: "1 + 1, 2 sessions, 3 faults",
-        sessions: 2,
-        faults: 3,
-
-        ..ONE
-    },
-    Deployments {
-        name: "2 + 2, 2 faults",
-        blue: 2,
-        green: 2,
-        carried: 0,
-        faults: 2,
-        ..ONE
-    },
-    Deployments {
-        name: "1 + 1, steps and wishes",
-        wishes: true,
-        steps: &[50, 100],
-        faults: 2,
-        ..ONE
-    },
-    Deployments {
-        name: "1 + 1, Auto Scaling launches",
-        launches: 1,
-        carried: 0,
-        faults: 2,
-        ..ONE
-    },
-    Deployments {
-        name: "1 + 1, a take-over",
-        wishes: true,
-        second: Second::TakesOver,
-        carried: 0,
-        faults: 2,
-        ..ONE
-    },
-    Deployments {
-        name: "1 + 1, two deployments",
-        second: Second::Deploys,
-        carried: 0,
-        faults: 2,
-        ..ONE
-    },
-    Deployments {
-        name: "1 + 1, the window of rule 8",
-        window: true,
-        faults: 2,
-        ..ONE
-    },
-];
+pub static FULL: LazyLock<Vec<Deployments>> = LazyLock::new(|| {
+    vec![
+        Deployments {
+            sessions: 2,
+            ..one("1 + 1, 2 sessions")
+        },
+        Deployments {
+            blue: 2,
+            green: 2,
+            carried: 0,
+            faults: 0,
+            ..one("2 + 2")
+        },
+        Deployments {
+            wishes: true,
+            steps: &[50, 100],
+            carried: 0,
+            ..one("1 + 1, steps and wishes")
+        },
+        Deployments {
+            launches: 1,
+            carried: 0,
+            ..one("1 + 1, Auto Scaling launches")
+        },
+        Deployments {
+            wishes: true,
+            others: &[Comes::TakesOver(0, false), Comes::TakesOver(0, true)],
+            carried: 0,
+            sessions: 0,
+            ..one("1 + 1, a take-over")
+        },
+        Deployments {
+            others: &[Comes::Second],
+            carried: 0,
+            sessions: 0,
+            ..one("1 + 1, two deployments")
+        },
+        Deployments {
+            window: true,
+            ..one("1 + 1, the window of rule 8")
+        },
+        three("overlap: two deployments, a fault"),
+        Deployments {
+            others: &[Comes::Second, Comes::TakesOver(0, false)],
+            ..three("overlap: a take-over, a fault")
+        },
+        Deployments {
+            faults: 0,
+            others: &[Comes::Second, Comes::Third],
+            ..three("overlap: three deployments")
+        },
+    ]
+});
 
 /// Where a broken variant is looked for: as little as shows it.
 pub fn of_broken(broken: &Broken) -> Deployments {
-    Deployments {
-        name: broken.name,
-        launches: u8::from(broken.variant == Variant::NotListedAgain),
+    let base = match broken.variant {
+        Variant::LateWriteWins | Variant::RecordNotRead | Variant::SupersededAfterSwitch => {
+            three(broken.name)
+        }
+        Variant::TwoWriters => Deployments {
+            faults: 0,
+            ..three(broken.name)
+        },
+        Variant::SharesFall => Deployments {
+            steps: &[50, 100],
+            sessions: 0,
+            carried: 0,
+            alarms: false,
+            ..one(broken.name)
+        },
+        Variant::NotListedAgain => Deployments {
+            launches: 1,
+            sessions: 0,
+            carried: 0,
+            faults: 0,
+            alarms: false,
+            ..one(broken.name)
+        },
         // A cut shows on the common road too, and that story is the one to tell.
-        alarms: broken.violates != Rule::NothingCut,
-        ..ONE
-    }
-    .without(broken.variant)
+        _ => Deployments {
+            faults: u8::from(needs_a_fault(broken.variant)),
+            alarms: broken.violates != Rule::NothingCut,
+            ..one(broken.name)
+        },
+    };
+    base.without(broken.variant)
+}
+
+/// Whether a variant does no harm while nothing else goes wrong.
+fn needs_a_fault(variant: Variant) -> bool {
+    matches!(
+        variant,
+        Variant::TimeoutIsZero
+            | Variant::SealForgotten
+            | Variant::SealedResumes
+            | Variant::NoEpochAtRollback
+    )
 }

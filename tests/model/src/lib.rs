@@ -1,16 +1,19 @@
 //! Model checking of the shipped rules: a world in which anything may happen at any moment, and what must hold in it.
 //!
-//! The Lambdas of this world call the decision functions of `functions/rules`, its servers run the admission state
-//! of the reference server; the rest (the order of the workflow, AWS, users, faults) is modelled here. `docs/proof.md`
-//! says what that proves and what not.
+//! The functions of this world call the decision functions of `functions/rules`, keep-record's among them; the order of
+//! their calls is read from the definition that ships; its servers run the admission state of the reference server. AWS,
+//! users and faults are modelled here. `docs/proof.md` says what that proves and what not.
 
 pub mod action;
 mod beginning;
 pub mod calls;
 mod canonical;
 mod choices;
+pub mod clock;
 pub mod configurations;
+pub mod definition;
 pub mod ending;
+pub mod kept;
 pub mod model;
 pub mod proof;
 pub mod properties;

@@ -1,94 +1,137 @@
 //! The checked system: a configuration, and how its worlds follow each other.
 
+use std::fmt;
+use std::sync::Arc;
+
+use ebbtide_rules::document::Document;
 use stateright::{Model, Property};
 
 use crate::action::Action;
+use crate::calls::Decisions;
+use crate::canonical::Forms;
+use crate::clock::Clock;
+use crate::definition::Stand;
+use crate::kept::{Id, Memo};
 use crate::properties;
 use crate::variants::Variant;
 use crate::world::World;
 
-/// Who may come beside the first execution.
+/// Who may come beside the first deployment's execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Second {
-    /// Nobody is when there is one execution.
-    Nobody,
-    /// TakesOver is when a second execution of the same deployment may take it over.
-    TakesOver,
-    /// Deploys is when a second deployment may supersede or follow the first.
-    Deploys,
+pub enum Comes {
+    /// The second deployment.
+    Second,
+    /// The third one.
+    Third,
+    /// An execution that takes this deployment over; true to roll it back.
+    TakesOver(u8, bool),
 }
 
 /// A configuration: the bounds of the world, and the protocol.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Deployments {
     /// What it is called.
     pub name: &'static str,
-    /// Blue's servers.
+    /// Servers of environment A, which serves at first.
     pub blue: u8,
-    /// Green's servers.
+    /// Servers of environment B.
     pub green: u8,
-    /// Instances that Auto Scaling may launch for blue at any moment.
+    /// Servers of environment C; without any the service has two environments.
+    pub third: u8,
+    /// Instances that Auto Scaling may launch for A at any moment.
     pub launches: u8,
-    /// The most sessions on a server.
+    /// The most sessions on a server; none where a server that served and has not sealed counts as in use.
     pub sessions: u8,
     /// The most requests that a server carries for another.
     pub carried: u8,
     /// The most faults.
     pub faults: u8,
+    /// Which faults.
+    pub mishaps: Mishaps,
     /// The most calls that nobody waits for.
     pub strays: u8,
     /// The least open servers that a group with weight needs.
     pub minimum: u8,
-    /// Whether alarms may fire.
+    /// Whether alarms may fire and greens be unfit.
     pub alarms: bool,
     /// Whether an operator may wish to roll back.
     pub wishes: bool,
     /// Green's share, step by step.
-    pub steps: &'static [u8],
+    pub steps: &'static [u32],
+    /// How many ticks the load balancer settles.
+    pub settle: u8,
+    /// How many ticks the bake lasts.
+    pub bake: u8,
+    /// Whether the drain goes on in an execution of its own.
+    pub detached: bool,
     /// Whether anything may happen between the reading of the record and the setting of weights too. Then only those
     /// rules are checked that the window of rule 8 must not break.
     pub window: bool,
-    /// The second execution.
-    pub second: Second,
+    /// Whether a call is one step, but for what goes wrong with it.
+    pub whole_calls: bool,
+    /// How time is cut.
+    pub clock: Clock,
+    /// The executions that may be started beside the first one.
+    pub others: &'static [Comes],
     /// The protocol.
     pub variant: Variant,
+    /// What was computed before.
+    pub memory: Memory,
+}
+
+/// Which faults a configuration has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishaps {
+    /// Those of servers, lost answers, and executions that are aborted.
+    All,
+    /// Calls that are given up and go on, lost answers, and executions that are aborted.
+    Calls,
+}
+
+/// What was computed before, for one configuration.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Memories>);
+
+/// See [`Memory`].
+#[derive(Default)]
+pub struct Memories {
+    pub(crate) forms: Forms,
+    pub(crate) decisions: Decisions,
+    pub(crate) stands: Memo<(u8, Id<Document>), Stand>,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
+    }
+}
+
+impl std::ops::Deref for Deployments {
+    type Target = Memories;
+
+    fn deref(&self) -> &Memories {
+        &self.memory.0
+    }
 }
 
 impl Deployments {
-    /// The step of traffic after this weight of green's.
-    pub(crate) fn step_after(&self, from: u8) -> u8 {
-        self.steps
-            .iter()
-            .copied()
-            .find(|step| *step > from)
-            .unwrap_or(100)
-    }
-
-    /// How old the weights are when the bake is over.
-    pub(crate) fn baked_age(&self) -> u8 {
-        2
-    }
-
-    /// The epoch of a rollback.
-    pub(crate) fn epoch_after(&self, epoch: u8) -> u8 {
-        if self.variant == Variant::NoEpochAtRollback {
-            epoch
-        } else {
-            epoch + 1
-        }
+    /// How many environments the service has.
+    pub(crate) fn environments(&self) -> usize {
+        if self.third > 0 { 3 } else { 2 }
     }
 
     /// The protocol without one of its mechanisms.
     pub fn without(&self, variant: Variant) -> Self {
         Self {
             variant,
+            memory: Memory::default(),
             ..self.clone()
         }
     }
 
     /// Whether the service is free again.
     pub fn has_ended(world: &World) -> bool {
-        world.record.owner.is_none()
+        world.is_free() && world.strays.is_empty()
     }
 }
 
@@ -97,7 +140,9 @@ impl Model for Deployments {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        vec![self.world()]
+        let mut world = self.world();
+        world.forget_the_unread(self, 0);
+        vec![world]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -105,14 +150,14 @@ impl Model for Deployments {
             self.users(world, number, actions);
             self.fate(world, number, actions);
         }
-        if world.stale != [false, false] {
+        if world.stale != [false; 3] {
             actions.push(Action::Settle);
         }
         if Self::may_tick(world) {
             actions.push(Action::Tick);
         }
-        if self.wishes && world.record.owner.is_some() && !world.record.wish {
-            actions.push(Action::Wish);
+        if self.wishes {
+            actions.extend((0..3).map(Action::Wish));
         }
         for number in 0..world.executions.len() {
             self.execution(world, number, actions);
@@ -127,7 +172,17 @@ impl Model for Deployments {
         if !self.take(&mut world, action) {
             return None;
         }
-        world.forget_the_unread(self);
+        if self.sessions == 0 {
+            // Nobody comes, so nobody comes late.
+            world.stale = [false; 3];
+        }
+        let ticks = u8::from(matches!(action, Action::Tick));
+        let told = (&world.record, &world.executions, &world.strays);
+        if ticks == 0 && told == (&last.record, &last.executions, &last.strays) {
+            world.forget_servers();
+        } else {
+            world.forget_the_unread(self, ticks);
+        }
         (world != *last).then_some(world)
     }
 

@@ -1,15 +1,18 @@
 //! What must hold in every state: the safety rules of the design, as the model can see them.
 
+use ebbtide_rules::record::{Phase, State};
 use stateright::Property;
 
-use crate::model::{Deployments, Second};
+use crate::model::{Comes, Deployments};
 use crate::server::Life;
-use crate::world::{Outcome, Stage, Status, World};
+use crate::shipped::{group_of, number_of};
+use crate::world::{End, World};
 
 /// A rule, by what it promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rule {
-    /// NothingCut is when no instance was ended or deregistered by a deployment while it held a session or a request.
+    /// NothingCut is when no instance was ended or deregistered by a deployment while it held a session or a request,
+    /// and no group left the forward action while its servers might.
     NothingCut,
     /// SealedHoldsNothing is when a server that ever promised holds nothing, restarts included (rule 4).
     SealedHoldsNothing,
@@ -21,17 +24,32 @@ pub enum Rule {
     MinimumServes,
     /// NobodyTurnedAway is when no server refused a session that the load balancer may still send (rule 5, settling).
     NobodyTurnedAway,
-    /// OneOwner is when tags and weights were changed only by the record's owner at the record's epoch (rule 8).
+    /// OneOwner is when tags and weights were changed only as the record admits it (rule 8).
     OneOwner,
     /// RollbackBeforeSeal is when no server of a blue that was rolled back to had sealed (rule 9).
     RollbackBeforeSeal,
+    /// RetiringHasNoWeight is when no environment that is being emptied has weight.
+    RetiringHasNoWeight,
+    /// ReplacedIsRefused is when an execution that was taken over or superseded changes nothing any more.
+    ReplacedIsRefused,
+    /// OwnersAreAnswered is when nobody is told that it is superseded whose place nobody has taken.
+    OwnersAreAnswered,
+    /// SwitchedKeepsFront is when no other deployment takes the front of one that may have moved weight.
+    SwitchedKeepsFront,
+    /// SameAnswer is when the same ask gets the same answer.
+    SameAnswer,
+    /// OutcomeOnce is when a deployment's outcome is written once.
+    OutcomeOnce,
+    /// NothingIsLeft is when everybody has ended, and with them what they held: one group in the forward action, no
+    /// server but its own, none of them held.
+    NothingIsLeft,
     /// CanEnd is when the service can become free again without another fault (rule 10). Checked over the whole graph.
     CanEnd,
 }
 
 impl Rule {
     /// Every rule that is a property of single states.
-    pub const ALWAYS: [Self; 8] = [
+    pub const ALWAYS: [Self; 15] = [
         Self::NothingCut,
         Self::SealedHoldsNothing,
         Self::EndedSealed,
@@ -40,6 +58,13 @@ impl Rule {
         Self::NobodyTurnedAway,
         Self::OneOwner,
         Self::RollbackBeforeSeal,
+        Self::RetiringHasNoWeight,
+        Self::ReplacedIsRefused,
+        Self::OwnersAreAnswered,
+        Self::SwitchedKeepsFront,
+        Self::SameAnswer,
+        Self::OutcomeOnce,
+        Self::NothingIsLeft,
     ];
 
     /// The promise in words.
@@ -53,6 +78,13 @@ impl Rule {
             Self::NobodyTurnedAway => "nobody is turned away",
             Self::OneOwner => "one owner acts",
             Self::RollbackBeforeSeal => "rolled back only before the first seal",
+            Self::RetiringHasNoWeight => "what retires has no weight",
+            Self::ReplacedIsRefused => "whose place was taken changes nothing",
+            Self::OwnersAreAnswered => "nobody is superseded whose place nobody took",
+            Self::SwitchedKeepsFront => "who has switched keeps the front",
+            Self::SameAnswer => "the same ask gets the same answer",
+            Self::OutcomeOnce => "an outcome is written once",
+            Self::NothingIsLeft => "nothing is left behind",
             Self::CanEnd => "it can end",
         }
     }
@@ -65,11 +97,29 @@ impl Rule {
                 | Self::SealedHoldsNothing
                 | Self::EndedSealed
                 | Self::RollbackBeforeSeal
+                | Self::SameAnswer
+                | Self::OutcomeOnce
         )
     }
 
-    const fn bit(self) -> u16 {
-        1 << self as u16
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
+    fn holds(self, model: &Deployments, world: &World) -> bool {
+        if world.broken & self.bit() != 0 {
+            return false;
+        }
+        match self {
+            Self::SealedHoldsNothing => world.sealed_hold_nothing(),
+            Self::MinimumServes => world.minimum_serves(model.minimum),
+            Self::RollbackBeforeSeal => world.rolled_back_unsealed(),
+            Self::RetiringHasNoWeight => {
+                !(0..3).any(|group| world.retires(group) && world.weight(group) > 0)
+            }
+            Self::NothingIsLeft => world.nothing_is_left(),
+            _ => true,
+        }
     }
 }
 
@@ -79,20 +129,15 @@ impl World {
         self.broken |= rule.bit();
     }
 
-    fn was_broken(&self, rule: Rule) -> bool {
-        self.broken & rule.bit() != 0
-    }
-
     fn sealed_hold_nothing(&self) -> bool {
-        self.servers
-            .iter()
-            .all(|server| server.promised.is_none() || !server.holds())
+        let mut servers = self.servers.iter();
+        servers.all(|server| server.promised.is_none() || !server.holds())
     }
 
     /// What crashed is not the deployment's doing, so it does not count against it.
     fn minimum_serves(&self, minimum: u8) -> bool {
-        [0, 1].into_iter().all(|group| {
-            if self.weights[usize::from(group)] == 0 {
+        (0..3).all(|group| {
+            if self.weight(group) == 0 {
                 return true;
             }
             let of_group = || self.servers.iter().filter(|server| server.group == group);
@@ -105,78 +150,107 @@ impl World {
     }
 
     fn rolled_back_unsealed(&self) -> bool {
-        let Some(owner) = self.record.owner else {
+        let Some(front) = &self.record().front else {
             return true;
         };
-        self.record.stage != Stage::RollingBack
-            || self
-                .servers
-                .iter()
-                .all(|server| server.group != self.record.blue || server.promised != Some(owner))
+        let blue = group_of(&front.plan.blue.environment.target_group_arn);
+        let by = Some(number_of(&front.owner.deployment));
+        let mut servers = self.servers.iter();
+        !matches!(front.phase, Phase::RollingBack { .. })
+            || servers.all(|server| server.group != blue || server.promised != by)
     }
-}
 
-fn second_ended(world: &World, outcome: Outcome) -> bool {
-    let second = world.executions.get(1);
-    second.is_some_and(|execution| execution.status == Status::Ended(outcome))
+    /// Once nobody is there who could do anything more.
+    fn nothing_is_left(&self) -> bool {
+        let acts = |it: &crate::world::Execution| it.is_open() && !it.replaced;
+        if !self.strays.is_empty() || self.executions.iter().any(acts) {
+            return true;
+        }
+        let record = self.record();
+        if record.front.is_some() || record.retiring.iter().any(|it| it.state == State::Gone) {
+            // A take-over may still come, or a deployment that supersedes; who does not, is CanEnd's affair.
+            return record.front.is_some();
+        }
+        if !record.retiring.is_empty() {
+            return true;
+        }
+        let named = self
+            .weights
+            .iter()
+            .filter(|weight| weight.is_some())
+            .count();
+        let right = |server: &crate::server::Server| {
+            let serves = self.weight(server.group) > 0;
+            !server.is_live() || (serves && server.retiring.is_none())
+        };
+        named == 1 && self.servers.iter().all(right)
+    }
 }
 
 /// The properties that stateright checks in every state, and what must happen in some state lest they hold emptily.
 pub(crate) fn properties(model: &Deployments) -> Vec<Property<Deployments>> {
     type Condition = fn(&Deployments, &World) -> bool;
-    let always: [(Rule, Condition); 8] = [
-        (Rule::NothingCut, |_, world| {
-            !world.was_broken(Rule::NothingCut)
-        }),
-        (Rule::SealedHoldsNothing, |_, world| {
-            world.sealed_hold_nothing()
-        }),
-        (Rule::EndedSealed, |_, world| {
-            !world.was_broken(Rule::EndedSealed)
-        }),
-        (Rule::EndedRetiring, |_, world| {
-            !world.was_broken(Rule::EndedRetiring)
-        }),
-        (Rule::MinimumServes, |model, world| {
-            world.minimum_serves(model.minimum)
-        }),
-        (Rule::NobodyTurnedAway, |_, world| {
-            !world.was_broken(Rule::NobodyTurnedAway)
-        }),
-        (Rule::OneOwner, |_, world| !world.was_broken(Rule::OneOwner)),
-        (Rule::RollbackBeforeSeal, |_, world| {
-            world.rolled_back_unsealed()
-        }),
+    macro_rules! always {
+        ($($rule:ident),*) => {
+            [$((Rule::$rule, (|model, world| Rule::$rule.holds(model, world)) as Condition)),*]
+        };
+    }
+    let always = always![
+        NothingCut,
+        SealedHoldsNothing,
+        EndedSealed,
+        EndedRetiring,
+        MinimumServes,
+        NobodyTurnedAway,
+        OneOwner,
+        RollbackBeforeSeal,
+        RetiringHasNoWeight,
+        ReplacedIsRefused,
+        OwnersAreAnswered,
+        SwitchedKeepsFront,
+        SameAnswer,
+        OutcomeOnce,
+        NothingIsLeft
     ];
-    always
+    let always = always
         .into_iter()
         .filter(|(rule, _)| !model.window || rule.holds_in_the_window())
-        .map(|(rule, condition)| Property::always(rule.name(), condition))
-        .chain([
-            Property::<Deployments>::sometimes("a deployment is promoted", |_, world| {
-                world.has_ended(Outcome::Promoted)
-            }),
-            Property::<Deployments>::sometimes("a deployment is rolled back", |model, world| {
-                !model.alarms || world.has_ended(Outcome::RolledBack)
-            }),
-            Property::<Deployments>::sometimes("green is rejected", |_, world| {
-                world.has_ended(Outcome::Rejected)
-            }),
-            Property::<Deployments>::sometimes("the second execution promotes", |model, world| {
-                model.second == Second::Nobody || second_ended(world, Outcome::Promoted)
-            }),
-            Property::<Deployments>::sometimes(
-                "the second execution rolls back",
-                |model, world| {
-                    model.second == Second::Nobody || second_ended(world, Outcome::RolledBack)
-                },
-            ),
-            Property::<Deployments>::sometimes(
-                "an execution finds itself superseded",
-                |model, world| {
-                    model.second == Second::Nobody || world.has_ended(Outcome::Superseded)
-                },
-            ),
-        ])
-        .collect()
+        .map(|(rule, condition)| Property::always(rule.name(), condition));
+    always.chain(sometimes()).collect()
+}
+
+fn sometimes() -> [Property<Deployments>; 6] {
+    [
+        Property::sometimes("a deployment is promoted", |_, world: &World| {
+            world.has_ended(0, End::Promoted)
+        }),
+        Property::sometimes(
+            "a deployment is rolled back",
+            |model: &Deployments, world: &World| {
+                !model.alarms || world.has_ended(0, End::RolledBack)
+            },
+        ),
+        Property::sometimes("green is rejected", |model: &Deployments, world: &World| {
+            !model.alarms || world.has_ended(0, End::Rejected)
+        }),
+        Property::sometimes(
+            "the second deployment is promoted",
+            |model: &Deployments, world: &World| {
+                !model.others.contains(&Comes::Second) || world.has_ended(1, End::Promoted)
+            },
+        ),
+        Property::sometimes(
+            "the third deployment is promoted",
+            |model: &Deployments, world: &World| {
+                !model.others.contains(&Comes::Third) || world.has_ended(2, End::Promoted)
+            },
+        ),
+        Property::sometimes(
+            "an execution is replaced",
+            |model: &Deployments, world: &World| {
+                let taken = |it: &Comes| matches!(it, Comes::TakesOver(..));
+                !model.others.iter().any(taken) || world.executions.iter().any(|it| it.replaced)
+            },
+        ),
+    ]
 }

@@ -46,7 +46,7 @@ pub struct Sent {
 /// One instance and its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Server {
-    /// Its target group, 0 or 1.
+    /// Its target group.
     pub group: u8,
     /// What has become of it.
     pub life: Life,
@@ -68,6 +68,8 @@ pub struct Server {
     pub promised: Option<u8>,
     /// Whether its group had weight since it was launched. The world's memory.
     pub served: bool,
+    /// Whether a rollback gave its group the weight back while it had not opened. The world's memory.
+    pub missed: bool,
     /// Whether it is a target of its group.
     pub registered: bool,
     /// Which deployment's `ebbtide:deployment` tag it carries.
@@ -93,6 +95,7 @@ impl Server {
             sealing: None,
             promised: None,
             served: false,
+            missed: false,
             registered: life == Life::Up,
             launched_by: None,
             retiring: None,

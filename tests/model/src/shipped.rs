@@ -1,58 +1,44 @@
 //! The world in the words of `ebbtide-rules`: what its decision functions are given.
 //!
-//! Makes observations and fences out of the small state, and nothing else; it decides nothing.
+//! Makes observations out of the small state, and nothing else; it decides nothing.
 
 use std::collections::BTreeMap;
 
+use ebbtide_rules::Environment;
 use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Forward, GroupWeight, Instance, InstanceState, RETIRING_TAG,
     SERVICE_TAG, Target,
 };
-use ebbtide_rules::record::Record;
 use ebbtide_rules::terminate::WeightedGroup;
-use ebbtide_rules::{Environment, Fence};
-use jiff::{SignedDuration, Timestamp};
 
 use crate::server::{Life, Server};
 use crate::world::World;
 
-/// The moment when weights were confirmed; everything else is told by how much later it is.
-pub(crate) const CONFIRMED: Timestamp = Timestamp::constant(1_795_000_000, 0);
 /// The service.
 pub(crate) const SERVICE: &str = "tunnel";
-/// `drain.settleSeconds`, and half of `bake.seconds`: the length of a tick.
-pub(crate) const TICK: u32 = 60;
-
-const INSTANCES: [&str; 4] = ["i-1", "i-2", "i-3", "i-4"];
-const DEPLOYMENTS: [&str; 2] = ["first", "second"];
-const EXECUTIONS: [&str; 2] = ["execution 1", "execution 2"];
-const GROUPS: [&str; 2] = ["targetgroup/tg-a/1", "targetgroup/tg-b/2"];
-
-/// The instance's id.
-pub(crate) fn instance(server: usize) -> &'static str {
-    INSTANCES[server]
-}
+/// The deployments' names.
+pub(crate) const DEPLOYMENTS: [&str; 3] = ["first", "second", "third"];
+/// The environments' letters.
+pub(crate) const LETTERS: [&str; 3] = ["A", "B", "C"];
+const GROUPS: [&str; 3] = ["targetgroup/A/1", "targetgroup/B/2", "targetgroup/C/3"];
+const MACHINE: &str = "arn:aws:states:eu-west-1:1:execution:ebbtide";
 
 /// The deployment's name.
 pub(crate) fn deployment(number: u8) -> &'static str {
     DEPLOYMENTS[usize::from(number)]
 }
 
-/// The execution's ARN.
-pub(crate) fn execution(number: u8) -> &'static str {
-    EXECUTIONS[usize::from(number)]
+/// The deployment of this name.
+pub(crate) fn number_of(deployment: &str) -> u8 {
+    let found = DEPLOYMENTS.iter().position(|name| *name == deployment);
+    found
+        .and_then(|found| u8::try_from(found).ok())
+        .unwrap_or(0)
 }
 
-/// The set of servers with these ids.
-pub(crate) fn set<'a>(ids: impl IntoIterator<Item = &'a String>) -> u8 {
-    ids.into_iter()
-        .filter_map(|id| INSTANCES.iter().position(|known| known == id))
-        .fold(0, |set, server| set | 1 << server)
-}
-
-/// The moment that is `age` ticks after the weights were confirmed.
-pub(crate) fn moment(age: u8) -> Timestamp {
-    CONFIRMED + SignedDuration::from_secs(i64::from(age) * i64::from(TICK))
+/// An execution's ARN.
+pub(crate) fn arn(name: &str) -> String {
+    format!("{MACHINE}:{name}")
 }
 
 /// A group's environment.
@@ -60,29 +46,42 @@ pub(crate) fn environment(group: u8) -> Environment {
     Environment::of_arn(GROUPS[usize::from(group)])
 }
 
-/// The fence of a deployment at an epoch.
-pub(crate) fn fence(number: u8, epoch: u8) -> Fence {
-    Fence {
-        deployment: deployment(number).to_owned(),
-        epoch: u64::from(epoch),
-    }
+/// Every environment.
+pub(crate) fn environments() -> Vec<Environment> {
+    (0..3).map(environment).collect()
+}
+
+/// The group with this ARN.
+pub(crate) fn group_of(target_group_arn: &str) -> u8 {
+    let found = GROUPS.iter().position(|arn| *arn == target_group_arn);
+    found
+        .and_then(|found| u8::try_from(found).ok())
+        .unwrap_or(0)
 }
 
 impl World {
-    /// The record, as a function reads it.
-    pub(crate) fn shipped_record(&self) -> Record {
-        let record = &self.record;
-        let arn = |group| Some(environment(group).target_group_arn);
-        Record {
-            owner: record.owner.map(|owner| deployment(owner).to_owned()),
-            execution: record.owner.map(|_| execution(record.execution).to_owned()),
-            epoch: u64::from(record.epoch),
-            stage: Some(record.stage.word().to_owned()),
-            switched: record.switched,
-            blue: arn(record.blue),
-            green: arn(1 - record.blue),
-            clearing: record.clearing.map(|whose| deployment(whose).to_owned()),
-            ..Record::default()
+    /// The id of the instance in this place; no two instances ever have one.
+    pub(crate) fn instance(&self, number: usize) -> String {
+        let server = &self.servers[number];
+        match server.launched_by {
+            Some(by) => format!("i-{}-of-{}", number + 1, deployment(by)),
+            None => format!("i-{}", number + 1),
+        }
+    }
+
+    /// The set of servers with these ids.
+    pub(crate) fn set_of<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> u8 {
+        let number = |id: &String| (0..self.servers.len()).find(|it| self.instance(*it) == *id);
+        ids.into_iter()
+            .filter_map(number)
+            .fold(0, |set, server| set | 1 << server)
+    }
+
+    /// A server, as a list tells it.
+    pub(crate) fn listed(&self, number: usize) -> ebbtide_rules::Server {
+        ebbtide_rules::Server {
+            instance: self.instance(number),
+            ip: String::new(),
         }
     }
 
@@ -101,7 +100,7 @@ impl World {
         );
         tags.extend(server.retiring.map(|by| tag(RETIRING_TAG, deployment(by))));
         Instance {
-            id: instance(number).to_owned(),
+            id: self.instance(number),
             ip: Some(String::new()),
             subnet: None,
             state: if server.life == Life::Gone {
@@ -124,7 +123,7 @@ impl World {
         self.of_group(group)
             .filter(|(_, server)| server.registered)
             .map(|(number, server)| Target {
-                instance: instance(number).to_owned(),
+                instance: self.instance(number),
                 registered: true,
                 healthy: server.life == Life::Up,
                 state: String::new(),
@@ -146,24 +145,34 @@ impl World {
 
     /// The listener's forward action.
     pub(crate) fn shipped_forward(&self) -> Forward {
-        let groups = [0, 1].map(|group: u8| GroupWeight {
-            target_group_arn: environment(group).target_group_arn,
-            weight: u32::from(self.weights[usize::from(group)]),
+        let named = (0..3).filter_map(|group: u8| {
+            let weight = self.weights[usize::from(group)]?;
+            Some(GroupWeight {
+                target_group_arn: environment(group).target_group_arn,
+                weight: u32::from(weight),
+            })
         });
         Forward {
-            groups: groups.to_vec(),
+            groups: named.collect(),
             sticky: false,
         }
     }
 
+    /// The groups that have registered targets.
+    pub(crate) fn occupied(&self) -> Vec<String> {
+        let occupied = (0..3).filter(|group| self.of_group(*group).any(|(_, it)| it.registered));
+        occupied
+            .map(|group| environment(group).target_group_arn)
+            .collect()
+    }
+
     /// The groups with weight, and who is in them.
     pub(crate) fn shipped_weighted(&self) -> Vec<WeightedGroup> {
-        [0, 1]
-            .into_iter()
-            .filter(|group| self.weights[usize::from(*group)] > 0)
+        (0..3)
+            .filter(|group| self.weight(*group) > 0)
             .map(|group| WeightedGroup {
                 target_group_arn: environment(group).target_group_arn,
-                weight: u32::from(self.weights[usize::from(group)]),
+                weight: u32::from(self.weight(group)),
                 instances: self
                     .shipped_targets(group)
                     .into_iter()

@@ -1,17 +1,21 @@
 //! What a step does to the world.
 
-use ebbtide_rules::plan;
+use ebbtide_rules::plan::{Asked, Plan};
+use ebbtide_rules::record::{Ask, Execution as Holder, Facts, Kind, decide, wants};
 use tunnel::admission::{Event, Mode};
 
 use crate::action::Action;
-use crate::calls::{self, Mishap};
+use crate::canonical;
+use crate::clock::NOW;
+use crate::definition::DEFINITION;
+use crate::kept::Keep;
 use crate::model::Deployments;
 use crate::properties::Rule;
 use crate::server::{Life, Order, Sent, Server};
-use crate::shipped;
+use crate::shipped::{self, SERVICE, deployment};
 use crate::variants::Variant;
 use crate::workflow;
-use crate::world::{At, Stage, Status, World};
+use crate::world::{Status, World};
 
 impl Deployments {
     /// Takes a step; false if it leads nowhere.
@@ -38,33 +42,22 @@ impl Deployments {
                 world.servers[number].idle -= 1;
                 world.servers[number].leave();
             }
-            Action::Carry(number) => {
-                let uncounted = self.variant == Variant::CarriedNotCounted;
-                let server = &mut world.servers[number];
-                let open = !matches!(server.admission.mode, Mode::Sealing | Mode::Sealed);
-                if !(if uncounted {
-                    open
-                } else {
-                    server.enter(Event::EnterRequest)
-                }) {
-                    return false;
-                }
-                server.carried += 1;
-            }
+            Action::Carry(number) => return self.carry(world, number),
             Action::Carried(number) => {
                 world.servers[number].carried -= 1;
                 if self.variant != Variant::CarriedNotCounted {
                     world.servers[number].leave();
                 }
             }
-            Action::Settle => world.stale = [false, false],
+            Action::Settle => world.stale = [false; 3],
             Action::Tick => Self::tick(world),
             Action::Write(number) => world.servers[number].write(self.variant),
             Action::Crash(number) => world.servers[number].crash(),
             Action::Start(number) => world.servers[number].start(self.variant),
             Action::Deliver(number) => {
                 if let Some(sent) = world.servers[number].late.take() {
-                    world.servers[number].take(sent, shipped::instance(number), self.variant);
+                    let name = world.instance(number);
+                    world.servers[number].take(sent, &name, self.variant);
                 }
             }
             Action::OpenByHand(number) => self.by_hand(world, number),
@@ -75,99 +68,118 @@ impl Deployments {
             }
             Action::Launch(number) => {
                 world.servers[number] = Server::new(0, Life::Up);
-                world.servers[number].served = world.weights[0] > 0;
+                world.servers[number].served = world.weight(0) > 0;
             }
-            Action::Wish => return self.wish(world),
-            Action::Alarm(number) => world.executions[number].at = At::RollBack,
+            Action::Wish(whose) => return self.wish(world, whose),
+            Action::Alarm(number) => {
+                return workflow::alarmed(self, world, number);
+            }
             Action::Reject(number) => {
-                world.executions[number].rejected = true;
-                world.executions[number].at = At::RejectGreen;
+                workflow::rejects(self, world, number);
             }
             Action::Go(number, mishap) => return workflow::go(self, world, number, mishap),
             Action::Abandon(number) => self.abandon(world, number),
             Action::Redrive(number) => world.executions[number].status = Status::Running,
-            Action::Begin(number, roll_back) => return self.begin(world, number, roll_back),
-            Action::Stray(number) => return self.stray(world, number),
+            Action::Begin(number) => return self.begin(world, number),
+            Action::Stray(number) => return workflow::stray_on(self, world, number),
         }
         true
     }
 
     fn arrive(world: &mut World, number: usize, expected: bool) -> bool {
-        let (epoch, stage) = (world.record.epoch, world.record.stage);
         let server = &mut world.servers[number];
         if server.enter(Event::EnterSession) {
             server.busy += 1;
             return true;
         }
         // A rollback gives weight back when the minimum is open; those that could not be reached are asked again.
-        let missed = server.epoch < epoch || stage == Stage::Released;
-        if expected && !missed {
+        if expected && !server.missed {
             world.break_rule(Rule::NobodyTurnedAway);
             return true;
         }
         false
     }
 
-    fn by_hand(&self, world: &mut World, number: usize) {
-        let sent = Sent {
-            order: Order::Resume,
-            deployment: world.record.owner.unwrap_or(0),
-            epoch: world.record.epoch.max(world.servers[number].epoch),
+    fn carry(&self, world: &mut World, number: usize) -> bool {
+        let uncounted = self.variant == Variant::CarriedNotCounted;
+        let server = &mut world.servers[number];
+        let open = !matches!(server.admission.mode, Mode::Sealing | Mode::Sealed);
+        let entered = if uncounted {
+            open
+        } else {
+            server.enter(Event::EnterRequest)
         };
-        world.servers[number].take(sent, shipped::instance(number), self.variant);
+        server.carried += u8::from(entered);
+        entered
     }
 
-    fn wish(&self, world: &mut World) -> bool {
-        let Some(owner) = world.record.owner else {
+    fn by_hand(&self, world: &mut World, number: usize) {
+        let highest = u8::try_from(world.record().epoch).unwrap_or(u8::MAX);
+        let sent = Sent {
+            order: Order::Resume,
+            deployment: 0,
+            epoch: highest.max(world.servers[number].epoch),
+        };
+        let name = world.instance(number);
+        world.servers[number].take(sent, &name, self.variant);
+    }
+
+    /// An execution of its own asks a deployment to roll back, and ends.
+    fn wish(&self, world: &mut World, whose: u8) -> bool {
+        let record = world.record();
+        let plan = Plan {
+            deployment: "wish".to_owned(),
+            execution: shipped::arn("wish"),
+            service: SERVICE.to_owned(),
+            epoch: record.epoch,
+            asked: Asked::RollBack {
+                deployment: deployment(whose).to_owned(),
+            },
+        };
+        let ask = Ask {
+            kind: Kind::Claim,
+            execution: shipped::arn("wish"),
+            state: "ClaimService".to_owned(),
+            redrives: 0,
+            document: ebbtide_rules::document::Document {
+                plan: Some(plan),
+                ..workflow::requested()
+            },
+        };
+        let holder = wants(record, &ask).holder.map(|holder| Holder {
+            running: world.runs(holder.keep()),
+            status: String::new(),
+        });
+        let facts = Facts {
+            alarms: None,
+            holder,
+        };
+        let Ok(decision) = decide(record, &ask, &facts, NOW) else {
             return false;
         };
-        let running =
-            world.executions[usize::from(world.record.execution)].status == Status::Running;
-        let wished = plan::roll_back(&world.shipped_record(), shipped::deployment(owner)).is_ok();
-        // The condition of AskToRollBack.
-        let in_time = matches!(
-            world.record.stage,
-            Stage::Claimed | Stage::Switching | Stage::Baking
-        );
-        let fresh = self.wishes && running && wished && in_time && !world.record.wish;
-        world.record.wish |= fresh;
-        fresh
+        world.record = canonical::record(self.clock, &decision.record).keep();
+        true
     }
 
     fn abandon(&self, world: &mut World, number: usize) {
         let under_way = world.executions[number].call.take();
-        if let Some(stray) = under_way.or_else(|| workflow::call(self, world, number)) {
-            world.strays.push(stray);
-            world.strays.sort_unstable();
+        let call = under_way.unwrap_or_else(|| workflow::call(world, number));
+        if DEFINITION.act(call.at).is_some() {
+            workflow::stray(self, world, call);
         }
-        world.executions[number].status = Status::Stopped;
-    }
-
-    fn stray(&self, world: &mut World, number: usize) -> bool {
-        let call = world.strays.remove(number);
-        match calls::step(self, world, call, Mishap::None) {
-            calls::Reply::Waits => false,
-            calls::Reply::Under(call) => {
-                world.strays.push(call);
-                world.strays.sort_unstable();
-                true
-            }
-            _ => true,
-        }
+        let execution = &mut world.executions[number];
+        execution.status = Status::Stopped;
+        execution.redrives += 1;
+        execution.tried = false;
     }
 
     fn tick(world: &mut World) {
         for execution in &mut world.executions {
-            if execution.switched.is_some() {
-                execution.age = (execution.age + 1).min(2);
-                if let Some(call) = &mut execution.call {
-                    call.age = (call.age + 1).min(2);
-                }
-            }
+            execution.wait = execution.wait.saturating_sub(1);
         }
+        world.strays.retain(|stray| stray.left > 1);
         for stray in &mut world.strays {
-            stray.age = (stray.age + 1).min(2);
+            stray.left -= 1;
         }
-        world.strays.sort_unstable();
     }
 }

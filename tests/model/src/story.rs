@@ -1,12 +1,14 @@
-//! A path through the model as a story in words.
+//! A path through the model as a story in words: who did what, and what is different since.
 
 use std::fmt::Write as _;
 
+use ebbtide_rules::record::{Front, Record, State};
+
 use crate::action::Action;
 use crate::calls::Mishap;
-use crate::server::{Life, Order};
-use crate::shipped::instance;
-use crate::world::{At, Call, Mark, Task, Turn, World};
+use crate::definition::DEFINITION;
+use crate::shipped::LETTERS;
+use crate::world::{Stray, World};
 
 /// The steps of a path, one a line, and what went wrong at its end.
 pub fn tell(path: &[(World, Option<Action>)], wrong: &str) -> String {
@@ -16,268 +18,192 @@ pub fn tell(path: &[(World, Option<Action>)], wrong: &str) -> String {
             continue;
         };
         let after = path.get(number + 1).map_or(world, |(after, _)| after);
+        let differs = differences(world, after);
         let _ = writeln!(
             story,
-            "  {:>3}. {}",
+            "  {:>3}. {}{differs}",
             number + 1,
-            sentence(world, *action, after)
+            who(world, *action)
         );
     }
     let _ = writeln!(story, "       => broken: {wrong}");
     story
 }
 
-fn name(world: &World, number: usize) -> String {
-    let colour = if world.servers[number].group == world.record.blue {
-        "blue"
-    } else {
-        "green"
-    };
-    format!("{colour} {}", instance(number))
+fn who(world: &World, action: Action) -> String {
+    let server = |number: usize| server(world, number);
+    match action {
+        Action::Arrive(number) => format!("a session comes to {}", server(number)),
+        Action::Straggle(number) => {
+            format!(
+                "a session comes to {} although all had settled",
+                server(number)
+            )
+        }
+        Action::Rest(number) => format!("a session on {} goes idle", server(number)),
+        Action::Use(number) => format!("an idle session on {} is used", server(number)),
+        Action::Leave(number) => format!("a busy session on {} ends", server(number)),
+        Action::Close(number) => format!("an idle session on {} ends", server(number)),
+        Action::Carry(number) => {
+            format!(
+                "a request comes to be carried for another server by {}",
+                server(number)
+            )
+        }
+        Action::Carried(number) => format!("the request carried by {} ends", server(number)),
+        Action::Settle => "the load balancer has settled".to_owned(),
+        Action::Tick => "time passes".to_owned(),
+        Action::Write(number) => format!("{} has its seal on the disk", server(number)),
+        Action::Crash(number) => format!("the process on {} dies", server(number)),
+        Action::Start(number) => format!("the process on {} starts again", server(number)),
+        Action::Deliver(number) => format!("the late order arrives at {}", server(number)),
+        Action::OpenByHand(number) => format!("an operator resumes {} by hand", server(number)),
+        Action::Lose(number) => format!("an operator terminates {}, which hangs", server(number)),
+        Action::Launch(number) => format!("Auto Scaling launches {}", server(number)),
+        Action::Wish(whose) => {
+            format!(
+                "an operator asks {} to roll back",
+                crate::shipped::deployment(whose)
+            )
+        }
+        Action::Alarm(number) => format!("{}, and an alarm fires", at(world, number)),
+        Action::Reject(number) => format!("{} finds green unfit", at(world, number)),
+        Action::Abandon(number) => {
+            format!(
+                "{} is aborted; its call goes on by itself",
+                at(world, number)
+            )
+        }
+        Action::Redrive(number) => format!("an operator redrives {}", at(world, number)),
+        Action::Begin(number) => format!("{} is started, and plans", name(world, number)),
+        Action::Go(number, mishap) => format!("{}{}", at(world, number), went_wrong(world, mishap)),
+        Action::Stray(number) => stray(world, &world.strays[number]),
+    }
 }
 
-fn holds(world: &World, number: usize) -> String {
+fn went_wrong(world: &World, mishap: Mishap) -> String {
+    match mishap {
+        Mishap::None => String::new(),
+        Mishap::Unread(number) => format!("; {} does not answer in time", server(world, number)),
+        Mishap::Late(number) => {
+            format!(
+                "; the order to {} is on its way still",
+                server(world, number)
+            )
+        }
+        Mishap::Unheard(number) => format!("; the answer of {} is lost", server(world, number)),
+        Mishap::Unanswered => "; its answer is lost, it will be done again".to_owned(),
+        Mishap::GivenUp => "; the call is given up before it begins, and may begin late".to_owned(),
+        Mishap::Decided => "; the call is given up after its decision, and may act late".to_owned(),
+    }
+}
+
+fn stray(world: &World, stray: &Stray) -> String {
+    let state = DEFINITION.name(stray.call.at);
+    let whose = name(world, usize::from(stray.call.execution));
+    let doing = match (stray.call.effect, stray.call.write) {
+        (Some(effect), _) => format!(" does {effect:?}"),
+        (_, Some(_)) => " writes what it had decided".to_owned(),
+        _ => String::new(),
+    };
+    format!("the late call of {whose} at {state}{doing}")
+}
+
+fn name(world: &World, number: usize) -> &'static str {
+    let arn = world.executions[number].arn.get();
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
+fn at(world: &World, number: usize) -> String {
+    let state = DEFINITION.name(world.executions[number].at);
+    format!("{} at {state}", name(world, number))
+}
+
+fn server(world: &World, number: usize) -> String {
+    let letter = LETTERS[usize::from(world.servers[number].group)];
+    format!("{} of {letter}", world.instance(number))
+}
+
+/// What is different, in the words of each part of the world.
+fn differences(before: &World, after: &World) -> String {
+    let mut parts = Vec::new();
+    if before.weights != after.weights {
+        parts.push(format!("the action is {}", action(after)));
+    }
+    if record(before.record()) != record(after.record()) {
+        parts.push(format!("the record says {}", record(after.record())));
+    }
+    for number in 0..after.servers.len() {
+        let (was, is) = (told(before, number), told(after, number));
+        if was != is {
+            parts.push(format!("{} is {is}", server(after, number)));
+        }
+    }
+    for number in 0..before.executions.len() {
+        let (was, is) = (
+            before.executions[number].status,
+            after.executions[number].status,
+        );
+        if was != is {
+            parts.push(format!("{} is {is:?}", name(after, number)));
+        }
+    }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", parts.join("; "))
+    }
+}
+
+fn action(world: &World) -> String {
+    let named = (0..3).filter_map(|group| {
+        let weight = world.weights[group]?;
+        Some(format!("{}:{weight}", LETTERS[group]))
+    });
+    named.collect::<Vec<_>>().join(" ")
+}
+
+/// A record in a line.
+pub fn record(record: &Record) -> String {
+    let front = record
+        .front
+        .as_ref()
+        .map_or("the front is free".to_owned(), |front| {
+            let Front { owner, phase, .. } = front;
+            format!("{owner} holds the front ({})", phase.word())
+        });
+    let retiring = record.retiring.iter().map(|entry| {
+        let state = match entry.state {
+            State::Draining => "is drained by",
+            State::Gone => "is gone, for",
+        };
+        format!("{} {state} {}", entry.environment.name, entry.owner)
+    });
+    std::iter::once(front)
+        .chain(retiring)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn told(world: &World, number: usize) -> String {
     let server = &world.servers[number];
+    let held = if server.retiring.is_some() {
+        ", held"
+    } else {
+        ""
+    };
     format!(
-        "{} has {} busy, {} idle, {} carried",
-        name(world, number),
+        "{:?}, {:?}, {} busy, {} idle, {} carried, epoch {}{}{held}",
+        server.life,
+        server.admission.mode,
         server.busy,
         server.idle,
-        server.carried
+        server.carried,
+        server.epoch,
+        if server.registered {
+            ""
+        } else {
+            ", deregistered"
+        },
     )
-}
-
-fn sentence(world: &World, action: Action, after: &World) -> String {
-    let of = |number| name(world, number);
-    let has = |number| holds(after, number);
-    match action {
-        Action::Arrive(number) if has(number) == holds(world, number) => {
-            format!(
-                "{} refuses a new session, which the load balancer may still send",
-                of(number)
-            )
-        }
-        Action::Arrive(number) => format!("a session comes: {}", has(number)),
-        Action::Straggle(number) => {
-            format!("a session comes although all had settled: {}", has(number))
-        }
-        Action::Rest(number) => format!("a session goes idle: {}", has(number)),
-        Action::Use(number) => format!("an idle session is used: {}", has(number)),
-        Action::Leave(number) => format!("a busy session ends: {}", has(number)),
-        Action::Close(number) => format!("an idle session ends: {}", has(number)),
-        Action::Carry(number) => format!(
-            "a request comes to be carried for another server: {}",
-            has(number)
-        ),
-        Action::Carried(number) => format!("a carried request ends: {}", has(number)),
-        Action::Settle => "the load balancer has settled".to_owned(),
-        Action::Tick => "time passes (settling, then half of the bake each)".to_owned(),
-        Action::Write(number) => format!("{} has its seal on the disk", of(number)),
-        Action::Crash(number) => format!("the process on {} dies", of(number)),
-        Action::Start(number) => {
-            let mode = after.servers[number].admission.mode;
-            format!("the process on {} starts again, {mode:?}", of(number))
-        }
-        Action::Deliver(number) => {
-            let late = world.servers[number]
-                .late
-                .map(|sent| (sent.order, sent.epoch));
-            let mode = after.servers[number].admission.mode;
-            match late {
-                Some((order, epoch)) => format!(
-                    "the late order to {} of epoch {epoch} arrives at {}, now {mode:?}",
-                    ordered(order),
-                    of(number)
-                ),
-                None => String::new(),
-            }
-        }
-        Action::OpenByHand(number) => {
-            let mode = after.servers[number].admission.mode;
-            format!("an operator resumes {} by hand, now {mode:?}", of(number))
-        }
-        Action::Lose(number) => format!("an operator terminates {}, which hangs", of(number)),
-        Action::Launch(number) => format!("Auto Scaling launches {}", of(number)),
-        Action::Wish => "an operator asks to roll back".to_owned(),
-        Action::Alarm(number) => format!("an alarm fires, {} rolls back", execution(number)),
-        Action::Reject(number) => format!("{} rejects green", execution(number)),
-        Action::Abandon(number) => format!(
-            "{} is aborted at {:?}; its call goes on by itself",
-            execution(number),
-            world.executions[number].at
-        ),
-        Action::Redrive(number) => format!(
-            "an operator redrives {} at {:?}",
-            execution(number),
-            world.executions[number].at
-        ),
-        Action::Begin(number, roll_back) => format!(
-            "{} is started{}",
-            execution(number),
-            if roll_back {
-                " to take over and roll back"
-            } else {
-                ""
-            }
-        ),
-        Action::Go(number, mishap) => went(world, number, mishap, after),
-        Action::Stray(number) => {
-            let call = &world.strays[number];
-            format!("the late call does {}", done(world, call, after))
-        }
-    }
-}
-
-fn execution(number: usize) -> String {
-    format!("execution {}", number + 1)
-}
-
-fn ordered(order: Order) -> &'static str {
-    match order {
-        Order::Drain => "drain",
-        Order::Resume => "resume",
-        Order::Seal => "seal",
-    }
-}
-
-fn went(world: &World, number: usize, mishap: Mishap, after: &World) -> String {
-    let execution = &world.executions[number];
-    let detail = match execution.call {
-        Some(call) => done(world, &call, after),
-        None => began(world, number, after),
-    };
-    let mishap = match mishap {
-        Mishap::None => String::new(),
-        Mishap::Unread(server) => format!("; {} does not answer in time", name(world, server)),
-        Mishap::Late(server) => {
-            format!("; the order to {} is on its way still", name(world, server))
-        }
-        Mishap::Unheard(server) => format!("; the answer of {} is lost", name(world, server)),
-        Mishap::Unanswered => "; its answer is lost, it will be done again".to_owned(),
-    };
-    format!("{:?}{detail}{mishap}", execution.at)
-}
-
-fn began(world: &World, number: usize, after: &World) -> String {
-    let (before, now) = (&world.executions[number], &after.executions[number]);
-    match before.at {
-        At::SwitchTargetGroup | At::SwitchBack | At::ConfirmSwitch | At::ConfirmWeights => {
-            format!(
-                ": weights are {}/{}",
-                after.weights[usize::from(before.blue)],
-                after.weights[usize::from(1 - before.blue)]
-            )
-        }
-        At::DrainIdle => {
-            let modes: Vec<String> = after
-                .of(before.retiring.servers)
-                .map(|server| {
-                    format!(
-                        "{} is {:?}",
-                        name(after, server),
-                        after.servers[server].admission.mode
-                    )
-                })
-                .collect();
-            format!(": {}", modes.join(", "))
-        }
-        At::CheckDrained => match &now.call {
-            Some(call) => {
-                let asked: Vec<String> = call
-                    .marks
-                    .iter()
-                    .flatten()
-                    .enumerate()
-                    .filter(|(_, mark)| **mark == Mark::ToAsk)
-                    .map(|(server, _)| name(world, server))
-                    .collect();
-                format!(
-                    " reads; {} counts nothing and will be asked to seal",
-                    asked.join(", ")
-                )
-            }
-            None => checked(world, now.sealed),
-        },
-        At::TerminateBlue | At::RejectGreen | At::ClearGreen => {
-            match now.call.and_then(|call| call.ending) {
-                Some((chosen, _)) => format!(
-                    " reads the record and decides to end {}",
-                    names(world, chosen)
-                ),
-                None => " ends nobody".to_owned(),
-            }
-        }
-        At::RollBack => format!(
-            " raises the epoch from {} to {}",
-            world.record.epoch, after.record.epoch
-        ),
-        At::HoldBlue | At::HoldBlueAgain | At::HoldGreen | At::ListBlue => {
-            format!(" lists {}", names(world, now.retiring.servers))
-        }
-        _ => String::new(),
-    }
-}
-
-fn checked(world: &World, sealed: u8) -> String {
-    if sealed == 0 {
-        " reads; nobody may be ended".to_owned()
-    } else {
-        format!(" concludes: {} may be ended", names(world, sealed))
-    }
-}
-
-fn names(world: &World, servers: u8) -> String {
-    let names: Vec<String> = world
-        .of(servers)
-        .map(|server| name(world, server))
-        .collect();
-    if names.is_empty() {
-        "nobody".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
-fn done(world: &World, call: &Call, after: &World) -> String {
-    match (call.ending, call.marks) {
-        (Some((chosen, Turn::Deregister)), _) => format!(
-            " deregisters {}{}",
-            names(world, chosen),
-            cut(world, chosen)
-        ),
-        (Some((_, Turn::Read)), _) => " reads the record once more".to_owned(),
-        (Some((chosen, Turn::End)), _) => {
-            let first = chosen & chosen.wrapping_neg();
-            format!(" ends {}{}", names(world, first), cut(world, first))
-        }
-        (None, Some(marks)) => {
-            if let Some(asked) = marks.iter().position(|mark| *mark == Mark::Asked) {
-                format!(" hears from {}", name(world, asked))
-            } else if let Some(next) = marks.iter().position(|mark| *mark == Mark::ToAsk) {
-                let mode = after.servers[next].admission.mode;
-                format!(" asks {} to seal, now {mode:?}", name(world, next))
-            } else {
-                String::new()
-            }
-        }
-        (None, None) => match call.task {
-            Task::Switch(green) => format!(
-                " switch-target-group of epoch {} ({}/{green}): weights are {}/{}",
-                call.epoch,
-                100 - green,
-                after.weights[usize::from(call.blue)],
-                after.weights[usize::from(1 - call.blue)]
-            ),
-            task => format!(" {task:?} of epoch {}", call.epoch),
-        },
-    }
-}
-
-fn cut(world: &World, servers: u8) -> String {
-    let holding = world
-        .of(servers)
-        .filter(|server| world.servers[*server].holds() && world.servers[*server].life == Life::Up);
-    holding
-        .map(|server| format!(", and cuts it: {}", holds(world, server)))
-        .collect()
 }

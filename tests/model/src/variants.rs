@@ -29,10 +29,18 @@ pub enum Variant {
     DrainUnsettled,
     /// RecordNotRead is when functions act without reading the service's record.
     RecordNotRead,
-    /// SharesFall is when a late call within an epoch may move weight back to blue.
+    /// SharesFall is when weights come from the document, a call may give blue a larger share, and comes however late.
     SharesFall,
     /// NotListedAgain is when the instances are listed once, and not again in every pass.
     NotListedAgain,
+    /// SealedBeforeTheBakeEnds is when the end of the bake is written after the first seal.
+    SealedBeforeTheBakeEnds,
+    /// LateWriteWins is when the record is written whatever is there.
+    LateWriteWins,
+    /// SupersededAfterSwitch is when a deployment that ended after its switch is superseded like one before it.
+    SupersededAfterSwitch,
+    /// TwoWriters is when whoever empties an environment may set the forward action, beside the front's holder.
+    TwoWriters,
 }
 
 /// A broken variant, and what must go wrong with it.
@@ -47,7 +55,7 @@ pub struct Broken {
 }
 
 /// Every broken variant.
-pub const BROKEN: [Broken; 12] = [
+pub const BROKEN: [Broken; 16] = [
     broken(
         Variant::TimeoutIsZero,
         "a time-out is read as zero",
@@ -96,7 +104,7 @@ pub const BROKEN: [Broken; 12] = [
     broken(
         Variant::RecordNotRead,
         "the record is not read before acting",
-        Rule::MinimumServes,
+        Rule::ReplacedIsRefused,
     ),
     broken(
         Variant::SharesFall,
@@ -107,6 +115,26 @@ pub const BROKEN: [Broken; 12] = [
         Variant::NotListedAgain,
         "instances are not listed again after holding",
         Rule::CanEnd,
+    ),
+    broken(
+        Variant::SealedBeforeTheBakeEnds,
+        "the bake ends on record after the first seal",
+        Rule::RollbackBeforeSeal,
+    ),
+    broken(
+        Variant::LateWriteWins,
+        "a late write wins: the table is written without compare-and-set",
+        Rule::OwnersAreAnswered,
+    ),
+    broken(
+        Variant::SupersededAfterSwitch,
+        "an owner is superseded after its switch",
+        Rule::SwitchedKeepsFront,
+    ),
+    broken(
+        Variant::TwoWriters,
+        "the forward action has two writers",
+        Rule::OneOwner,
     ),
 ];
 

@@ -1,244 +1,318 @@
-//! The state machine: what each state does and what follows it, as `statemachine.asl.json` says.
+//! An execution: what its Task calls, what the answer makes of its document, and where it stands then.
 //!
-//! Written by hand after the definition: the conditions of its writes and choices are JSONata, which nothing here can
-//! call. Choices are folded into the state before them; waiting costs nothing, because anything may happen meanwhile.
+//! The order of the states is the definition's; nothing is decided here.
 
-mod record;
+use ebbtide_rules::ErrorName;
+use ebbtide_rules::document::{Act, Document, Failure, Told as Answered};
+use serde_json::Value;
 
-use crate::calls::{self, Mishap, Reply};
+use crate::calls::{self, Mishap, Reply, Told, asks};
+use crate::canonical::forget_before;
+use crate::clock::NOW;
+use crate::definition::{DEFINITION, Output, Stand};
+use crate::kept::Keep;
 use crate::model::Deployments;
-use crate::world::{At, Call, Execution, Listed, Status, Task, World};
-use record::write;
+use crate::properties::Rule;
+use crate::shipped;
+use crate::variants::Variant;
+use crate::world::{Call, Execution, Role, Status, Stray, World};
 
-/// The call that a state makes, if it is a Lambda's Task.
-pub(crate) fn call(model: &Deployments, world: &World, number: usize) -> Option<Call> {
+/// The call that an execution's Task makes, from its beginning.
+pub(crate) fn call(world: &World, number: usize) -> Call {
     let execution = &world.executions[number];
-    let (blue, green) = (execution.blue, 1 - execution.blue);
-    let drained = Task::Terminate {
-        listed: execution.retiring,
-        sealed: execution.sealed,
-        never_served: false,
-        of: execution.deployment,
-    };
-    let never_served = |of| Task::Terminate {
-        listed: Listed {
-            group: green,
-            servers: 0,
-        },
-        sealed: 0,
-        never_served: true,
-        of,
-    };
-    let task = match execution.at {
-        At::ClearGreen => {
-            let (_, _, _, _, clearing) = execution.seen?;
-            never_served(clearing?)
-        }
-        At::AttachGreen => Task::Switch(0),
-        At::LaunchGreen => Task::Launch,
-        At::TestGreen => Task::Test(green_servers(world, green)),
-        At::RejectGreen => never_served(execution.deployment),
-        At::LetBlueBe | At::LetBlueGo => Task::LetGo(blue),
-        At::HoldBlue | At::ListBlue => Task::Hold(blue),
-        At::HoldGreen => Task::Hold(green),
-        At::HoldBlueAgain => Task::Hold(execution.retiring.group),
-        At::ConfirmSwitch => Task::Switch(100),
-        At::SwitchTargetGroup => {
-            let from = execution.switched.unwrap_or(0);
-            Task::Switch(model.step_after(from))
-        }
-        At::ConfirmWeights => Task::Switch(execution.switched?),
-        At::SwitchBack => Task::Switch(0),
-        At::DrainIdle => Task::Drain(execution.retiring),
-        At::CheckDrained => Task::Check(execution.retiring, execution.baked),
-        At::TerminateBlue => drained,
-        At::ResumeBlue => Task::Resume(execution.retiring.servers, model.minimum),
-        At::ResumeBlueAgain => Task::Resume(execution.waiting, 0),
-        At::Claim
-        | At::Supersede
-        | At::WaitOutOwner
-        | At::TakeOver
-        | At::WaitOutExecution
-        | At::RecordSwitch
-        | At::RecordProgress
-        | At::EndBake
-        | At::RollBack
-        | At::ReleaseService => return None,
-    };
-    Some(Call {
+    Call {
         execution: u8::try_from(number).unwrap_or(0),
-        deployment: execution.deployment,
-        epoch: execution.epoch,
-        blue,
-        task,
-        age: execution.age,
-        in_step: execution
-            .switched
-            .is_some_and(|green| green > 0 && green < 100),
-        bakeless: execution.bakeless,
+        at: execution.at,
+        document: execution.document,
+        tried: execution.tried,
+        redrives: execution.redrives,
+        effect: None,
         marks: None,
         ending: None,
-    })
-}
-
-fn green_servers(world: &World, green: u8) -> u8 {
-    let of_green =
-        |(_, server): &(usize, &crate::server::Server)| server.group == green && server.is_live();
-    let servers = world.servers.iter().enumerate().filter(of_green);
-    servers.fold(0, |set, (number, _)| set | 1 << number)
+        write: None,
+    }
 }
 
 /// One step of an execution. False when it has to wait.
 pub(crate) fn go(model: &Deployments, world: &mut World, number: usize, mishap: Mishap) -> bool {
-    let under_way = world.executions[number].call;
-    match under_way.or_else(|| call(model, world, number)) {
-        None => {
-            let mut execution = world.executions[number].clone();
-            let before = execution.clone();
-            write(model, world, &mut execution, number);
-            // The table has written, and the state is done again because its answer was lost.
-            world.executions[number] = if mishap == Mishap::Unanswered {
-                before
-            } else {
-                execution
-            };
+    if DEFINITION.act(world.executions[number].at).is_none() {
+        return crate::beginning::plan(model, world, number);
+    }
+    let begun = world.executions[number].call.take();
+    let call = begun.unwrap_or_else(|| call(world, number));
+    if mishap == Mishap::GivenUp {
+        again(model, world, number, call);
+        return true;
+    }
+    let reply = run(model, world, call, mishap);
+    match (reply, mishap) {
+        (Reply::Waits, _) => false,
+        (Reply::Under(call), Mishap::Decided) => {
+            again(model, world, number, call);
             true
         }
-        Some(call) => match calls::step(model, world, call, mishap) {
-            Reply::Waits => false,
-            Reply::Under(call) => {
-                world.executions[number].call = Some(call);
-                true
+        // There was nothing to decide about.
+        (_, Mishap::Decided) => false,
+        (Reply::Under(call), _) => {
+            world.executions[number].call = Some(call);
+            true
+        }
+        (Reply::Answer(told), Mishap::Unanswered) => {
+            let execution = &mut world.executions[number];
+            execution.tried = true;
+            if let Told::Record(answer) = told {
+                execution.unheard = Some(answer);
             }
-            reply => {
-                world.executions[number].call = None;
-                if mishap != Mishap::Unanswered {
-                    let mut execution = world.executions[number].clone();
-                    answered(model, world, &mut execution, reply);
-                    world.executions[number] = execution;
-                }
-                true
-            }
-        },
+            true
+        }
+        (reply, _) => {
+            answered(model, world, number, reply);
+            true
+        }
     }
 }
 
-/// What follows a Lambda's answer.
-fn answered(model: &Deployments, world: &World, execution: &mut Execution, reply: Reply) {
-    match (execution.at, reply) {
-        (At::SwitchTargetGroup | At::ConfirmWeights, Reply::GreenUnhealthy) => {
-            execution.at = At::RollBack
-        }
-        (_, Reply::Failed | Reply::GreenUnhealthy) => execution.status = Status::Stopped,
-        (At::ClearGreen, Reply::Terminated(empty)) => {
-            if empty {
-                execution.status = Status::Waiting;
-                execution.seen = None;
-            }
-        }
-        (At::AttachGreen, Reply::Switched(_)) => execution.at = At::LaunchGreen,
-        (At::LaunchGreen, Reply::Done) => execution.at = At::TestGreen,
-        (At::TestGreen, Reply::Tested(accepted)) => {
-            if accepted {
-                execution.at = At::HoldBlue;
-            }
-        }
-        (At::RejectGreen, Reply::Terminated(empty)) => {
-            if empty {
-                execution.at = At::LetBlueBe;
-            }
-        }
-        (At::LetBlueBe, Reply::Done) => execution.at = At::ReleaseService,
-        (At::HoldBlue, Reply::Listed(listed)) => {
-            execution.retiring = listed;
-            execution.at = At::RecordSwitch;
-        }
-        (At::ListBlue, Reply::Listed(listed)) => {
-            execution.retiring = listed;
-            execution.at = At::ResumeBlue;
-        }
-        (At::HoldGreen, Reply::Listed(listed)) => {
-            execution.retiring = listed;
-            (execution.sealed, execution.may_terminate) = (0, false);
-            execution.at = At::LetBlueGo;
-        }
-        (At::LetBlueGo, Reply::Done) => execution.at = At::HoldBlueAgain,
-        (At::HoldBlueAgain, Reply::Listed(listed)) => {
-            if model.variant != crate::variants::Variant::NotListedAgain {
-                execution.retiring = listed;
-            }
-            execution.at = if execution.rolling && execution.waiting != 0 {
-                At::ResumeBlueAgain
-            } else if execution.baked {
-                drain_or_check(model, execution)
-            } else {
-                At::ConfirmWeights
-            };
-        }
-        (At::ConfirmSwitch, Reply::Switched(_)) => {
-            confirmed(execution, 100, true, true);
-            execution.at = At::HoldBlueAgain;
-        }
-        (At::SwitchTargetGroup, Reply::Switched(changed)) => {
-            let green = model.step_after(execution.switched.unwrap_or(0));
-            confirmed(execution, green, changed, false);
-            execution.at = At::HoldBlueAgain;
-        }
-        (At::ConfirmWeights, Reply::Switched(changed)) => {
-            let green = execution.switched.unwrap_or(100);
-            confirmed(execution, green, changed, false);
-            execution.at = drain_or_check(model, execution);
-        }
-        (At::SwitchBack, Reply::Switched(_)) => {
-            confirmed(execution, 0, true, true);
-            execution.at = At::HoldGreen;
-        }
-        (At::DrainIdle, _) => execution.at = At::CheckDrained,
-        (At::CheckDrained, Reply::Checked(sealed, may_terminate)) => {
-            (execution.sealed, execution.may_terminate) = (sealed, may_terminate);
-            execution.at = At::RecordProgress;
-        }
-        (At::TerminateBlue, Reply::Terminated(empty)) => {
-            execution.at = if empty {
-                At::ReleaseService
-            } else {
-                At::HoldBlueAgain
-            };
-            (execution.sealed, execution.may_terminate) = (0, false);
-        }
-        (At::ResumeBlue, Reply::Resumed(waiting)) => {
-            execution.waiting = waiting;
-            execution.at = At::SwitchBack;
-        }
-        (At::ResumeBlueAgain, Reply::Resumed(waiting)) => {
-            execution.waiting = waiting;
-            execution.at = drain_or_check(model, execution);
-        }
-        (at, reply) => unreachable!(
-            "{at:?} was answered {reply:?} with {} servers",
-            world.servers.len()
-        ),
+/// One step of the execution's ask, while an alarm fires.
+pub(crate) fn alarmed(model: &Deployments, world: &mut World, number: usize) -> bool {
+    let call = call(world, number);
+    let before = world.record;
+    let quiet = calls::step(model, &mut world.clone(), call, Mishap::None);
+    let reply = calls::alarmed(model, world, call);
+    let same = match (&quiet, &reply) {
+        (Reply::Answer(Told::Record(quiet)), Reply::Answer(Told::Record(reply))) => quiet == reply,
+        _ => false,
+    };
+    if same && before == world.record {
+        return false;
     }
+    answered(model, world, number, reply);
+    true
 }
 
-/// Moments count from when the weights were first confirmed; a change, other weights or no answer before begin anew.
-fn confirmed(execution: &mut Execution, green: u8, anew: bool, bakeless: bool) {
-    if anew || execution.switched != Some(green) {
-        execution.age = 0;
+/// Where calls are not looked into, all of a call is one step, but for a server's disk, which is quick then.
+fn run(model: &Deployments, world: &mut World, call: Call, mishap: Mishap) -> Reply {
+    let mut reply = calls::step(model, world, call, mishap);
+    while let (Reply::Under(under), true) = (&reply, model.whole_calls) {
+        if mishap == Mishap::Decided && (under.effect.is_some() || under.write.is_some()) {
+            break;
+        }
+        for server in &mut world.servers {
+            server.write(model.variant);
+        }
+        reply = calls::step(model, world, *under, mishap);
     }
-    execution.switched = Some(green);
-    execution.bakeless = bakeless;
+    reply
 }
 
-/// IsSettled.
-fn drain_or_check(model: &Deployments, execution: &Execution) -> At {
-    let unsettled = model.variant == crate::variants::Variant::DrainUnsettled;
-    let in_step = execution
-        .switched
-        .is_some_and(|green| green > 0 && green < 100);
-    if !in_step && (execution.age > 0 || unsettled) {
-        At::DrainIdle
+/// The Task is done again, while its former call goes on by itself.
+fn again(model: &Deployments, world: &mut World, number: usize, call: Call) {
+    stray(model, world, call);
+    world.executions[number].tried = true;
+}
+
+/// A call that nobody waits for goes on for 75 s at most.
+pub(crate) fn stray(model: &Deployments, world: &mut World, call: Call) {
+    // Late by more than it can be, where the variant stands on nothing else.
+    let late = if model.variant == Variant::SharesFall {
+        3
     } else {
-        At::CheckDrained
+        1
+    };
+    world.strays.push(Stray {
+        call,
+        left: model.clock.ticks * late,
+    });
+}
+
+/// A stray call takes its next step.
+pub(crate) fn stray_on(model: &Deployments, world: &mut World, number: usize) -> bool {
+    let stray = world.strays.remove(number);
+    match run(model, world, stray.call, Mishap::None) {
+        Reply::Waits => false,
+        Reply::Under(call) => {
+            world.strays.push(Stray { call, ..stray });
+            true
+        }
+        Reply::Failed(_) | Reply::Answer(_) => true,
     }
+}
+
+fn answered(model: &Deployments, world: &mut World, number: usize, reply: Reply) {
+    let at = world.executions[number].at;
+    match reply {
+        Reply::Failed(name) => failed(model, world, number, name),
+        Reply::Answer(told) => {
+            note_other_answer(world, number, &told);
+            let (output, next) = DEFINITION.answered(at);
+            let execution = &world.executions[number];
+            let mut document = execution.document.get().clone();
+            if let Output::Added(key) = output {
+                add(model, &mut document, key, told, execution.tried);
+            }
+            goes_to(model, world, number, document, next);
+        }
+        Reply::Under(_) | Reply::Waits => {}
+    }
+}
+
+/// The same ask got another answer, while its execution still acts for its deployment.
+fn note_other_answer(world: &mut World, number: usize, told: &Told) {
+    let arn = world.executions[number].arn.get();
+    let unheard = world.executions[number].unheard.take();
+    if let (Some(unheard), Told::Record(answer)) = (unheard, told) {
+        let record = world.record();
+        let front = record.front.iter().map(|front| &front.owner);
+        let entries = record.retiring.iter().map(|entry| &entry.owner);
+        let holds = front
+            .chain(entries)
+            .any(|owner| owner.execution == *arn && owner.epoch == unheard.get().epoch);
+        if !holds {
+            return;
+        }
+        if unheard.get().next != answer.get().next || unheard.get().doing != answer.get().doing {
+            world.break_rule(Rule::SameAnswer);
+        }
+    }
+}
+
+fn failed(model: &Deployments, world: &mut World, number: usize, name: ErrorName) {
+    let execution = &world.executions[number];
+    let act = DEFINITION.act(execution.at);
+    if let Some((output, next)) = DEFINITION.caught(execution.at, name.as_str()) {
+        let mut document = execution.document.get().clone();
+        let failure = Failure {
+            error: name.as_str().to_owned(),
+            cause: String::new(),
+        };
+        match output {
+            Output::Added(key) if key == "ill" => document.ill = Some(failure),
+            Output::Added(_) => document.rejection = Some(failure),
+            Output::Requested | Output::Planned => document = requested(),
+            Output::Same => {}
+        }
+        goes_to(model, world, number, document, next);
+        return;
+    }
+    if name == ErrorName::Superseded && act.is_some_and(asks) && !execution.replaced {
+        world.break_rule(Rule::OwnersAreAnswered);
+    }
+    let execution = &mut world.executions[number];
+    if act == Some(Act::Claim) && name != ErrorName::Superseded {
+        // Nothing was touched: it can be started again.
+        execution.status = Status::Waiting;
+    } else {
+        execution.status = Status::Stopped;
+    }
+    (execution.tried, execution.unheard) = (false, None);
+}
+
+/// An execution's input, but for what it was started for, which is its role.
+pub(crate) fn requested() -> Document {
+    Document::default()
+}
+
+fn goes_to(model: &Deployments, world: &mut World, number: usize, document: Document, next: u8) {
+    let document = document.keep();
+    let stand = model
+        .stands
+        .of((next, document), || DEFINITION.stand(next, document.get()));
+    stands(model, world, number, document.get().clone(), stand);
+}
+
+/// Puts an execution where it stands.
+pub(crate) fn stands(
+    model: &Deployments,
+    world: &mut World,
+    number: usize,
+    document: Document,
+    stand: Stand,
+) {
+    let mut document = if stand.anew { requested() } else { document };
+    if model.variant != Variant::NotListedAgain {
+        forget_before(DEFINITION.act(stand.at), &mut document);
+    }
+    let execution = &mut world.executions[number];
+    execution.document = document.keep();
+    execution.at = stand.at;
+    execution.wait = model.clock.ticks_of(stand.seconds);
+    (execution.tried, execution.unheard) = (false, None);
+    if DEFINITION.is_end(stand.at) {
+        execution.status = Status::Ended;
+    }
+    if DEFINITION.act(stand.at) == Some(Act::TestBlue) {
+        // Reads servers that the plan has just read, and changes nothing: no step of its own.
+        let (_, next) = DEFINITION.answered(stand.at);
+        let document = execution.document.get().clone();
+        goes_to(model, world, number, document, next);
+    }
+}
+
+/// Adds an answer to the document, as the Task's output does.
+fn add(model: &Deployments, document: &mut Document, key: &str, told: Told, tried: bool) {
+    fn told_of<T>(answer: T, tried: bool, former: Option<&Answered<T>>) -> Option<Answered<T>> {
+        Some(Answered::new(answer, u32::from(tried), former, NOW))
+    }
+    match (key, told) {
+        ("record", Told::Record(answer)) => document.record = Some(answer.get().clone()),
+        ("blueTest", Told::Tested(test)) => document.blue_test = Some(test),
+        ("test", Told::Tested(test)) => document.test = Some(test),
+        ("attach", Told::Switched(it)) => {
+            document.attach = told_of(it, tried, document.attach.as_ref());
+        }
+        ("switch", Told::Switched(it)) => {
+            document.switch = told_of(it, tried, document.switch.as_ref());
+        }
+        ("back", Told::Switched(it)) => document.back = told_of(it, tried, document.back.as_ref()),
+        ("detached", Told::Switched(it)) => {
+            document.detached = told_of(it, tried, document.detached.as_ref());
+        }
+        ("green", Told::Launched(it)) => {
+            document.green = told_of(it, tried, document.green.as_ref());
+        }
+        ("held", Told::Listed(it)) => document.held = told_of(it, tried, document.held.as_ref()),
+        ("retiring", Told::Listed(it)) => {
+            let former = document.retiring.as_ref();
+            let same = former.filter(|former| former.environment == it.environment);
+            document.retiring = match (same, model.variant) {
+                (Some(same), Variant::NotListedAgain) => Some(same.clone()),
+                _ => told_of(it, tried, former),
+            };
+        }
+        ("drain", Told::Drained(it)) => document.drain = Some(it),
+        ("check", Told::Checked(it)) => document.check = Some(it),
+        ("terminate", Told::Terminated(it)) => {
+            document.terminate = told_of(it, tried, document.terminate.as_ref());
+        }
+        ("rejected", Told::Terminated(it)) => {
+            document.rejected = told_of(it, tried, document.rejected.as_ref());
+        }
+        ("resume", Told::Resumed(it)) => document.resume = Some(it),
+        (key, told) => unreachable!("{key} is no place for {told:?}"),
+    }
+}
+
+/// An execution rejects green: it is found unfit.
+pub(crate) fn rejects(model: &Deployments, world: &mut World, number: usize) {
+    failed(model, world, number, ErrorName::GreenUnfit);
+}
+
+/// keep-record starts the execution that the record names; one of that name that exists already is the one meant.
+pub(crate) fn start(model: &Deployments, world: &mut World, name: &str, document: &Document) {
+    let arn = shipped::arn(name).keep();
+    if world.executions.iter().any(|it| it.arn == arn) {
+        return;
+    }
+    let Ok(fence) = document.fence() else {
+        return;
+    };
+    let continued = Document {
+        continued: Some(Value::Bool(true)),
+        ..document.clone()
+    };
+    let stand = DEFINITION.begin(&continued);
+    let mut execution = Execution::new(arn, shipped::number_of(&fence.deployment), Role::Continues);
+    execution.status = Status::Running;
+    world.executions.push(execution);
+    let number = world.executions.len() - 1;
+    stands(model, world, number, continued, stand);
 }

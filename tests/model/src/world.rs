@@ -1,205 +1,71 @@
-//! The world's state: servers, listener, record, executions, and calls that nobody waits for any more.
+//! The world's state: servers, forward action, record, executions, and calls that nobody waits for any more.
 //!
-//! Small on purpose: whatever tells two states apart multiplies their number. Numbers are bounded by the configuration.
+//! The record and the documents are those of the shipped rules, in a normal form (`canonical.rs`). The rest is small on
+//! purpose: whatever tells two states apart multiplies their number.
 
+use ebbtide_rules::document::Document;
+use ebbtide_rules::record::{Answer, Record, State};
+
+use crate::kept::Id;
 use crate::server::Server;
 
-/// The last stage that the owner wrote into the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
-    /// Claimed is when nothing has been moved.
-    Claimed,
-    /// Superseding is when another's green is being cleared away.
-    Superseding,
-    /// Switching is when weight may have moved.
-    Switching,
-    /// Baking is when green has all the weight.
-    Baking,
-    /// Draining is when the bake is over.
-    Draining,
-    /// RollingBack is when the epoch was raised to go back.
-    RollingBack,
-    /// Released is when nobody owns the service.
-    Released,
-}
+/// The most servers.
+pub const SERVERS: usize = 5;
 
-impl Stage {
-    /// The record's word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Claimed => "claimed",
-            Self::Superseding => "superseding",
-            Self::Switching => "switching",
-            Self::Baking => "baking",
-            Self::Draining => "draining",
-            Self::RollingBack => "rollingBack",
-            Self::Released => "released",
-        }
-    }
-}
-
-/// The service's record in DynamoDB.
+/// What an execution is started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Recorded {
-    /// The deployment that owns the service.
-    pub owner: Option<u8>,
-    /// Its execution.
-    pub execution: u8,
-    /// The fencing number.
-    pub epoch: u8,
-    /// The owner's stage.
-    pub stage: Stage,
-    /// Whether green may have had weight.
-    pub switched: bool,
-    /// The group that the owner calls blue.
-    pub blue: u8,
-    /// An operator's wish to roll back.
-    pub wish: bool,
-    /// The deployment whose green is being cleared away.
-    pub clearing: Option<u8>,
-    /// Which deployment ended last, and how.
-    pub last: Option<(u8, Outcome)>,
-}
-
-/// How an execution ended for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// Promoted is when green serves and blue is gone.
-    Promoted,
-    /// RolledBack is when blue serves and green is gone.
-    RolledBack,
-    /// Rejected is when green never had weight.
-    Rejected,
-    /// Superseded is when another execution owns the service.
-    Superseded,
+pub enum Role {
+    /// Deploys is when it is a deployment's first execution.
+    Deploys,
+    /// TakesOver is when it goes on with a deployment whose execution has ended.
+    TakesOver {
+        /// Whether to roll back.
+        back: bool,
+    },
+    /// Continues is when another execution has handed on to it.
+    Continues,
 }
 
 /// Whether an execution runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// Waiting is when it has not been started, or plans again.
+    /// Waiting is when it has not been started.
     Waiting,
     /// Running is when it runs.
     Running,
     /// Stopped is when it failed in a Task, or was aborted: it can be redriven, and taken over.
     Stopped,
-    /// Ended is when it succeeded or reached a final Fail state.
-    Ended(Outcome),
+    /// Ended is when it reached a final state.
+    Ended,
 }
 
-/// The states of the workflow that do something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum At {
-    /// ClaimService.
-    Claim,
-    /// SupersedeOwner.
-    Supersede,
-    /// WaitOutOwner.
-    WaitOutOwner,
-    /// ClearGreen.
-    ClearGreen,
-    /// TakeOver.
-    TakeOver,
-    /// WaitOutExecution and IsSwitched.
-    WaitOutExecution,
-    /// ListBlue.
-    ListBlue,
-    /// AttachGreen.
-    AttachGreen,
-    /// LaunchGreen.
-    LaunchGreen,
-    /// TestGreen.
-    TestGreen,
-    /// RejectGreen.
-    RejectGreen,
-    /// LetBlueBe.
-    LetBlueBe,
-    /// HoldBlue.
-    HoldBlue,
-    /// RecordSwitch.
-    RecordSwitch,
-    /// ConfirmSwitch.
-    ConfirmSwitch,
-    /// SwitchTargetGroup.
-    SwitchTargetGroup,
-    /// HoldBlueAgain, where a pass begins.
-    HoldBlueAgain,
-    /// ConfirmWeights.
-    ConfirmWeights,
-    /// DrainIdle.
-    DrainIdle,
-    /// CheckDrained.
-    CheckDrained,
-    /// RecordProgress and IsPassDone.
-    RecordProgress,
-    /// EndBake.
-    EndBake,
-    /// TerminateBlue.
-    TerminateBlue,
-    /// RollBack.
-    RollBack,
-    /// ResumeBlue.
-    ResumeBlue,
-    /// ResumeBlueAgain.
-    ResumeBlueAgain,
-    /// SwitchBack.
-    SwitchBack,
-    /// HoldGreen.
-    HoldGreen,
-    /// LetBlueGo.
-    LetBlueGo,
-    /// ReleaseService.
-    ReleaseService,
-}
-
-/// An execution: where it is, and what of its document matters.
+/// An execution: where it is, and what it knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Execution {
+    /// Its ARN.
+    pub arn: Id<String>,
+    /// Its deployment.
+    pub deployment: u8,
+    /// What it was started for.
+    pub role: Role,
     /// Whether it runs.
     pub status: Status,
     /// The state that it is at, or is redriven at.
-    pub at: At,
-    /// Its deployment.
-    pub deployment: u8,
-    /// `plan.blue`.
-    pub blue: u8,
-    /// What the plan saw in the record: epoch, execution, stage, whether switched, whose green is being cleared.
-    pub seen: Option<(u8, u8, Stage, bool, Option<u8>)>,
-    /// `claim.epoch`.
-    pub epoch: u8,
-    /// `takeOver.then` is to roll back.
-    pub then_roll_back: bool,
-    /// `retiring`: the group, and its listed servers.
-    pub retiring: Listed,
-    /// `switch.weights.green`, once weights were confirmed.
-    pub switched: Option<u8>,
-    /// Since when: not settled, settled, baked.
-    pub age: u8,
-    /// Whether the last confirmation counted no bake: after a rollback, and after a take-over of a drain.
-    pub bakeless: bool,
-    /// `baked` exists.
-    pub baked: bool,
-    /// `rollback` exists.
-    pub rolling: bool,
-    /// `rejection` exists.
-    pub rejected: bool,
-    /// `resume.waiting`.
-    pub waiting: u8,
-    /// `check.sealed`.
-    pub sealed: u8,
-    /// `check.baking = false and check.settled = true`.
-    pub may_terminate: bool,
+    pub at: u8,
+    /// How many ticks it waits before that.
+    pub wait: u8,
+    /// Its document.
+    pub document: Id<Document>,
+    /// Whether this Task was tried before, and its answer did not come.
+    pub tried: bool,
+    /// How often it was redriven after a call of it was given up.
+    pub redrives: u8,
     /// The call of the Task under way, if it has several steps.
     pub call: Option<Call>,
-}
-
-/// The retiring environment: its group, and a bit for each listed server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Listed {
-    /// The group.
-    pub group: u8,
-    /// Its servers.
-    pub servers: u8,
+    /// An answer of keep-record that was lost on its way.
+    pub unheard: Option<Id<Answer>>,
+    /// Whether another execution has taken its place.
+    pub replaced: bool,
 }
 
 /// Where a server stands in a call of `check-drained`.
@@ -221,61 +87,40 @@ pub enum Mark {
     Unknown,
 }
 
-/// What a call does, with the part of its payload that matters.
+/// A change of AWS that a call has decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Task {
-    /// `hold-blue` on a group; its answer goes to the document or not.
+pub enum Effect {
+    /// The forward action is set to these weights.
+    Set([Option<u8>; 3]),
+    /// These servers are tagged as retiring.
     Hold(u8),
-    /// `hold-blue` with `letGo`.
+    /// These servers are not any more.
     LetGo(u8),
-    /// `switch-target-group` to this weight of green's.
-    Switch(u8),
-    /// `launch-green`.
-    Launch,
-    /// `test-green` on these servers.
-    Test(u8),
-    /// `drain-idle`.
-    Drain(Listed),
-    /// `check-drained`, and whether it may seal.
-    Check(Listed, bool),
-    /// `terminate-blue`: the environment, the sealed, on the ground that it never served, and whose.
-    Terminate {
-        /// The environment, and what was listed before.
-        listed: Listed,
-        /// The acknowledged seals.
-        sealed: u8,
-        /// On the ground that the environment never had weight.
-        never_served: bool,
-        /// The deployment whose instances they are.
-        of: u8,
-    },
-    /// `resume-blue` on these servers, and how many must open.
-    Resume(u8, u8),
+    /// Green's servers are launched, into this group.
+    Launch(u8),
 }
 
-/// A Lambda call with its fence, between two of its steps.
+/// A function's call, between two of its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Call {
     /// The execution that made it.
     pub execution: u8,
-    /// Its deployment.
-    pub deployment: u8,
-    /// Its epoch.
-    pub epoch: u8,
-    /// `plan.blue`.
-    pub blue: u8,
-    /// What it is.
-    pub task: Task,
-    /// The age of the weights in its payload.
-    pub age: u8,
-    /// Whether those weights are a step, so that nothing ever settles.
-    pub in_step: bool,
-    /// Whether its payload counts no bake.
-    pub bakeless: bool,
+    /// The state that made it.
+    pub at: u8,
+    /// What it was given.
+    pub document: Id<Document>,
+    /// Whether its Task was tried before.
+    pub tried: bool,
+    /// How often its execution was redriven.
+    pub redrives: u8,
+    /// How far it is: what it is about to change.
+    pub effect: Option<Effect>,
     /// How far it is: what each server has said.
-    pub marks: Option<[Mark; 4]>,
+    pub marks: Option<[Mark; SERVERS]>,
     /// How far it is: which instances are still to be ended, and what comes next.
     pub ending: Option<(u8, Turn)>,
+    /// How far it is: what it is about to write into the table, whatever is there then.
+    pub write: Option<Id<Record>>,
 }
 
 /// What `terminate-blue` does next; the record may change between any two.
@@ -289,114 +134,137 @@ pub enum Turn {
     End,
 }
 
+/// A call that nobody waits for, and for how many ticks it may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Stray {
+    /// The call.
+    pub call: Call,
+    /// The ticks that are left to it.
+    pub left: u8,
+}
+
 /// The whole world.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     /// Every instance that there is or will be.
     pub servers: Vec<Server>,
-    /// The two groups' weights.
-    pub weights: [u8; 2],
+    /// The forward action: each group's weight; none for a group that it does not name.
+    pub weights: [Option<u8>; 3],
     /// Which groups the load balancer sends new sessions to although they have no weight any more.
-    pub stale: [bool; 2],
+    pub stale: [bool; 3],
     /// Instances of each group that were lost without any deployment.
-    pub lost: [u8; 2],
+    pub lost: [u8; 3],
     /// The record.
-    pub record: Recorded,
+    pub record: Id<Record>,
     /// The executions.
     pub executions: Vec<Execution>,
     /// Calls whose execution does not wait for them: late, repeated, or aborted.
-    pub strays: Vec<Call>,
+    pub strays: Vec<Stray>,
+    /// How each deployment has ended.
+    pub ended: [Option<End>; 3],
+    /// Which deployments have launched their green.
+    pub launched: u8,
     /// The faults that may still happen.
     pub faults: u8,
     /// Rules that a step has broken.
-    pub broken: u16,
+    pub broken: u32,
+}
+
+/// How a deployment ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Promoted is when green serves and blue is gone.
+    Promoted,
+    /// RolledBack is when blue serves and green is gone.
+    RolledBack,
+    /// Rejected is when green never had weight.
+    Rejected,
 }
 
 impl Execution {
-    /// One that has not begun to act, or acts no more.
-    pub(crate) fn without_document(status: Status, deployment: u8) -> Self {
-        Self {
-            status,
-            at: At::TestGreen,
-            deployment,
-            blue: 0,
-            seen: None,
-            epoch: 0,
-            then_roll_back: false,
-            retiring: Listed {
-                group: 0,
-                servers: 0,
-            },
-            switched: None,
-            age: 0,
-            bakeless: false,
-            baked: false,
-            rolling: false,
-            rejected: false,
-            waiting: 0,
-            sealed: 0,
-            may_terminate: false,
-            call: None,
-        }
+    /// Whether it may yet act.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.status, Status::Running | Status::Stopped)
     }
 }
 
 impl World {
+    /// The record.
+    pub fn record(&self) -> &'static Record {
+        self.record.get()
+    }
+
     /// The servers of a set.
     pub(crate) fn of(&self, set: u8) -> impl Iterator<Item = usize> + use<> {
         (0..self.servers.len()).filter(move |server| set & (1 << server) != 0)
     }
 
-    /// Whether an execution ended like this.
-    pub fn has_ended(&self, outcome: Outcome) -> bool {
-        self.executions
-            .iter()
-            .any(|execution| execution.status == Status::Ended(outcome))
+    /// A group's weight.
+    pub(crate) fn weight(&self, group: u8) -> u8 {
+        self.weights[usize::from(group)].unwrap_or(0)
+    }
+
+    /// Whether a deployment ended like this.
+    pub(crate) fn has_ended(&self, deployment: usize, end: End) -> bool {
+        self.ended[deployment] == Some(end)
+    }
+
+    /// Whether an execution of this ARN runs.
+    pub(crate) fn runs(&self, arn: Id<String>) -> bool {
+        let mut executions = self.executions.iter();
+        executions.any(|it| it.arn == arn && it.status == Status::Running)
+    }
+
+    /// Whether the record is free, and nothing retires.
+    pub fn is_free(&self) -> bool {
+        let record = self.record();
+        record.front.is_none() && record.retiring.is_empty()
+    }
+
+    /// Whether an environment is being emptied.
+    pub(crate) fn retires(&self, group: u8) -> bool {
+        let environment = crate::shipped::environment(group);
+        let entry = self.record().entry(&environment);
+        entry.is_some_and(|entry| entry.state == State::Draining)
     }
 
     /// Whether the load balancer may send a new session to a server.
     pub(crate) fn is_routed(&self, server: &Server) -> bool {
         let group = usize::from(server.group);
-        server.registered && (self.weights[group] > 0 || self.stale[group])
+        server.registered && (self.weight(server.group) > 0 || self.stale[group])
     }
 
-    /// Sets a group's weight; sessions may still come for a while to one that loses it.
-    pub(crate) fn set_weight(&mut self, group: u8, weight: u8) {
-        let index = usize::from(group);
-        if weight == 0 && self.weights[index] > 0 {
-            self.stale[index] = true;
-        }
-        if weight > 0 {
-            self.stale[index] = false;
-            for server in self
-                .servers
-                .iter_mut()
-                .filter(|server| server.group == group)
-            {
-                server.served |= server.is_live();
+    /// Sets the forward action; sessions may still come for a while to a group that loses its weight.
+    pub(crate) fn set(&mut self, weights: [Option<u8>; 3]) {
+        for (group, weight) in weights.iter().enumerate() {
+            let (had, has) = (self.weights[group].unwrap_or(0), weight.unwrap_or(0));
+            if has == 0 && had > 0 {
+                self.stale[group] = true;
+            }
+            if has > 0 {
+                self.stale[group] = false;
+                for server in &mut self.servers {
+                    server.served |= usize::from(server.group) == group && server.is_live();
+                }
             }
         }
-        self.weights[index] = weight;
+        self.weights = weights;
     }
 
-    /// A number is used again for another instance, with an id of its own: nobody who knew the former means this one.
+    /// A place is used again for another instance: nobody who knew the former means this one.
     pub(crate) fn forget(&mut self, number: usize) {
         let others = !(1 << number);
-        for call in &mut self.strays {
-            match &mut call.task {
-                Task::Drain(listed) | Task::Check(listed, _) => listed.servers &= others,
-                Task::Terminate { listed, sealed, .. } => {
-                    listed.servers &= others;
-                    *sealed &= others;
-                }
-                Task::Resume(servers, _) | Task::Test(servers) => *servers &= others,
-                Task::Hold(_) | Task::LetGo(_) | Task::Switch(_) | Task::Launch => {}
-            }
+        let under_way = self.executions.iter_mut().filter_map(|it| it.call.as_mut());
+        let strays = self.strays.iter_mut().map(|stray| &mut stray.call);
+        for call in under_way.chain(strays) {
             if let Some(marks) = &mut call.marks {
                 marks[number] = Mark::Unlisted;
             }
             if let Some((chosen, _)) = &mut call.ending {
                 *chosen &= others;
+            }
+            if let Some(Effect::Hold(servers) | Effect::LetGo(servers)) = &mut call.effect {
+                *servers &= others;
             }
         }
     }

@@ -6,7 +6,7 @@ use ebbtide_model::variants::BROKEN;
 
 #[test]
 fn the_shipped_rules_hold_within_the_quick_bounds() {
-    for model in &QUICK {
+    for model in QUICK.iter() {
         let explored = explore(model, 2);
         assert_eq!(explored.violated, Vec::new(), "{}", model.name);
         assert_eq!(explored.never, Vec::<&str>::new(), "{}", model.name);

@@ -8,8 +8,7 @@ use ebbtide_local_cloud::redrive::{Breaking, Broken, Failure};
 use ebbtide_local_cloud::variant::Variant;
 use serde_json::Value;
 
-use super::LIMIT;
-use crate::scene::Scene;
+use crate::scene::{LIMIT, Scene};
 
 /// Some Tasks that are reached on one road.
 pub(super) type Road = &'static [&'static str];
@@ -22,89 +21,76 @@ pub(super) const PROMOTION: Road = &[
     "AttachGreen",
     "LaunchGreen",
     "TestGreen",
-    "HoldBlue",
     "RecordSwitch",
+    "HoldRetiring",
     "SwitchTargetGroup",
-    "HoldBlueAgain",
-    "ConfirmWeights",
     "DrainIdle",
     "CheckDrained",
-    "RecordProgress",
-    "EndBake",
+    "DecidePass",
     "TerminateBlue",
-    "RecordOutcome",
     "ReleaseService",
+    "DetachRetired",
 ];
 
 /// A green that never had weight ends.
-pub(super) const REJECTION: Road = &[
-    "RejectGreen",
-    "LetBlueBe",
-    "RecordOutcome",
-    "ReleaseService",
-];
+pub(super) const REJECTION: Road = &["EndGreen", "LetBlueBe", "DetachGreen", "ReleaseFront"];
 
-/// What another deployment left before the switch is cleared.
+/// What another deployment left before the switch is cleared, and then everything is planned again.
 pub(super) const SUPERSEDING: Road = &[
     "PlanDeployment",
-    "DescribeOwner",
-    "SupersedeOwner",
-    "ClearGreen",
-    "LetClearedBlueGo",
+    "ClaimService",
+    "EndGreen",
+    "LetBlueBe",
+    "DetachGreen",
+    "ReleaseFront",
 ];
 
 /// Nothing but reading.
-pub(super) const DRY_RUN: Road = &["PlanDeployment", "TestBlue"];
+pub(super) const DRY_RUN: Road = &["PlanDeployment", "TestBlue", "ClaimService"];
 
 /// An alarm sends a deployment back while one of blue's servers hangs.
 pub(super) const ROLLBACK: Road = &[
-    "ReadAlarms",
-    "ReadAlarmsBeforeSwitch",
-    "CheckAlarms",
-    "RecordProgress",
-    "RollBack",
+    "DecidePass",
     "ResumeBlue",
     "SwitchBack",
-    "HoldGreen",
     "LetBlueGo",
+    "HoldRetiring",
     "ResumeBlueAgain",
     "TerminateBlue",
-    "RecordOutcome",
     "ReleaseService",
+    "DetachRetired",
 ];
 
 /// An operator's wish to roll back: an execution of its own.
-pub(super) const WISH: Road = &["PlanDeployment", "DescribeOwner", "AskToRollBack"];
+pub(super) const WISH: Road = &["PlanDeployment", "ClaimService"];
 
 /// Another execution rolls back what has stopped.
 pub(super) const TAKEN_BACK: Road = &[
     "PlanDeployment",
-    "DescribeOwner",
-    "TakeOver",
-    "ListBlue",
+    "ClaimService",
+    "HoldRetiring",
+    "DecidePass",
     "ResumeBlue",
     "SwitchBack",
-    "HoldGreen",
     "LetBlueGo",
 ];
 
 /// Another execution goes on with what has stopped while it drained.
-pub(super) const TAKEN_ON: Road = &["TakeOver", "HoldBlue", "RecordSwitch", "ConfirmSwitch"];
+pub(super) const TAKEN_ON: Road = &["ClaimService", "HoldRetiring", "DecidePass"];
 
 /// The drain is handed to another execution.
-pub(super) const DETACHED: Road = &["EndBake", "ContinueDrain"];
+pub(super) const DETACHED: Road = &["DecidePass", "ContinueDrain"];
 
 /// That other execution, whose release's reply is lost until the next deployment has claimed the service.
 pub(super) const ADOPTED: Road = &[
     "AdoptDrain",
-    "HoldBlueAgain",
+    "HoldRetiring",
     "DrainIdle",
     "CheckDrained",
-    "RecordProgress",
+    "DecidePass",
     "TerminateBlue",
-    "RecordOutcome",
     "ReleaseService",
-    "ReadRelease",
+    "DetachRetired",
 ];
 
 /// All of them, each with a scenario that asserts that it was walked.
@@ -126,7 +112,7 @@ pub(super) async fn without_long_waits(scene: &Scene) -> Variant {
     let definition = scene.cloud.definition().await.expect("the definition");
     Variant::of(definition)
         .wait_seconds("WaitOutOwner", 3)
-        .wait_seconds("WaitOutExecution", 3)
+        .wait_seconds("WaitForGreenToEnd", 1)
         .wait_seconds("WaitForGreen", 1)
 }
 

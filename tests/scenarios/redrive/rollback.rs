@@ -1,10 +1,11 @@
 //! The road back, broken at every Task, with a blue server that hangs for a part of it.
 
 use ebbtide_local_cloud::alarms::State;
+use ebbtide_rules::record::Phase;
 use serde_json::json;
 
 use super::roads::{ROLLBACK, breaking, loses_the_reply_of, walked};
-use crate::scene::Scene;
+use crate::scene::{Scene, action_was_right};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_survives_the_failure_of_each_task_and_a_blue_server_that_hangs_meanwhile() {
@@ -26,8 +27,9 @@ async fn a_rollback_survives_the_failure_of_each_task_and_a_blue_server_that_han
         "minimumHealthyPercent": 50,
     });
     let mut fragile = breaking(&scene, ROLLBACK, "fragile", &input).await;
-    loses_the_reply_of(&mut fragile, "RecordProgress").await;
-    assert_eq!(cloud.record().await.expect("a record")["stage"], "baking");
+    loses_the_reply_of(&mut fragile, "DecidePass").await;
+    let front = scene.record().await.front.expect("it holds the front");
+    assert_eq!(front.phase, Phase::Switched);
     let mut on_green = scene.busy("on-green").await;
     host.stop(hanging).expect("it hangs");
     cloud
@@ -37,7 +39,7 @@ async fn a_rollback_survives_the_failure_of_each_task_and_a_blue_server_that_han
     // And the server answers again once blue serves
     loses_the_reply_of(&mut fragile, "ResumeBlueAgain").await;
     let weights = cloud.weights().await.expect("weights");
-    assert_eq!(weights, (Some(100), Some(0)));
+    assert_eq!(weights, [Some(100), Some(0), None]);
     host.resume(hanging).expect("it goes on");
     loses_the_reply_of(&mut fragile, "TerminateBlue").await;
     scene.all_still_busy([&on_blue, &on_green]);
@@ -48,10 +50,14 @@ async fn a_rollback_survives_the_failure_of_each_task_and_a_blue_server_that_han
     scene.fails_with(&broken.last, "RolledBack").await;
     scene.serves_as_before("RolledBack").await;
     scene.all_still_busy([&on_blue]);
-    let record = cloud.record().await.expect("a record");
-    assert_eq!(record["epoch"], "2", "one claim, one rollback: {record:?}");
+    let record = scene.record().await;
+    assert_eq!(
+        record.epoch, 3,
+        "one claim, one rollback, the detaching: {record:?}"
+    );
     let seen = witness.testimony().await.expect("a testimony");
     assert!(seen.fewest_with_weight >= Some(2), "{seen:?}");
+    action_was_right(&seen);
     assert_eq!(seen.most_running.get("fragile"), Some(&3), "{seen:?}");
     scene.ends().await;
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::roads::{TAKEN_BACK, TAKEN_ON, WISH, breaking, loses_the_reply_of, walked};
-use crate::scene::{Scene, hasty};
+use crate::scene::{Scene, action_was_right, hasty};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wish_and_take_overs_back_and_on_survive_the_failure_of_each_task() {
@@ -44,16 +44,16 @@ async fn a_wish_and_take_overs_back_and_on_survive_the_failure_of_each_task() {
     on.stop().await.expect("it is stopped");
     let input = json!({"takeOver": {"deployment": on.name(), "then": "continue"}});
     let mut over = breaking(&scene, TAKEN_ON, "taken-on", &input).await;
-    loses_the_reply_of(&mut over, "ConfirmSwitch").await;
+    loses_the_reply_of(&mut over, "DecidePass").await;
     scene.all_still_busy([&busy]);
     busy.leave();
     // Then it is promoted, and green's minimum was there all along
     let over = walked(over, TAKEN_ON).await;
     scene.promoted(&over.last).await;
-    let record = scene.cloud.record().await.expect("a record");
-    assert_eq!(record["last"], on.name());
+    scene.ended_as(on.name(), "Promoted").await;
     let seen = witness.testimony().await.expect("a testimony");
     assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
+    action_was_right(&seen);
     let strays = scene.cloud.strays(&[on.name()]).await;
     assert_eq!(strays.expect("instances"), []);
     scene.ends().await;

@@ -37,8 +37,8 @@ where
         world.end(name, acted.is_ok() && fault != Some(Fault::ReplyLost));
         acted
     };
-    if let (Some(Fault::Superseding), Some(record)) = (fault, world.record.as_mut()) {
-        record.epoch += 1;
+    if fault == Some(Fault::Superseding) {
+        world.overtake();
     }
     Some(match fault {
         Some(Fault::Refused(code)) => refused(code, "as the test wants it"),

@@ -24,8 +24,10 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use super::answer::Answer;
-use super::{Fake, auto_scaling, danger, dynamodb, ec2, elb};
-use crate::Clients;
+use super::{Fake, alarms, danger, dynamodb, elb, executions};
+#[cfg(feature = "instances")]
+use super::{auto_scaling, ec2};
+use crate::{Clients, LedgerClients};
 
 macro_rules! client {
     ($sdk:ident, $fake:expr) => {{
@@ -45,10 +47,20 @@ macro_rules! client {
 
 pub(super) fn clients(fake: &Fake) -> Clients {
     Clients {
+        #[cfg(feature = "instances")]
         ec2: client!(aws_sdk_ec2, fake),
         elb: client!(aws_sdk_elasticloadbalancingv2, fake),
+        #[cfg(feature = "instances")]
         auto_scaling: client!(aws_sdk_autoscaling, fake),
         dynamodb: client!(aws_sdk_dynamodb, fake),
+    }
+}
+
+pub(super) fn ledger_clients(fake: &Fake) -> LedgerClients {
+    LedgerClients {
+        dynamodb: client!(aws_sdk_dynamodb, fake),
+        sfn: client!(aws_sdk_sfn, fake),
+        cloudwatch: client!(aws_sdk_cloudwatch, fake),
     }
 }
 
@@ -111,11 +123,17 @@ impl Intercept for World {
         let input = context.input();
         let world = &mut self.fake.world();
         let answer = danger::answer(world, input)
-            .or_else(|| ec2::answer(world, input))
             .or_else(|| elb::answer(world, input))
-            .or_else(|| auto_scaling::answer(world, input))
             .or_else(|| dynamodb::answer(world, input))
-            .ok_or_else(|| format!("the fake knows no such operation: {input:?}"))?;
+            .or_else(|| executions::answer(world, input))
+            .or_else(|| alarms::answer(world, input));
+        #[cfg(feature = "instances")]
+        let answer = answer
+            .or_else(|| danger::instances::answer(world, input))
+            .or_else(|| ec2::answer(world, input))
+            .or_else(|| auto_scaling::answer(world, input));
+        let answer =
+            answer.ok_or_else(|| format!("the fake knows no such operation: {input:?}"))?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.answers().insert(id, answer);
         config.interceptor_state().store_put(AnswerId(id));

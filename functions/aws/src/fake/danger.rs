@@ -1,13 +1,8 @@
 //! What the fake has of what a preflight looks for: attributes, protected and Spot instances, lifetimes.
 
-use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::{
-    DescribeAutoScalingGroupsError, DescribeAutoScalingGroupsInput, DescribeAutoScalingGroupsOutput,
-};
-use aws_sdk_autoscaling::types::AutoScalingGroup;
-use aws_sdk_ec2::operation::describe_instance_attribute::{
-    DescribeInstanceAttributeError, DescribeInstanceAttributeInput, DescribeInstanceAttributeOutput,
-};
-use aws_sdk_ec2::types::AttributeBooleanValue;
+#[cfg(feature = "instances")]
+pub(super) mod instances;
+
 use aws_sdk_elasticloadbalancingv2::operation::describe_listener_attributes::{
     DescribeListenerAttributesError, DescribeListenerAttributesInput,
     DescribeListenerAttributesOutput,
@@ -67,24 +62,6 @@ pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
             of_listener,
         )
     })
-    .or_else(|| {
-        let error = DescribeInstanceAttributeError::generic;
-        operation(
-            world,
-            input,
-            "DescribeInstanceAttribute",
-            error,
-            of_instance,
-        )
-    })
-    .or_else(|| {
-        // Without a lifetime anywhere, Auto Scaling's own part of the fake answers.
-        if world.dangers.lifetimes.is_empty() {
-            return None;
-        }
-        let error = DescribeAutoScalingGroupsError::generic;
-        operation(world, input, "DescribeAutoScalingGroups", error, of_groups)
-    })
 }
 
 fn of_balancer(
@@ -112,41 +89,5 @@ fn of_listener(
     let attributes = world.dangers.listener.iter().map(attribute).collect();
     Ok(DescribeListenerAttributesOutput::builder()
         .set_attributes(Some(attributes))
-        .build())
-}
-
-fn of_instance(
-    world: &mut World,
-    input: &DescribeInstanceAttributeInput,
-) -> Acted<DescribeInstanceAttributeOutput> {
-    let id = input.instance_id().unwrap_or_default().to_owned();
-    if !world.instances.iter().any(|instance| instance.id == id) {
-        return Err(("InvalidInstanceID.NotFound", format!("no instance {id}")));
-    }
-    let value = AttributeBooleanValue::builder()
-        .value(world.dangers.protected.contains(&id))
-        .build();
-    Ok(DescribeInstanceAttributeOutput::builder()
-        .disable_api_termination(value)
-        .build())
-}
-
-fn of_groups(
-    world: &mut World,
-    input: &DescribeAutoScalingGroupsInput,
-) -> Acted<DescribeAutoScalingGroupsOutput> {
-    let asked = world
-        .dangers
-        .lifetimes
-        .iter()
-        .filter(|(name, _)| input.auto_scaling_group_names().contains(name));
-    let groups = asked.map(|(name, seconds)| {
-        AutoScalingGroup::builder()
-            .auto_scaling_group_name(name)
-            .max_instance_lifetime(*seconds)
-            .build()
-    });
-    Ok(DescribeAutoScalingGroupsOutput::builder()
-        .set_auto_scaling_groups(Some(groups.collect()))
         .build())
 }

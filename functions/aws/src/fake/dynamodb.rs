@@ -1,77 +1,142 @@
-//! DynamoDB in the fake: the one record.
+//! DynamoDB in the fake: the one record, written on its revision, and the outcomes beside it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::get_item::{GetItemError, GetItemInput, GetItemOutput};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
+use aws_sdk_dynamodb::operation::transact_write_items::{
+    TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput,
+};
+use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use ebbtide_rules::record::Record;
+use aws_smithy_types::error::ErrorMetadata;
+use ebbtide_rules::record::{OutcomeItem, Record};
 
 use super::World;
 use super::answer::{Acted, Answer, operation};
 
-/// An item of the table, attribute by attribute.
-pub type Item = BTreeMap<String, Attribute>;
-
-/// A value of the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attribute {
-    /// A text.
-    S(String),
-    /// A number, as text.
-    N(String),
-}
+type Item = HashMap<String, AttributeValue>;
 
 pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
     operation(world, input, "GetItem", GetItemError::generic, get_item)
+        .or_else(|| operation(world, input, "PutItem", PutItemError::generic, put_item))
+        .or_else(|| operation(world, input, "TransactWriteItems", cancelled, transact))
+}
+
+/// A transaction's refusal, with the reason for each of its two writes where it is the record's condition.
+fn cancelled(metadata: ErrorMetadata) -> TransactWriteItemsError {
+    if metadata.code() != Some("TransactionCanceledException") {
+        return TransactWriteItemsError::generic(metadata);
+    }
+    let reason = |code: &str| CancellationReason::builder().code(code).build();
+    let cancelled = TransactionCanceledException::builder()
+        .cancellation_reasons(reason("ConditionalCheckFailed"))
+        .cancellation_reasons(reason("None"))
+        .meta(metadata);
+    TransactWriteItemsError::TransactionCanceledException(cancelled.build())
 }
 
 fn get_item(world: &mut World, input: &GetItemInput) -> Acted<GetItemOutput> {
     if input.consistent_read() != Some(true) {
         return Err((
             "ValidationException",
-            "the fence must be read consistently".to_owned(),
+            "the record must be read consistently".to_owned(),
         ));
     }
-    let item = match &world.item {
-        Some(written) => Some(written.iter().map(typed).collect()),
-        None => world.record.as_ref().map(item),
+    let written = match (&world.former, &world.record) {
+        (Some(former), _) => Some(former.clone()),
+        (None, Some(record)) => Some(written(record)?),
+        (None, None) => None,
     };
-    Ok(GetItemOutput::builder().set_item(item).build())
+    Ok(GetItemOutput::builder().set_item(written).build())
 }
 
-fn typed((name, value): (&String, &Attribute)) -> (String, AttributeValue) {
-    let value = match value {
-        Attribute::S(text) => AttributeValue::S(text.clone()),
-        Attribute::N(number) => AttributeValue::N(number.clone()),
-    };
-    (name.clone(), value)
+fn put_item(world: &mut World, input: &PutItemInput) -> Acted<PutItemOutput> {
+    let record = refuse_late(
+        world,
+        input.item(),
+        input.condition_expression(),
+        input.expression_attribute_values(),
+    )
+    .ok_or((
+        "ConditionalCheckFailedException",
+        "The conditional request failed".to_owned(),
+    ))??;
+    keep(world, record);
+    Ok(PutItemOutput::builder().build())
 }
 
-fn item(record: &Record) -> HashMap<String, AttributeValue> {
-    let texts = [
-        ("owner", &record.owner),
-        ("execution", &record.execution),
-        ("stage", &record.stage),
-        ("blue", &record.blue),
-        ("green", &record.green),
-        ("plan", &record.plan),
-        ("clearing", &record.clearing),
-        ("rollBack", &record.roll_back),
-        ("claimedAt", &record.claimed_at),
-        ("waitingFor", &record.waiting_for),
-    ];
-    let mut item: HashMap<String, AttributeValue> = texts
-        .into_iter()
-        .filter_map(|(name, text)| Some((name.to_owned(), AttributeValue::S(text.clone()?))))
-        .collect();
-    item.insert(
-        "epoch".to_owned(),
-        AttributeValue::N(record.epoch.to_string()),
-    );
-    item.insert(
-        "switched".to_owned(),
-        AttributeValue::S(if record.switched { "yes" } else { "no" }.to_owned()),
-    );
-    item
+fn transact(world: &mut World, input: &TransactWriteItemsInput) -> Acted<TransactWriteItemsOutput> {
+    let mut record = None;
+    let mut outcomes = Vec::new();
+    let puts = input.transact_items().iter().filter_map(|item| item.put());
+    for put in puts {
+        if is_record(put) {
+            record = refuse_late(
+                world,
+                Some(put.item()),
+                put.condition_expression(),
+                put.expression_attribute_values(),
+            );
+        } else {
+            let outcome: Result<OutcomeItem, _> = serde_dynamo::from_item(put.item().clone());
+            outcomes.push(outcome.map_err(|error| ("ValidationException", error.to_string()))?);
+        }
+    }
+    let record = record.ok_or((
+        "TransactionCanceledException",
+        "Transaction cancelled, please refer cancellation reasons for specific reasons \
+         [ConditionalCheckFailed, None]"
+            .to_owned(),
+    ))??;
+    keep(world, record);
+    world.outcomes.extend(outcomes);
+    Ok(TransactWriteItemsOutput::builder().build())
+}
+
+fn is_record(put: &Put) -> bool {
+    put.item().get("item") == Some(&AttributeValue::S(crate::RECORD.to_owned()))
+}
+
+fn keep(world: &mut World, record: Record) {
+    world.former = None;
+    world.record = Some(record);
+}
+
+/// The record that is to be written; none when it was decided on another revision than the one that is there.
+fn refuse_late(
+    world: &World,
+    item: Option<&Item>,
+    condition: Option<&str>,
+    values: Option<&Item>,
+) -> Option<Acted<Record>> {
+    let revision = match (&world.former, &world.record) {
+        (Some(former), _) => former.get("revision").cloned(),
+        (None, record) => record
+            .as_ref()
+            .map(|record| AttributeValue::N(record.revision.to_string())),
+    };
+    let holds = match condition {
+        Some("attribute_not_exists(#revision)") => revision.is_none(),
+        Some("#revision = :revision") => {
+            let expected = values.and_then(|values| values.get(":revision"));
+            expected == revision.as_ref()
+        }
+        other => {
+            return Some(Err((
+                "ValidationException",
+                format!("no such condition: {other:?}"),
+            )));
+        }
+    };
+    if !holds {
+        return None;
+    }
+    let record = serde_dynamo::from_item(item.cloned().unwrap_or_default());
+    Some(record.map_err(|error| ("ValidationException", error.to_string())))
+}
+
+fn written(record: &Record) -> Acted<Item> {
+    serde_dynamo::to_item(record).map_err(|error| ("InternalServerError", error.to_string()))
 }

@@ -1,18 +1,20 @@
 //! What the fake was made to change, call by call, beside the record that the caller had read by then.
 
+use std::collections::BTreeMap;
+
 use ebbtide_rules::hold::ScalingGroup;
 use ebbtide_rules::observed::{Instance, Target};
+use ebbtide_rules::record::Record;
 
 use super::World;
-use super::dynamodb::Attribute;
 
 /// A call that acted: what it found and what it left.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Noted {
     /// The operation.
     pub operation: String,
-    /// Owner and epoch of the record when it was last read; none if nobody had read it since the last question.
-    pub read: Option<(Option<String>, u64)>,
+    /// The record when it was last read; none if nobody had read it since the last question.
+    pub read: Option<Record>,
     /// What there was before.
     pub before: Things,
     /// What there was after it.
@@ -26,8 +28,8 @@ pub struct Things {
     pub instances: Vec<Instance>,
     /// The targets of every group, by its ARN.
     pub targets: Vec<(String, Vec<Target>)>,
-    /// The weights of `tunnel-a` and `tunnel-b`.
-    pub weights: (i32, i32),
+    /// What the action names, with its weight, by the ARN of the group.
+    pub weights: BTreeMap<String, i32>,
     /// The Auto Scaling groups.
     pub scaling: Vec<ScalingGroup>,
 }
@@ -35,7 +37,7 @@ pub struct Things {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Journal {
     noted: Vec<Noted>,
-    read: Option<(Option<String>, u64)>,
+    read: Option<Record>,
     before: Things,
 }
 
@@ -56,7 +58,7 @@ impl World {
         Things {
             instances: self.instances.clone(),
             targets: self.groups.iter().map(group).collect(),
-            weights: self.weights(),
+            weights: self.action(),
             scaling: self.scaling.clone(),
         }
     }
@@ -71,7 +73,7 @@ impl World {
     /// It has acted; whether its caller was answered makes a difference for what was read.
     pub(super) fn end(&mut self, operation: &str, answered: bool) {
         if operation == "GetItem" && answered {
-            self.journal.read = Some(self.owner_and_epoch());
+            self.journal.read = Some(self.record.clone().unwrap_or_default());
         }
         if is_read(operation) {
             return;
@@ -87,19 +89,6 @@ impl World {
             };
             self.journal.noted.push(noted);
         }
-    }
-
-    fn owner_and_epoch(&self) -> (Option<String>, u64) {
-        let Some(item) = &self.item else {
-            let record = self.record.clone().unwrap_or_default();
-            return (record.owner, record.epoch);
-        };
-        let text = |name: &str| match item.get(name) {
-            Some(Attribute::S(text) | Attribute::N(text)) => Some(text.clone()),
-            None => None,
-        };
-        let epoch = text("epoch").and_then(|epoch| epoch.parse().ok());
-        (text("owner"), epoch.unwrap_or_default())
     }
 }
 

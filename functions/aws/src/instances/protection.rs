@@ -2,11 +2,12 @@
 
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{InstanceAttributeName, InstanceLifecycleType};
-use ebbtide_rules::ErrorName;
+use ebbtide_rules::{ErrorName, Failure};
 use futures_util::{StreamExt, stream};
 
 use super::{CHUNK, Instances, filter};
 use crate::CloudError;
+use crate::error::Called;
 
 /// How many instances are asked about at once; no call answers for more than one. EC2 grants a non-mutating action a
 /// hundred calls and then 20 a second, in the whole account ("Request throttling for the Amazon EC2 API").
@@ -63,10 +64,7 @@ impl Instances {
                 == Some(true)),
             // Gone since it was listed.
             Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => Ok(false),
-            Err(error) => Err(CloudError::of(
-                format!("DescribeInstanceAttribute of {id}"),
-                &error,
-            )),
+            Err(error) => Err(error).called(|| format!("DescribeInstanceAttribute of {id}")),
         }
     }
 

@@ -4,6 +4,7 @@ use ebbtide_rules::plan::{Idle, LoadBalancer};
 
 use super::Listener;
 use crate::CloudError;
+use crate::error::Called;
 
 /// An ALB's attribute, and what it is where it was never set (LoadBalancerAttribute's reference: "The default is 60").
 const APPLICATION: (&str, u32) = ("idle_timeout.timeout_seconds", 60);
@@ -40,9 +41,7 @@ impl Listener {
             .load_balancer_arn(arn)
             .send()
             .await;
-        let answer = answer.map_err(|error| {
-            CloudError::of(format!("DescribeLoadBalancerAttributes of {arn}"), &error)
-        })?;
+        let answer = answer.called(|| format!("DescribeLoadBalancerAttributes of {arn}"))?;
         let mut attributes = answer.attributes().iter();
         let found = attributes.find(|attribute| attribute.key() == Some(APPLICATION.0));
         Ok(found.and_then(|attribute| attribute.value().map(str::to_owned)))
@@ -56,9 +55,7 @@ impl Listener {
             .listener_arn(&arn)
             .send()
             .await;
-        let answer = answer.map_err(|error| {
-            CloudError::of(format!("DescribeListenerAttributes of {arn}"), &error)
-        })?;
+        let answer = answer.called(|| format!("DescribeListenerAttributes of {arn}"))?;
         let mut attributes = answer.attributes().iter();
         let found = attributes.find(|attribute| attribute.key() == Some(NETWORK.0));
         Ok(found.and_then(|attribute| attribute.value().map(str::to_owned)))

@@ -77,7 +77,6 @@ fn would_end(fake: &Fake) -> Vec<String> {
         unseen: Vec::new(),
         targets: Vec::new(),
         weighted: Vec::new(),
-        switched: true,
     };
     decide(&seen, &order).terminate
 }
@@ -174,13 +173,15 @@ async fn a_note_outlives_what_it_names() {
 #[tokio::test]
 async fn the_deployment_that_supersedes_a_holder_gives_back_what_that_one_took() {
     let fake = free();
-    fake.world().record.as_mut().unwrap().owner = Some("deploy-0".to_owned());
-    let mut former = payload();
-    former.fence.deployment = "deploy-0".to_owned();
-    let cloud = fake.cloud();
-    let call = handle(&cloud, former, Timestamp::UNIX_EPOCH);
-    Box::pin(call).await.unwrap();
-    fake.world().record.as_mut().unwrap().owner = Some("deploy-1".to_owned());
+    let own = |deployment: &str| {
+        deployment.clone_into(&mut fake.world().front().unwrap().owner.deployment);
+    };
+    own("deploy-0");
+    fake.world().phase(Phase::Switched);
+    let mut former = holding();
+    former.document.plan.as_mut().unwrap().deployment = "deploy-0".to_owned();
+    answer(&fake, former).await.unwrap();
+    own("deploy-1");
     for held_again in [false, true] {
         let fake = copy(&fake);
         if held_again {
@@ -219,16 +220,36 @@ async fn a_late_caller_gives_nothing_back() {
     let fake = free();
     hold(&fake).await.unwrap();
     let held = fake.world().clone();
-    for (owner, epoch) in [("deploy-1", 6), ("deploy-2", 5)] {
-        let record = &mut fake.world().record;
-        let record = record.as_mut().unwrap();
-        (record.owner, record.epoch) = (Some(owner.to_owned()), epoch);
-    }
     fake.changes();
-    let failed = let_go(&fake).await.unwrap_err();
-    assert_eq!(failed.name(), ErrorName::Superseded);
+    for (deployment, epoch) in [("deploy-1", 6), ("deploy-1", 4), ("deploy-2", 5)] {
+        {
+            let mut world = fake.world();
+            let owner = &mut world.front().unwrap().owner;
+            (owner.deployment, owner.epoch) = (deployment.to_owned(), epoch);
+        }
+        let failed = let_go(&fake).await.unwrap_err();
+        assert_eq!(failed.name(), ErrorName::Superseded);
+        assert_eq!(fake.changes(), [""; 0]);
+        assert_eq!(fake.world().scaling, held.scaling);
+    }
+}
+
+#[tokio::test]
+async fn blue_is_not_let_go_while_it_may_still_retire_and_nobody_else_is() {
+    let fake = free();
+    hold(&fake).await.unwrap();
+    fake.changes();
+    let failed = answer(&fake, letting_go()).await.unwrap_err();
+    assert_eq!(failed.name(), ErrorName::Superseded, "the bake goes on");
+    fake.world()
+        .phase(examples::superseding(&environment("c"), &environment("b")));
+    let failed = answer(&fake, letting_go()).await.unwrap_err();
+    assert_eq!(
+        failed.name(),
+        ErrorName::Superseded,
+        "another's blue is let go"
+    );
     assert_eq!(fake.changes(), [""; 0]);
-    assert_eq!(fake.world().scaling, held.scaling);
 }
 
 #[tokio::test]
@@ -266,9 +287,4 @@ async fn a_member_that_cannot_be_unprotected_yet_delays_the_end_of_the_hold() {
     lifecycle("InService");
     let_go(&fake).await.unwrap();
     assert_free(&fake, "in service again");
-}
-
-#[test]
-fn a_caller_that_does_not_say_so_lets_nothing_go() {
-    assert!(!payload().let_go);
 }

@@ -7,38 +7,50 @@
 
 mod let_go;
 
-use ebbtide_aws::fake::{Fake, Fault, environment, target};
+use ebbtide_aws::fake::{Fake, Fault, environment, recorded, target};
+use ebbtide_rules::document::{Act, Invocation, Told};
 use ebbtide_rules::hold::{SUSPENDED, ScalingGroup, ScalingMember};
 use ebbtide_rules::observed::{ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG};
-use ebbtide_rules::{ErrorName, Retiring};
-use ebbtide_runtime::Failure;
-use hold_blue::{Failed, Payload, handle};
+use ebbtide_rules::record::{Doing, Phase};
+use ebbtide_rules::weights::Weights;
+use ebbtide_rules::{ErrorName, Retiring, examples};
+use hold_blue::{Failed, handle};
 use jiff::Timestamp;
-use serde_json::json;
 
 const ALL: [&str; 3] = ["i-1", "i-2", "i-3"];
 
-/// What the states HoldBlue and HoldBlueAgain pass; `plan.blue` carries more than an environment.
-fn payload() -> Payload {
-    let blue = environment("a");
-    serde_json::from_value(json!({
-        "fence": {"deployment": "deploy-1", "epoch": 5},
-        "environment": {"targetGroupArn": blue.target_group_arn, "name": blue.name, "healthy": 3},
-    }))
-    .unwrap()
+fn invocation(act: Act, doing: Doing) -> Invocation {
+    examples::invocation(act, examples::about(recorded("a", "b"), doing))
 }
 
-/// What the state LetBlueGo passes.
-async fn let_go(fake: &Fake) -> Result<Retiring, Failed> {
-    let payload = Payload {
-        let_go: true,
-        ..payload()
+/// What HoldRetiring passes while the weights are watched.
+fn holding() -> Invocation {
+    let weights = Weights {
+        blue: 0,
+        green: 100,
     };
-    Box::pin(handle(&fake.cloud(), payload, Timestamp::UNIX_EPOCH)).await
+    invocation(Act::Hold, Doing::Watching { weights })
 }
 
+/// What LetBlueGo passes.
+fn letting_go() -> Invocation {
+    let minimum_open = 3;
+    invocation(Act::LetGo, Doing::Returning { minimum_open })
+}
+
+async fn answer(fake: &Fake, call: Invocation) -> Result<Told<Retiring>, Failed> {
+    Box::pin(handle(&fake.cloud(), Timestamp::UNIX_EPOCH, call)).await
+}
+
+async fn let_go(fake: &Fake) -> Result<Retiring, Failed> {
+    fake.world().phase(examples::rolling_back());
+    Ok(answer(fake, letting_go()).await?.answer)
+}
+
+/// Holds blue, as the holder of the front that has switched.
 async fn hold(fake: &Fake) -> Result<Retiring, Failed> {
-    Box::pin(handle(&fake.cloud(), payload(), Timestamp::UNIX_EPOCH)).await
+    fake.world().phase(Phase::Switched);
+    Ok(answer(fake, holding()).await?.answer)
 }
 
 async fn failure(fake: &Fake) -> Failed {
@@ -226,14 +238,91 @@ async fn a_target_that_ec2_does_not_know_is_refused_before_anything_is_ordered()
 
 #[tokio::test]
 async fn a_late_caller_changes_nothing() {
-    for (owner, epoch) in [("deploy-1", 6), ("deploy-2", 5)] {
+    for (deployment, epoch) in [("deploy-1", 6), ("deploy-1", 4), ("deploy-2", 5)] {
         let fake = scaled();
-        if let Some(record) = fake.world().record.as_mut() {
-            (record.owner, record.epoch) = (Some(owner.to_owned()), epoch);
+        {
+            let mut world = fake.world();
+            let owner = &mut world.front().unwrap().owner;
+            (owner.deployment, owner.epoch) = (deployment.to_owned(), epoch);
         }
         assert_eq!(failure(&fake).await.name(), ErrorName::Superseded);
         assert_eq!(fake.changes(), [""; 0]);
     }
+}
+
+#[tokio::test]
+async fn nothing_is_held_before_weight_may_move_and_no_environment_but_ones_own() {
+    let fake = scaled();
+    let refused = answer(&fake, holding()).await.unwrap_err();
+    assert_eq!(refused.name(), ErrorName::Superseded, "only claimed");
+    let drains = |letter: &str| {
+        let environment = environment(letter);
+        let moments = examples::moments();
+        invocation(
+            Act::Hold,
+            Doing::Draining {
+                environment,
+                moments,
+            },
+        )
+    };
+    fake.world().switch(0, 100);
+    fake.world().retires("a");
+    for letter in ["b", "c"] {
+        let refused = answer(&fake, drains(letter)).await.unwrap_err();
+        assert_eq!(refused.name(), ErrorName::Superseded, "{letter}");
+    }
+    assert_eq!(fake.changes(), [""; 0]);
+    let listed = answer(&fake, drains("a")).await.unwrap();
+    assert_eq!(ids(&listed), ALL, "its own entry admits it without a front");
+}
+
+#[tokio::test]
+async fn after_a_rollback_green_is_held_and_where_it_is_taken_over_blue_is_listed_first() {
+    let fake = scaled();
+    fake.world().add_green("i-4", "subnet-1");
+    fake.world().phase(examples::rolling_back());
+    let minimum_open = 3;
+    let returning = invocation(Act::Hold, Doing::Returning { minimum_open });
+    let green = answer(&fake, returning).await.unwrap();
+    assert_eq!(green.environment, environment("b"));
+    assert_eq!(ids(&green), ["i-4"]);
+    let reopening = invocation(Act::Hold, Doing::Reopening { minimum_open });
+    let blue = answer(&fake, reopening).await.unwrap();
+    assert_eq!(
+        (&blue.environment, ids(&blue)),
+        (&environment("a"), ALL.to_vec())
+    );
+}
+
+#[tokio::test]
+async fn another_act_and_a_document_that_says_not_what_retires_are_refused() {
+    let fake = scaled();
+    fake.world().phase(Phase::Switched);
+    let other = Invocation {
+        act: Act::Attach,
+        ..holding()
+    };
+    for call in [other, invocation(Act::Hold, Doing::Launching)] {
+        let refused = answer(&fake, call).await.unwrap_err();
+        assert_eq!(refused.name(), ErrorName::InvalidInput, "{refused}");
+        assert_eq!(fake.changes(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_was_tried_before_leaves_a_call_that_may_still_arrive() {
+    let fake = scaled();
+    fake.world().phase(Phase::Switched);
+    let mut again = holding();
+    again.retries = 1;
+    let until = Some(Timestamp::from_second(75).unwrap());
+    let told = answer(&fake, again).await.unwrap();
+    assert_eq!(told.unanswered_until, until);
+    let mut later = holding();
+    later.document.retiring = Some(told);
+    let later = answer(&fake, later).await.unwrap();
+    assert_eq!(later.unanswered_until, until);
 }
 
 #[tokio::test]

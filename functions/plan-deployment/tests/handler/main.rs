@@ -8,49 +8,57 @@
 mod preflight;
 mod requests;
 
-use ebbtide_aws::fake::{Fake, Fault, arn, environment, forward, target};
-use ebbtide_rules::ErrorName;
+use std::collections::BTreeMap;
+
+use ebbtide_aws::fake::{Fake, Fault, arn, environment, forward, recorded, target};
 use ebbtide_rules::observed::InstanceState;
-use ebbtide_rules::plan::{Epoch, Plan};
-use ebbtide_rules::record::Record;
-use ebbtide_rules::settings::Defaults;
-use ebbtide_runtime::Failure;
-use plan_deployment::{Failed, Payload, Settings, handle};
+use ebbtide_rules::plan::{Asked, Deploy, Plan};
+use ebbtide_rules::record::{Entry, Phase, Record, State};
+use ebbtide_rules::{ErrorName, examples};
+use plan_deployment::{Failed, Payload, handle};
 use serde_json::{Value, json};
 
-fn settings() -> Settings {
-    let defaults = Defaults {
-        healthy_seconds: 600,
-        steps: vec![100],
-        step_seconds: 60,
-        bake_seconds: 900,
-        alarms: Vec::new(),
-        settle_seconds: None,
-        closures_per_second: 20,
-        poll_seconds: 30,
-        deadline_seconds: 86_400,
-        detached: false,
-        minimum_healthy_percent: 100,
-        passes_per_execution: 400,
-        ping_seconds: 30,
-    };
-    Settings {
-        target_groups: [arn("a"), arn("b")],
-        launch_template: "lt-1".to_owned(),
-        subnets: Vec::new(),
-        defaults,
-    }
+/// The execution that asks, unless a test says otherwise.
+const EXECUTION: &str = "arn:execution-2";
+
+/// What the definition hands over of a stack with these environments, by their last letters.
+fn settings(letters: &[&str]) -> BTreeMap<String, String> {
+    let groups: Vec<String> = letters.iter().map(|letter| arn(letter)).collect();
+    let groups = groups.join(",");
+    [
+        ("TargetGroupArns", groups.as_str()),
+        ("LaunchTemplateId", "lt-1"),
+        ("SubnetIds", ""),
+        ("TestPort", ""),
+        ("TestPaths", ""),
+        ("HealthySeconds", "600"),
+        ("TrafficSteps", "100"),
+        ("StepSeconds", "60"),
+        ("BakeSeconds", "900"),
+        ("BakeAlarms", ""),
+        ("SettleSeconds", "0"),
+        ("ClosuresPerSecond", "20"),
+        ("PollSeconds", "30"),
+        ("DeadlineSeconds", "86400"),
+        ("DrainDetached", "false"),
+        ("MinimumHealthyPercent", "100"),
+        ("PingSeconds", "30"),
+        ("PassesPerExecution", "400"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
 }
 
 fn payload(deployment: &str, input: Value) -> Payload {
     Payload {
         input,
         deployment: deployment.to_owned(),
-        execution: "arn:execution-2".to_owned(),
+        execution: EXECUTION.to_owned(),
+        settings: settings(&["a", "b"]),
     }
 }
 
-/// A service that nobody owns.
+/// A service whose front nobody holds.
 fn free() -> Fake {
     let fake = Fake::new();
     fake.world().record = Some(Record {
@@ -60,13 +68,33 @@ fn free() -> Fake {
     fake
 }
 
+/// The execution that asks holds the front already.
+fn own(fake: &Fake) {
+    let mut world = fake.world();
+    let owner = &mut world.front().unwrap().owner;
+    "deploy-2".clone_into(&mut owner.deployment);
+    EXECUTION.clone_into(&mut owner.execution);
+}
+
+async fn ask(fake: &Fake, payload: Payload) -> Result<Plan, Failed> {
+    Box::pin(handle(&fake.cloud(), payload)).await
+}
+
 async fn plan(fake: &Fake, input: Value) -> Result<Plan, Failed> {
-    Box::pin(handle(
-        &fake.cloud(),
-        &settings(),
-        payload("deploy-2", input),
-    ))
-    .await
+    ask(fake, payload("deploy-2", input)).await
+}
+
+/// The deployment that was planned.
+async fn deploy(fake: &Fake, input: Value) -> Deploy {
+    deployment(plan(fake, input).await.unwrap())
+}
+
+#[allow(clippy::panic, reason = "a test that asks for a deployment gets one")]
+fn deployment(plan: Plan) -> Deploy {
+    match plan.asked {
+        Asked::Deploy(deploy) => deploy,
+        other => panic!("no deployment was planned: {other:?}"),
+    }
 }
 
 async fn refusal(fake: &Fake, input: Value) -> (ErrorName, String) {
@@ -78,32 +106,26 @@ async fn refusal(fake: &Fake, input: Value) -> (ErrorName, String) {
 async fn a_free_service_is_planned_as_it_is() {
     let fake = free();
     let plan = plan(&fake, json!({})).await.unwrap();
-    assert_eq!(plan.owner, None);
     assert_eq!(
-        plan.epoch,
-        Epoch {
-            seen: 4,
-            claimed: 5
-        }
+        (plan.deployment.as_str(), plan.execution.as_str()),
+        ("deploy-2", EXECUTION)
     );
-    let green = plan.green.unwrap();
+    assert_eq!((plan.service.as_str(), plan.epoch), ("tunnel", 4));
+    let deploy = deployment(plan);
+    assert!(!deploy.dry_run);
+    let green = deploy.recorded.green;
     assert_eq!(
         (green.count, green.launch_template_version.as_str()),
         (3, "7")
     );
     assert_eq!(green.environment, environment("b"));
     assert_eq!(green.subnets.len(), 3);
-    assert_eq!(plan.blue.unwrap().healthy, 3);
-    assert_eq!(plan.policy.unwrap().settle_seconds, 30);
-    assert_eq!(plan.dry_run, Some(false));
-    assert_eq!(plan.hash.unwrap().len(), 12);
-    assert_eq!(plan.warnings.unwrap(), Vec::<String>::new());
-    let servers: Vec<String> = plan
-        .servers
-        .unwrap()
-        .into_iter()
-        .map(|server| server.instance)
-        .collect();
+    assert_eq!(deploy.recorded.blue.healthy, 3);
+    assert_eq!(deploy.recorded.environments, ["a", "b"].map(environment));
+    assert_eq!(deploy.recorded.policy.settle_seconds, 30);
+    assert_eq!(deploy.recorded.hash.len(), 12);
+    assert_eq!(deploy.recorded.warnings, Vec::<String>::new());
+    let servers: Vec<String> = deploy.servers.into_iter().map(|it| it.instance).collect();
     assert_eq!(servers, ["i-1", "i-2", "i-3"]);
     assert_eq!(fake.changes(), Vec::<String>::new());
 }
@@ -112,13 +134,7 @@ async fn a_free_service_is_planned_as_it_is() {
 async fn a_service_without_a_record_is_at_epoch_0() {
     let fake = Fake::new();
     fake.world().record = None;
-    assert_eq!(
-        plan(&fake, json!({})).await.unwrap().epoch,
-        Epoch {
-            seen: 0,
-            claimed: 1
-        }
-    );
+    assert_eq!(plan(&fake, json!({})).await.unwrap().epoch, 0);
 }
 
 #[tokio::test]
@@ -129,21 +145,72 @@ async fn a_dry_run_and_every_setting_reach_the_plan() {
         "traffic": {"steps": [10, 100], "stepSeconds": 5}, "bake": {"seconds": 9, "alarms": ["errors"]},
         "drain": {"settleSeconds": 2, "detached": true},
     });
-    let plan = plan(&fake, input).await.unwrap();
-    let green = plan.green.unwrap();
+    let deploy = deploy(&fake, input).await;
+    let green = deploy.recorded.green;
     assert_eq!(
         (green.count, green.launch_template_version.as_str()),
         (4, "3")
     );
-    assert_eq!(plan.dry_run, Some(true));
+    assert!(deploy.dry_run);
     assert_eq!(
-        serde_json::to_value(plan.policy.unwrap()).unwrap(),
+        serde_json::to_value(deploy.recorded.policy).unwrap(),
         json!({
             "healthySeconds": 600, "minimumHealthy": 3, "steps": [10, 100], "stepSeconds": 5, "bakeSeconds": 9,
             "alarms": ["errors"], "settleSeconds": 2, "closuresPerSecond": 20, "pollSeconds": 30,
-            "deadlineSeconds": 86_400, "detached": true, "mostPasses": 400,
+            "deadlineSeconds": 86_400, "detached": true, "mostPasses": 400, "pages": {"port": 0, "paths": []},
         })
     );
+}
+
+#[tokio::test]
+async fn the_plan_travels_with_the_word_that_the_definition_compares() {
+    let words = |plan: Plan| serde_json::to_value(plan).unwrap()["next"].clone();
+    assert_eq!(words(plan(&free(), json!({})).await.unwrap()), "deploy");
+    assert_eq!(words(plan(&Fake::new(), json!({})).await.unwrap()), "held");
+}
+
+#[tokio::test]
+async fn with_three_environments_the_one_that_retires_is_left_alone() {
+    let three = |input: Value| Payload {
+        settings: settings(&["a", "b", "c"]),
+        ..payload("deploy-2", input)
+    };
+    let fake = free();
+    fake.world().add("i-9", "subnet-1", Some("b"), &[]);
+    fake.world().weigh(&[("a", 100), ("b", 0)]);
+    let entry = examples::entry(&environment("b"), examples::another(), recorded("b", "a"));
+    let list = |entries: &[&Entry]| {
+        let entries = entries.iter().map(|entry| (*entry).clone());
+        fake.world().record.as_mut().unwrap().retiring = entries.collect();
+    };
+    list(&[&entry]);
+    let deploy = deployment(ask(&fake, three(json!({}))).await.unwrap());
+    assert_eq!(deploy.recorded.green.environment, environment("c"));
+    assert_eq!(deploy.recorded.environments.len(), 3);
+
+    let third = Entry {
+        environment: environment("c"),
+        ..entry.clone()
+    };
+    list(&[&entry, &third]);
+    let refused = ask(&fake, three(json!({}))).await.unwrap_err();
+    assert_eq!(refused.name(), ErrorName::DeploymentInProgress);
+    let cause = refused.to_string();
+    assert!(
+        cause.contains("tunnel-b retires for deployment deploy-0"),
+        "{cause}"
+    );
+    assert!(cause.contains("one more target group"), "{cause}");
+
+    let gone = Entry {
+        state: State::Gone,
+        ..entry
+    };
+    list(&[&gone]);
+    let refused = ask(&fake, three(json!({}))).await.unwrap_err();
+    let cause = refused.to_string();
+    assert!(cause.contains("has targets: i-9"), "{cause}");
+    assert_eq!(refused.name(), ErrorName::PreflightRefused);
 }
 
 #[tokio::test]
@@ -169,89 +236,80 @@ async fn bad_input_is_refused_before_any_call() {
 }
 
 #[tokio::test]
-async fn a_name_that_has_switched_before_is_not_planned_again() {
-    let fake = Fake::new();
-    if let Some(record) = fake.world().record.as_mut() {
-        record.owner = Some("deploy-2".to_owned());
-        record.execution = Some("arn:execution-2".to_owned());
-        record.switched = true;
-    }
-    let (name, cause) = refusal(&fake, json!({})).await;
-    assert_eq!(name, ErrorName::PreflightRefused);
-    assert!(cause.contains("redrive its execution"), "{cause}");
-}
-
-#[tokio::test]
-async fn a_service_that_is_held_gets_no_preflight() {
-    let fake = Fake::new();
-    fake.fail("DescribeListeners", Fault::Unreachable);
-    let plan = plan(&fake, json!({})).await.unwrap();
-    let owner = plan.owner.as_ref().unwrap();
-    assert_eq!(
-        (owner.deployment.as_str(), owner.epoch, owner.switched),
-        ("deploy-1", 5, false)
-    );
-    assert_eq!(
-        plan.epoch,
-        Epoch {
-            seen: 5,
-            claimed: 6
-        }
-    );
-    let json = serde_json::to_value(&plan).unwrap();
-    assert!(json["owner"]["clearing"].is_null());
-    for absent in [
-        "dryRun", "blue", "green", "policy", "servers", "warnings", "rollBack", "takeOver",
+async fn wrong_settings_are_told_with_the_wrong_input() {
+    let fake = free();
+    let mut wrong = payload("deploy-2", json!({"dryRun": "yes"}));
+    wrong.settings = settings(&["a"]);
+    wrong
+        .settings
+        .insert("PollSeconds".to_owned(), String::new());
+    let refused = ask(&fake, wrong).await.unwrap_err();
+    assert_eq!(refused.name(), ErrorName::InvalidInput);
+    let cause = refused.to_string();
+    for words in [
+        "dryRun: ",
+        "TargetGroupArns: expected two to five different ARNs",
+        "PollSeconds: ",
     ] {
-        assert!(json.get(absent).is_none(), "{absent}");
+        assert!(cause.contains(words), "{cause}");
     }
 }
 
 #[tokio::test]
-async fn an_execution_that_was_taken_over_does_not_take_the_service_back() {
+async fn a_name_that_has_switched_before_is_not_planned_again() {
+    for phase in [Phase::Switched, examples::rolling_back()] {
+        let fake = Fake::new();
+        own(&fake);
+        fake.world().phase(phase);
+        let (name, cause) = refusal(&fake, json!({})).await;
+        assert_eq!(name, ErrorName::PreflightRefused);
+        assert!(cause.contains("redrive its execution"), "{cause}");
+    }
+}
+
+#[tokio::test]
+async fn while_another_holds_the_front_there_is_no_preflight() {
+    let phases = [Phase::Claimed, Phase::Switched, examples::rolling_back()];
+    for phase in phases {
+        let fake = Fake::new();
+        fake.world().phase(phase);
+        fake.fail("DescribeListeners", Fault::Unreachable);
+        let held = plan(&fake, json!({"dryRun": true})).await.unwrap();
+        assert_eq!(held.asked, Asked::Held { dry_run: true });
+        assert_eq!((held.deployment.as_str(), held.epoch), ("deploy-2", 5));
+    }
+}
+
+#[tokio::test]
+async fn a_front_that_only_detaches_and_drains_that_go_on_are_planned_beside() {
     let fake = Fake::new();
-    if let Some(record) = fake.world().record.as_mut() {
-        record.owner = Some("deploy-2".to_owned());
-        record.execution = Some("arn:successor".to_owned());
-    }
-    fake.fail("DescribeListeners", Fault::Unreachable);
-    let plan = plan(&fake, json!({})).await.unwrap();
-    let owner = plan.owner.unwrap();
-    assert_eq!(
-        (owner.deployment.as_str(), owner.execution.as_str()),
-        ("deploy-2", "arn:successor")
-    );
-    assert_eq!(
-        plan.epoch,
-        Epoch {
-            seen: 5,
-            claimed: 6
-        }
-    );
+    fake.world().phase(Phase::Detaching {
+        environment: environment("b"),
+    });
+    deploy(&fake, json!({})).await;
+    let fake = Fake::new();
+    fake.world().switch(0, 100);
+    fake.world().retires("c");
+    assert_eq!(plan(&fake, json!({})).await.unwrap().epoch, 5);
 }
 
 #[tokio::test]
-async fn a_plan_made_anew_claims_the_same_epoch_and_accepts_its_own_green() {
+async fn an_execution_that_was_taken_over_does_not_take_the_front_back() {
+    let fake = Fake::new();
+    own(&fake);
+    "arn:successor".clone_into(&mut fake.world().front().unwrap().owner.execution);
+    fake.fail("DescribeListeners", Fault::Unreachable);
+    let held = plan(&fake, json!({})).await.unwrap();
+    assert_eq!(held.asked, Asked::Held { dry_run: false });
+}
+
+#[tokio::test]
+async fn a_plan_made_anew_accepts_its_own_green() {
     let fake = Fake::new();
     fake.world().add_green("i-4", "subnet-1");
-    let own = Box::pin(handle(
-        &fake.cloud(),
-        &settings(),
-        Payload {
-            execution: "arn:execution".to_owned(),
-            ..payload("deploy-1", json!({}))
-        },
-    ))
-    .await
-    .unwrap();
-    assert_eq!(own.owner, None);
-    assert_eq!(
-        own.epoch,
-        Epoch {
-            seen: 5,
-            claimed: 5
-        }
-    );
+    fake.world().front().unwrap().owner.execution = EXECUTION.to_owned();
+    let own = ask(&fake, payload("deploy-1", json!({}))).await.unwrap();
+    assert_eq!((own.epoch, deployment(own).recorded.green.count), (5, 3));
     fake.world().record = Some(Record {
         epoch: 5,
         ..Record::default()
@@ -269,11 +327,11 @@ async fn every_unfit_world_is_told_and_left_as_it_is() {
     let cases: [(Spoil, &str); 10] = [
         (
             |fake| fake.world().weigh(&[("a", 50), ("b", 50)]),
-            "both target groups have weight",
+            "several target groups have weight",
         ),
         (
             |fake| fake.world().weigh(&[("a", 100), ("c", 0)]),
-            "neither of the stack's two target groups",
+            "none of the stack's target groups",
         ),
         (|fake| fake.world().actions.clear(), "has 0 forward actions"),
         (
@@ -328,9 +386,8 @@ async fn a_target_whose_instance_is_gone_is_nobodys() {
     fake.world().add_green("i-4", "subnet-1");
     fake.world().instance("i-4").state = InstanceState::Terminated;
     fake.world().instance("i-3").state = InstanceState::Terminated;
-    let plan = plan(&fake, json!({})).await.unwrap();
-    assert_eq!(plan.blue.unwrap().healthy, 2);
-    assert_eq!(plan.green.unwrap().count, 2);
+    let recorded = deploy(&fake, json!({})).await.recorded;
+    assert_eq!((recorded.blue.healthy, recorded.green.count), (2, 2));
 }
 
 #[tokio::test]
@@ -341,9 +398,9 @@ async fn the_colours_follow_the_weights() {
         fake.world().group(&arn("a")).targets.clear();
         fake.world().group(&arn("b")).targets.push(target(id, true));
     }
-    let plan = plan(&fake, json!({})).await.unwrap();
-    assert_eq!(plan.blue.unwrap().environment, environment("b"));
-    assert_eq!(plan.green.unwrap().subnets.len(), 3);
+    let recorded = deploy(&fake, json!({})).await.recorded;
+    assert_eq!(recorded.blue.environment, environment("b"));
+    assert_eq!(recorded.green.subnets.len(), 3);
 }
 
 #[tokio::test]
@@ -374,15 +431,4 @@ async fn every_call_that_fails_is_named() {
             assert!(cause.contains(operation), "{cause}");
         }
     }
-}
-
-#[test]
-fn a_stack_names_two_different_groups() {
-    let groups = |arns: &[&str]| {
-        let arns: Vec<String> = arns.iter().map(|arn| (*arn).to_owned()).collect();
-        Settings::target_groups(&arns)
-    };
-    assert!(groups(&["a", "b"]).is_ok());
-    assert!(groups(&["a", "a"]).is_err());
-    assert!(groups(&["a"]).is_err());
 }

@@ -7,7 +7,7 @@ use super::*;
 type Spoil = fn(&Fake);
 
 async fn warnings(fake: &Fake) -> Vec<String> {
-    plan(fake, json!({})).await.unwrap().warnings.unwrap()
+    deploy(fake, json!({})).await.recorded.warnings
 }
 
 fn scaled(fake: &Fake) {
@@ -148,7 +148,7 @@ async fn the_servers_are_blues_live_ones() {
     let fake = free();
     fake.world().instance("i-1").state = InstanceState::Terminated;
     fake.world().group(&arn("a")).targets[1].registered = false;
-    let servers = plan(&fake, json!({})).await.unwrap().servers.unwrap();
+    let servers = deploy(&fake, json!({})).await.servers;
     let servers: Vec<(&str, &str)> = servers
         .iter()
         .map(|server| (server.instance.as_str(), server.ip.as_str()))

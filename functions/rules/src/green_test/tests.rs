@@ -52,29 +52,33 @@ fn a_blue_server_may_hold_sessions_but_not_be_sealed_nor_of_a_newer_epoch() {
 
 #[test]
 fn the_verdict_names_its_subject() {
-    let judge = |findings: &[(String, Finding)], attempt| {
-        let test = conclude(findings, attempt, Subject::Blue);
-        (test.verdict, test.reason)
+    let judge = |findings: &[(String, Finding)]| conclude(findings, Subject::Blue);
+    let refused = |findings: &[(String, Finding)]| {
+        let refused = judge(findings).unwrap_err();
+        (refused.name(), refused.to_string())
     };
     let fit = ("i-0a".to_owned(), Finding::Fit);
     let silent = (
         "i-0b".to_owned(),
         Finding::NotYet("no answer in time".to_owned()),
     );
-    let accepted = (
-        Verdict::Accepted,
-        "every blue server can be drained: 1".to_owned(),
-    );
-    assert_eq!(judge(std::slice::from_ref(&fit), 0), accepted);
-    let rejected =
-        "blue servers that are not fit yet: 1 of 2, after 4 attempts; i-0b: no answer in time";
+    let sealed = ("i-0c".to_owned(), Finding::Unfit("it is sealed".to_owned()));
+    let accepted = judge(std::slice::from_ref(&fit)).unwrap();
+    assert_eq!(accepted.servers, 1);
+    assert_eq!(accepted.reason, "every blue server can be drained: 1");
+    let not_yet = "blue servers that are not fit yet: 1 of 2; i-0b: no answer in time";
     assert_eq!(
-        judge(&[fit, silent], 3),
-        (Verdict::Rejected, rejected.to_owned())
+        refused(&[fit.clone(), silent]),
+        (ErrorName::NotFitYet, not_yet.to_owned())
+    );
+    let unfit = "blue servers that are unfit: 1 of 2; i-0c: it is sealed";
+    assert_eq!(
+        refused(&[fit, sealed]),
+        (ErrorName::PreflightRefused, unfit.to_owned())
     );
     assert_eq!(
-        judge(&[], 0),
-        (Verdict::Rejected, "blue has no server".to_owned())
+        refused(&[]),
+        (ErrorName::PreflightRefused, "blue has no server".to_owned())
     );
 }
 
@@ -136,45 +140,42 @@ fn every_page_answers_2xx() {
     }
 }
 
-fn of(findings: &[Finding], attempt: u32) -> GreenTest {
+fn of(findings: &[Finding]) -> Result<GreenTest, NotFit> {
     let findings: Vec<_> = findings
         .iter()
         .enumerate()
         .map(|(number, finding)| (format!("i-{number}"), finding.clone()))
         .collect();
-    conclude(&findings, attempt, Subject::Green)
+    conclude(&findings, Subject::Green)
 }
 
 #[test]
-fn the_verdict_waits_for_what_may_come_and_not_for_what_will_not() {
+fn what_may_come_is_asked_again_and_what_will_not_is_unfit() {
     let not_yet = Finding::NotYet("connection refused".to_owned());
     let unfit = Finding::Unfit("it is sealed, expected open".to_owned());
     let cases = [
-        (vec![Finding::Fit, Finding::Fit], 0, Verdict::Accepted),
-        (vec![Finding::Fit], 9, Verdict::Accepted),
-        (vec![Finding::Fit, not_yet.clone()], 0, Verdict::Wait),
-        (vec![Finding::Fit, not_yet.clone()], 2, Verdict::Wait),
-        (vec![Finding::Fit, not_yet.clone()], 3, Verdict::Rejected),
-        (vec![not_yet, unfit.clone()], 0, Verdict::Rejected),
-        (vec![Finding::Fit, unfit], 0, Verdict::Rejected),
-        (vec![], 0, Verdict::Rejected),
+        (vec![Finding::Fit, Finding::Fit], None),
+        (
+            vec![Finding::Fit, not_yet.clone()],
+            Some(ErrorName::NotFitYet),
+        ),
+        (vec![not_yet, unfit.clone()], Some(ErrorName::GreenUnfit)),
+        (vec![Finding::Fit, unfit], Some(ErrorName::GreenUnfit)),
+        (vec![], Some(ErrorName::GreenUnfit)),
     ];
-    for (findings, attempt, expected) in cases {
-        let test = of(&findings, attempt);
-        assert_eq!(test.verdict, expected, "{findings:?}");
-        assert_eq!(test.attempt, attempt + 1);
+    for (findings, expected) in cases {
+        let name = of(&findings).err().map(|refused| refused.name());
+        assert_eq!(name, expected, "{findings:?}");
     }
 }
 
 #[test]
-fn the_worst_twenty_are_told() {
+fn the_cause_names_three_unfit_ones_first_and_counts_the_others() {
     let mut findings = vec![Finding::NotYet("no answer in time".to_owned()); 30];
     findings.push(Finding::Unfit("it is sealed".to_owned()));
-    let test = of(&findings, 0);
-    assert_eq!(test.refusals.len(), 20);
-    assert_eq!(test.refusals[0].instance, "i-30");
     assert_eq!(
-        test.reason,
-        "green servers that are unfit: 1 of 31; i-30: it is sealed; i-0: no answer in time; i-1: no answer in time"
+        of(&findings).unwrap_err().to_string(),
+        "green servers that are unfit: 1 of 31; i-30: it is sealed; i-0: no answer in time; i-1: no answer in time; \
+         and 28 more"
     );
 }

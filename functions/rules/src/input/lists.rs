@@ -4,19 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// What steps must be, in words.
-pub(crate) const STEPS: &str = "a list of rising whole numbers from 1 to 100, the last of them 100";
-/// What alarms must be, in words.
-pub(crate) const ALARMS: &str =
-    "a list of at most 30 alarms' names, each of 1 to 255 characters and named once";
-
-/// DescribeAlarms takes at most 100 names (its reference, `AlarmNames`), but the state machine gets its whole answer, and
-/// one over 256 KiB fails the execution beyond any catch: an alarm's reasons, description and rule can be 8 KiB.
-const MOST_ALARMS: usize = 30;
+/// DescribeAlarms takes at most 100 names (its reference, `AlarmNames`).
+const MOST_ALARMS: usize = 100;
 /// The longest name that an alarm may have (PutMetricAlarm's reference, `AlarmName`).
 const LONGEST_NAME: usize = 255;
 
-/// The steps, if they are what [`STEPS`] says.
+/// The steps, if they rise to 100.
 pub(crate) fn steps_of(value: &Value) -> Option<Vec<u32>> {
     let numbers = value.as_array()?.iter();
     let steps: Vec<u32> = numbers
@@ -25,7 +18,7 @@ pub(crate) fn steps_of(value: &Value) -> Option<Vec<u32>> {
     rise_to_100(&steps).then_some(steps)
 }
 
-/// The names, if they are what [`ALARMS`] says.
+/// The names, if they are few enough, distinct and of a possible length.
 pub(crate) fn alarms_of(value: &Value) -> Option<Vec<String>> {
     let names = value.as_array()?.iter();
     let names: Vec<String> = names

@@ -38,7 +38,7 @@ pub enum Then {
 }
 
 /// The requests that bear no other field beside them.
-const ALONE: [&str; 2] = ["takeOver", "rollBack"];
+pub(super) const ALONE: [&str; 2] = ["takeOver", "rollBack"];
 const TAKE_OVER: &[&str] = &["deployment", "then"];
 
 impl Reader {

@@ -106,7 +106,7 @@ fn each_wrong_field_has_its_sentence() {
         ),
         (
             json!({"bake": {"alarms": [1]}}),
-            "bake.alarms: expected a list of at most 30 alarms' names, each of 1 to 255 characters and named once, got [1]",
+            "bake.alarms: expected a list of at most 100 alarms' names, each of 1 to 255 characters and named once, got [1]",
         ),
         (
             json!({"takeOver": {"deployment": "a", "then": "wait"}}),
@@ -191,12 +191,12 @@ fn steps_rise_to_100_and_nothing_else_is_a_list_of_steps() {
 }
 
 #[test]
-fn alarms_are_at_most_30_distinct_names() {
+fn alarms_are_at_most_100_distinct_names() {
     let admitted = |alarms: Value| Input::parse(&json!({"bake": {"alarms": alarms}})).is_ok();
     let named = |count: usize| (0..count).map(|it| it.to_string()).collect::<Vec<_>>();
     assert!(admitted(json!([])));
-    assert!(admitted(json!(named(30))));
-    assert!(!admitted(json!(named(31))));
+    assert!(admitted(json!(named(100))));
+    assert!(!admitted(json!(named(101))));
     assert!(!admitted(json!(["a", "a"])));
     assert!(!admitted(json!([""])));
     assert!(!admitted(json!(["a".repeat(256)])));

@@ -303,3 +303,10 @@ proptest! {
         prop_assert!(shares == (2, 1) || ec2.instances.len() > 3);
     }
 }
+
+#[test]
+fn green_is_looked_at_some_120_times_at_most_and_never_more_often_than_every_5_seconds() {
+    assert_eq!(wait_seconds(10), 5);
+    assert_eq!(wait_seconds(600), 5);
+    assert_eq!(wait_seconds(7200), 60);
+}

@@ -5,51 +5,67 @@ use sha2::{Digest, Sha256};
 
 use crate::input::Then;
 use crate::shape::{Environment, Server};
+use crate::url_path::UrlPath;
 
-/// What the deployment will do; the document's `plan`.
-///
-/// Without `owner` everything but the two requests is there; with an owner and no request, nothing below `hash`. A
-/// take-over bears the recorded plan's parts, a wish to roll back none.
+/// What an execution will do; the document's `plan`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The deployment's name.
+    /// The deployment's name: the execution's, or that of the deployment which is taken over.
     pub deployment: String,
-    /// The ARN of its execution.
+    /// The ARN of the execution.
     pub execution: String,
     /// The service.
     pub service: String,
-    /// Someone else who holds the service; no preflight was done then.
-    pub owner: Option<Owner>,
-    /// The record's epoch, and the one to claim.
-    pub epoch: Epoch,
-    /// The deployment's [`hash`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hash: Option<String>,
+    /// The record's epoch as the plan saw it: a claim on any other is planned anew.
+    pub epoch: u64,
+    /// What was asked for, and what came of it.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
+/// What was asked for; `next` is the word that the definition's Choice compares with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "next",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Asked {
+    /// A deployment that passed its preflight.
+    Deploy(Deploy),
+    /// A deployment, and another one holds the front: no preflight was done.
+    Held {
+        /// Whether it was to stop after the preflight.
+        dry_run: bool,
+    },
+    /// To go on with a deployment whose execution has ended.
+    TakeOver {
+        /// What to do with it.
+        then: Then,
+        /// Green's live share of the traffic, in percent.
+        green_weight: u32,
+        /// Its plan, as its record has it.
+        recorded: Recorded,
+    },
+    /// That a running deployment rolls back.
+    RollBack {
+        /// Which. Its key is not that of the plan's own deployment, the one that asks.
+        #[serde(rename = "rollBack")]
+        deployment: String,
+    },
+}
+
+/// A deployment that passed its preflight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deploy {
     /// Whether to stop after the preflight.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dry_run: Option<bool>,
-    /// The environment that serves now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blue: Option<Blue>,
-    /// The environment to launch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub green: Option<Green>,
-    /// The numbers that bound the deployment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<Policy>,
+    pub dry_run: bool,
     /// Blue's servers, for the test of their session endpoints before anything begins.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub servers: Option<Vec<Server>>,
-    /// What an operator should know and what does not stop the deployment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub warnings: Option<Vec<String>>,
-    /// The deployment that is to roll back, when that is all that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub roll_back: Option<String>,
-    /// The deployment that is taken over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub take_over: Option<TakenOver>,
+    pub servers: Vec<Server>,
+    /// What outlives the execution.
+    pub recorded: Recorded,
 }
 
 /// The parts of a plan that outlive its execution: the record's `plan`.
@@ -58,8 +74,10 @@ pub struct Plan {
 pub struct Recorded {
     /// The environment that served when the deployment started.
     pub blue: Blue,
-    /// The environment that it launched.
+    /// The environment that it launches.
     pub green: Green,
+    /// Every environment of the service, these two among them.
+    pub environments: Vec<Environment>,
     /// The numbers that bound it.
     pub policy: Policy,
     /// The deployment's [`hash`].
@@ -68,16 +86,15 @@ pub struct Recorded {
     pub warnings: Vec<String>,
 }
 
-/// A deployment that is taken over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TakenOver {
-    /// Its name.
-    pub deployment: String,
-    /// What to do with it.
-    pub then: Then,
-    /// Green's live share of the traffic, in percent.
-    pub green_weight: u32,
+impl Plan {
+    /// The plan that is acted on; none where another deployment holds the front, and for a wish.
+    pub fn recorded(&self) -> Option<&Recorded> {
+        match &self.asked {
+            Asked::Deploy(deploy) => Some(&deploy.recorded),
+            Asked::TakeOver { recorded, .. } => Some(recorded),
+            Asked::Held { .. } | Asked::RollBack { .. } => None,
+        }
+    }
 }
 
 /// What names a deployment's continuing executions: the first 12 hex digits of its name's SHA-256, so that a name of 80
@@ -89,53 +106,6 @@ pub fn hash(deployment: &str) -> String {
         .take(6)
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-/// The deployment that holds the service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Owner {
-    /// Its name.
-    pub deployment: String,
-    /// Its execution's ARN.
-    pub execution: String,
-    /// Its epoch.
-    pub epoch: u64,
-    /// The last stage that it wrote.
-    pub stage: String,
-    /// Whether green may have had weight already.
-    pub switched: bool,
-    /// The environment that its plan called blue; none in a record that lacks it.
-    pub blue: Option<Environment>,
-    /// The environment that it launched: what a superseding deployment clears.
-    pub green: Option<Environment>,
-    /// The deployment whose green it is clearing away, while it supersedes it.
-    pub clearing: Option<String>,
-    /// When it claimed the service.
-    pub claimed_at: Option<String>,
-    /// When its first weight moved.
-    pub switched_at: Option<String>,
-    /// When its bake ended.
-    pub baked_at: Option<String>,
-    /// When its drain fails with an alert.
-    pub deadline_at: Option<String>,
-    /// When it last wrote.
-    pub updated_at: Option<String>,
-    /// What it was waiting for when it last wrote.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waiting_for: Option<String>,
-    /// When it expected to be done when it last wrote.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub forecast: Option<String>,
-}
-
-/// The record's fencing number as the plan saw it, and the one to claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// What the record says; 0 for a service never deployed.
-    pub seen: u64,
-    /// One more, or the same when this deployment owns the service already.
-    pub claimed: u64,
 }
 
 /// The environment that serves now.
@@ -204,4 +174,17 @@ pub struct Policy {
     pub detached: bool,
     /// How many passes an execution makes before the drain goes on in the next one.
     pub most_passes: u32,
+    /// The user's pages.
+    #[serde(default)]
+    pub pages: Pages,
+}
+
+/// The user's own pages, each to be answered 2xx by every green server.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pages {
+    /// The port that serves them.
+    pub port: u16,
+    /// Their paths; none when the user has no checks.
+    pub paths: Vec<UrlPath>,
 }

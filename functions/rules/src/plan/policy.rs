@@ -41,6 +41,7 @@ pub(super) fn policy(
         deadline_seconds: input.deadline_seconds.unwrap_or(defaults.deadline_seconds),
         detached: input.detached.unwrap_or(defaults.detached),
         most_passes: defaults.passes_per_execution,
+        pages: defaults.pages.clone(),
     }
 }
 

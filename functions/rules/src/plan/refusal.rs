@@ -1,6 +1,7 @@
 //! Why a deployment may not begin: each refusal with its numbers, and with what an operator does about it.
 
 use crate::roles::Unclear;
+use crate::{ErrorName, Failure};
 
 /// One reason against a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,6 +156,17 @@ pub enum Refusal {
         /// The instances.
         instances: Vec<String>,
     },
+    /// StillServed is when the action names a group, at weight 0, that would leave it and still has targets.
+    #[error(
+        "{group} is in the forward action, is neither blue nor green and has targets: {}; its connections would be cut when \
+         it leaves the action: deregister and end them first", named(.instances)
+    )]
+    StillServed {
+        /// The target group's name.
+        group: String,
+        /// The instances.
+        instances: Vec<String>,
+    },
     /// TooManyServers is when an environment would not fit into the document.
     #[error("{group} would have {servers} servers; at most {most} are possible")]
     TooManyServers {
@@ -180,6 +192,25 @@ pub enum Refusal {
         "there is no subnet to launch into: blue has no live instance and the stack names no subnet"
     )]
     NoSubnet,
+}
+
+/// Every reason against a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a deployment is not possible now, nothing was touched: {}", sentences(.0))]
+pub struct Refusals(pub Vec<Refusal>);
+
+impl Failure for Refusals {
+    fn name(&self) -> ErrorName {
+        match self.0[..] {
+            [Refusal::Unclear(Unclear::NoneFree(_))] => ErrorName::DeploymentInProgress,
+            _ => ErrorName::PreflightRefused,
+        }
+    }
+}
+
+fn sentences(refusals: &[Refusal]) -> String {
+    let sentences = refusals.iter().map(ToString::to_string);
+    sentences.collect::<Vec<_>>().join("; ")
 }
 
 /// Instances by name, the first ten of them: a Cause has an end.

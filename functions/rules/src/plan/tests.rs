@@ -4,8 +4,11 @@ mod dangers;
 mod policy;
 
 use super::*;
+use crate::examples;
+use crate::input::Then;
 use crate::observed::GroupWeight;
 use crate::roles::Unclear;
+use crate::{ErrorName, Failure};
 
 fn environment(name: &str) -> Environment {
     Environment {
@@ -60,7 +63,7 @@ fn ready() -> Observation {
         load_balancer: LoadBalancer::Application,
         load_balancer_arn: "arn:balancer".to_owned(),
         idle: Some(idle(60)),
-        groups: [
+        groups: vec![
             group(
                 "a",
                 vec![
@@ -71,6 +74,7 @@ fn ready() -> Observation {
             ),
             group("b", Vec::new()),
         ],
+        retiring: Vec::new(),
         other_forwards: Vec::new(),
         blue_subnets: vec![
             "subnet-1".to_owned(),
@@ -108,6 +112,7 @@ fn defaults() -> Defaults {
         minimum_healthy_percent: 100,
         passes_per_execution: 400,
         ping_seconds: 30,
+        pages: Default::default(),
     }
 }
 
@@ -148,6 +153,65 @@ fn after_a_deployment_the_colours_are_swapped() {
 }
 
 #[test]
+fn with_three_environments_the_one_that_retires_is_neither_blue_nor_green() {
+    let mut seen = ready();
+    seen.groups.push(group("c", Vec::new()));
+    assert_eq!(
+        plan(&seen, &Input::default()).unwrap().green.environment,
+        environment("b")
+    );
+    let recorded = examples::recorded(&environment("a"), &environment("b"), &[]);
+    let retiring = examples::entry(&environment("b"), examples::another(), recorded);
+    seen.retiring = vec![retiring.clone()];
+    seen.groups[1].targets = vec![target("i-9", true)];
+    let decision = plan(&seen, &Input::default()).unwrap();
+    assert_eq!(decision.green.environment, environment("c"));
+    assert_eq!(decision.environments, ["a", "b", "c"].map(environment));
+    seen.retiring.push(crate::record::Entry {
+        environment: environment("c"),
+        ..retiring
+    });
+    assert!(matches!(
+        &refusals(&seen)[..],
+        [Refusal::Unclear(Unclear::NoneFree(_))]
+    ));
+}
+
+#[test]
+fn a_group_that_would_leave_the_action_with_targets_is_refused_and_one_that_drains_is_not() {
+    let mut seen = ready();
+    seen.groups.push(group("c", vec![target("i-9", true)]));
+    assert!(plan(&seen, &Input::default()).is_ok(), "not in the action");
+    seen.forward.groups.push(GroupWeight {
+        target_group_arn: "arn:c".to_owned(),
+        weight: 0,
+    });
+    let refusal = Refusal::StillServed {
+        group: "tunnel-c".to_owned(),
+        instances: vec!["i-9".to_owned()],
+    };
+    assert_eq!(refusals(&seen), std::slice::from_ref(&refusal));
+    let recorded = examples::recorded(&environment("a"), &environment("b"), &[]);
+    let drains = examples::entry(&environment("c"), examples::another(), recorded);
+    seen.retiring = vec![drains];
+    assert!(plan(&seen, &Input::default()).is_ok());
+    seen.retiring[0].state = State::Gone;
+    assert_eq!(refusals(&seen), [refusal]);
+}
+
+#[test]
+fn a_service_without_a_free_environment_is_in_progress_and_an_unfit_one_is_refused() {
+    let none_free = Refusal::Unclear(Unclear::NoneFree("tunnel-b retires".to_owned()));
+    let refused = Refusals(vec![none_free.clone()]);
+    assert_eq!(refused.name(), ErrorName::DeploymentInProgress);
+    let refused = Refusals(vec![Refusal::StickyForward, none_free]);
+    assert_eq!(refused.name(), ErrorName::PreflightRefused);
+    let sentence = refused.to_string();
+    assert!(sentence.contains("stickiness is on"), "{sentence}");
+    assert!(sentence.contains("tunnel-b retires"), "{sentence}");
+}
+
+#[test]
 fn the_plan_is_one_flat_shape() {
     let decision = plan(&ready(), &Input::default()).unwrap();
     assert_eq!(
@@ -181,7 +245,10 @@ fn each_unfit_world_is_refused() {
     let cases: Vec<(Spoil, Refusal)> = vec![
         (
             |seen| seen.forward.groups = weights(50, 50),
-            Refusal::Unclear(Unclear::BothWeighted(50, 50)),
+            Refusal::Unclear(Unclear::SeveralWeighted(vec![
+                "arn:a".to_owned(),
+                "arn:b".to_owned(),
+            ])),
         ),
         (|seen| seen.forward.sticky = true, Refusal::StickyForward),
         (
@@ -301,6 +368,39 @@ fn every_reason_is_told_at_once() {
     seen.launch_template_version = None;
     seen.groups[1].targets = vec![target("i-9", false)];
     assert_eq!(refusals(&seen).len(), 3);
+}
+
+#[test]
+fn whatever_was_asked_for_travels_and_is_read_again() {
+    let recorded = examples::recorded(&environment("a"), &environment("b"), &[]);
+    let asked = [
+        Asked::Deploy(Deploy {
+            dry_run: true,
+            servers: ready().blue_servers,
+            recorded: recorded.clone(),
+        }),
+        Asked::Held { dry_run: false },
+        Asked::TakeOver {
+            then: Then::RollBack,
+            green_weight: 50,
+            recorded,
+        },
+        Asked::RollBack {
+            deployment: "deploy-0".to_owned(),
+        },
+    ];
+    for asked in asked {
+        let plan = Plan {
+            deployment: "deploy-1".to_owned(),
+            execution: "arn:execution".to_owned(),
+            service: "tunnel".to_owned(),
+            epoch: 4,
+            asked,
+        };
+        let travelled = serde_json::to_string(&plan).unwrap();
+        let read: Plan = serde_json::from_str(&travelled).unwrap();
+        assert_eq!(read, plan, "{travelled}");
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Each rule that keeps a server alive, and the count of what is left.
 
 use super::*;
+use crate::examples;
+use crate::record::{Phase, Work};
+use crate::shape::Fence;
+use crate::{ErrorName, Failure};
 
 fn environment() -> Environment {
     Environment {
@@ -56,7 +60,6 @@ fn one() -> Observation {
             weight: 100,
             instances: vec!["i-9".to_owned()],
         }],
-        switched: true,
     }
 }
 
@@ -97,18 +100,48 @@ fn rule_1_nothing_ends_without_its_seal() {
 }
 
 #[test]
-fn rule_1_never_served_ends_with_the_switch() {
-    let mut seen = one();
-    assert_eq!(
-        refusal(&seen, &order(Licence::NeverServed)),
-        Refusal::AlreadySwitched("deploy-1".to_owned())
-    );
-    seen.switched = false;
+fn rule_1_never_served_needs_no_seal() {
     let unsealed = Order {
         sealed: Vec::new(),
         ..order(Licence::NeverServed)
     };
-    assert_eq!(decide(&seen, &unsealed).terminate, ["i-1"]);
+    assert_eq!(decide(&one(), &unsealed).terminate, ["i-1"]);
+}
+
+#[test]
+fn rule_1_never_served_ends_with_the_switch() {
+    let (blue, green) = (
+        examples::environment("blue"),
+        examples::environment("green"),
+    );
+    let admits = |phase, environment: &Environment| {
+        let plan = examples::recorded(&blue, &green, &[]);
+        let retiring = vec![examples::entry(&blue, examples::owner(), plan.clone())];
+        let record = examples::record(Some(examples::front(plan, phase)), retiring);
+        let fence = Fence {
+            deployment: examples::DEPLOYMENT.to_owned(),
+            epoch: examples::EPOCH,
+        };
+        record
+            .admits(&fence, Work::EndUnserved(environment))
+            .is_ok()
+    };
+    let phases = [
+        (Phase::Claimed, true),
+        (examples::superseding(&blue, &green), true),
+        (Phase::Switched, false),
+        (examples::rolling_back(), false),
+        (
+            Phase::Detaching {
+                environment: green.clone(),
+            },
+            false,
+        ),
+    ];
+    for (phase, admitted) in phases {
+        assert_eq!(admits(phase.clone(), &green), admitted, "{phase:?}");
+        assert!(!admits(phase.clone(), &blue), "{phase:?}: blue serves");
+    }
 }
 
 #[test]
@@ -116,7 +149,6 @@ fn rule_6_nothing_ends_while_its_group_has_weight() {
     let mut seen = one();
     seen.weighted[0].target_group_arn = "arn:a".to_owned();
     seen.weighted[0].weight = 1;
-    seen.switched = false;
     for licence in [Licence::Sealed, Licence::NeverServed] {
         assert_eq!(
             refusal(&seen, &order(licence)),
@@ -163,10 +195,7 @@ fn rule_6_nothing_ends_without_this_deployments_tags() {
         refusal(&seen, &order(Licence::Sealed)),
         not_tagged(ENVIRONMENT_TAG, "tunnel-a", Some("tunnel-b"))
     );
-    seen = Observation {
-        switched: false,
-        ..one()
-    };
+    seen = Observation { ..one() };
     seen.instances[0].tags.remove(DEPLOYMENT_TAG);
     assert_eq!(
         refusal(&seen, &order(Licence::NeverServed)),
@@ -207,11 +236,18 @@ fn the_environment_is_empty_only_when_everything_is_terminated() {
     assert_eq!((left.remaining, left.empty), (1, false));
     assert_eq!(left.ending, ["i-2"]);
     seen.instances[1].state = InstanceState::Terminated;
-    assert!(
-        rest(&seen).empty,
-        "i-1 is still a target, of an instance that is gone"
+    let left = rest(&seen);
+    assert_eq!(
+        (left.remaining, left.empty),
+        (0, false),
+        "i-1 is still a target, though its instance is gone"
     );
+    assert_eq!(stale(&seen), ["i-1"]);
+    seen.targets[0].registered = false;
+    assert!(rest(&seen).empty);
+    assert_eq!(stale(&seen), [""; 0]);
     seen.targets.push(target("i-3"));
+    assert_eq!(stale(&seen), [""; 0], "nobody knows that it is gone");
     let left = rest(&seen);
     assert_eq!(
         (left.remaining, left.empty),
@@ -238,4 +274,71 @@ fn a_scaling_group_is_lowered_only_as_far_as_needed() {
     assert_eq!(lower_min_size(1, 3, 2), None);
     assert_eq!(lower_min_size(3, 3, 5), Some(0));
     assert_eq!(lower_min_size(0, 0, 1), None);
+}
+
+#[test]
+fn an_order_goes_by_an_environment_under_its_own_name() {
+    let group = Environment::of_arn("arn:aws:x:targetgroup/tunnel-a/1");
+    let order = Order::sealed("deploy-1", &group, &["i-1".to_owned()]).unwrap();
+    assert_eq!(
+        (order.licence, order.ownership()),
+        (Licence::Sealed, RETIRING_TAG)
+    );
+    let order = Order::unserved("deploy-1", &group).unwrap();
+    assert_eq!(
+        (order.licence, order.ownership()),
+        (Licence::NeverServed, DEPLOYMENT_TAG)
+    );
+    assert_eq!(order.sealed, [""; 0]);
+    let misnamed = Environment {
+        name: "tunnel-b".to_owned(),
+        ..group
+    };
+    for refused in [
+        Order::sealed("deploy-1", &misnamed, &[]),
+        Order::unserved("deploy-1", &misnamed),
+    ] {
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.name(), ErrorName::InvalidInput, "{refused}");
+    }
+}
+
+#[test]
+fn weight_on_what_is_emptied_calls_an_operator_and_on_what_never_served_is_told_of_each_server() {
+    let mut seen = one();
+    assert_eq!(order(Licence::Sealed).refuse_weight(&seen), Ok(()));
+    seen.weighted[0].target_group_arn = "arn:a".to_owned();
+    let blocked = order(Licence::Sealed).refuse_weight(&seen).unwrap_err();
+    assert!(blocked.to_string().contains("has weight 100"), "{blocked}");
+    assert_eq!(blocked.name(), ErrorName::NotConfirmed);
+    assert_eq!(order(Licence::NeverServed).refuse_weight(&seen), Ok(()));
+    let blocked = conclude(&seen, &order(Licence::NeverServed)).unwrap_err();
+    assert!(blocked.to_string().contains("1 instance that"), "{blocked}");
+}
+
+#[test]
+fn what_may_not_be_ended_is_told_while_something_ends_and_calls_an_operator_when_nothing_does() {
+    let mut seen = one();
+    seen.instances[0].tags.clear();
+    let ended = conclude(&seen, &order(Licence::Sealed)).unwrap();
+    assert_eq!((ended.verdict, ended.remaining), (Verdict::Left, 1));
+    assert!(ended.refused[0].reason.contains("missing"), "{ended:?}");
+    let unserved = order(Licence::NeverServed);
+    assert!(matches!(
+        conclude(&seen, &unserved),
+        Err(Blocked::Foreign { count: 1, .. })
+    ));
+    seen.instances
+        .push(instance("i-2", InstanceState::ShuttingDown));
+    assert_eq!(conclude(&seen, &unserved).unwrap().ending, ["i-2"]);
+}
+
+#[test]
+fn at_most_twenty_refusals_are_told_by_name() {
+    let mut seen = one();
+    seen.instances = (0..30)
+        .map(|number| instance(&format!("i-{number}"), InstanceState::Running))
+        .collect();
+    let ended = conclude(&seen, &order(Licence::Sealed)).unwrap();
+    assert_eq!((ended.refused.len(), ended.remaining), (20, 30));
 }

@@ -1,8 +1,13 @@
 //! Which weights may be set from which, and what counts from then.
 
+mod action;
 mod properties;
 
+use jiff::Timestamp;
+
 use super::*;
+use crate::document::Act;
+use crate::examples;
 
 fn environment(name: &str) -> Environment {
     Environment {
@@ -11,21 +16,27 @@ fn environment(name: &str) -> Environment {
     }
 }
 
+/// On the way back, with a third environment that retires nothing and is free.
 fn wanted(blue: u32, green: u32) -> Wanted {
-    Wanted {
-        blue: environment("blue"),
-        green: environment("green"),
-        weights: Weights { blue, green },
-        minimum_healthy: 3,
-        back: true,
-    }
+    pair(blue, green, true)
 }
 
 /// The same on the way forward.
 fn forward(blue: u32, green: u32) -> Wanted {
+    pair(blue, green, false)
+}
+
+fn pair(blue: u32, green: u32, back: bool) -> Wanted {
     Wanted {
-        back: false,
-        ..wanted(blue, green)
+        serving: Serving::Pair {
+            blue: environment("blue"),
+            green: environment("green"),
+            weights: Weights { blue, green },
+            back,
+        },
+        retiring: Vec::new(),
+        environments: ["blue", "green", "third"].map(environment).into(),
+        minimum_healthy: 3,
     }
 }
 
@@ -56,14 +67,10 @@ fn a_call_that_is_late_by_a_step_gives_blue_nothing_back() {
         )));
         assert!(keeps(&decide(&at_weights(step), &forward(step.0, step.1))));
     }
-    let attaching = Observation {
-        switched: false,
-        ..seen(&[("blue", 1)])
-    };
-    assert!(changes(&decide(&attaching, &forward(100, 0))));
+    assert!(changes(&decide(&seen(&[("blue", 1)]), &forward(100, 0))));
 }
 
-/// A service that has switched, with these weights and three healthy targets on either side.
+/// A service with these weights and three healthy targets on either side; no other group has a target.
 fn seen(weights: &[(&str, u32)]) -> Observation {
     let groups = weights.iter().map(|(name, weight)| GroupWeight {
         target_group_arn: format!("arn:{name}"),
@@ -76,7 +83,7 @@ fn seen(weights: &[(&str, u32)]) -> Observation {
         },
         blue_healthy: 3,
         green_healthy: 3,
-        switched: true,
+        occupied: ["arn:blue", "arn:green"].map(str::to_owned).into(),
     }
 }
 
@@ -106,7 +113,7 @@ fn keeps(decision: &Result<Decision, Refusal>) -> bool {
 fn green_is_attached_beside_blue_at_weight_0_before_it_has_any_server() {
     let seen = Observation {
         green_healthy: 0,
-        switched: false,
+        occupied: vec!["arn:blue".to_owned()],
         ..seen(&[("blue", 1)])
     };
     let Ok(Decision::Change { groups, .. }) = decide(&seen, &wanted(100, 0)) else {
@@ -188,20 +195,17 @@ fn a_rollback_before_any_weight_moved_asks_nothing_of_blue() {
 
 #[test]
 fn a_blue_that_lost_a_server_keeps_the_share_it_has_and_no_more() {
-    for switched in [false, true] {
-        for (live, raised) in [((1, 0), false), ((100, 50), true), ((0, 0), true)] {
-            let seen = Observation {
-                blue_healthy: 2,
-                switched,
-                ..at_weights(live)
-            };
-            let decision = decide(&seen, &wanted(100, 0));
-            if raised {
-                let refusal = Refusal::TooFewHealthy(short("blue", 100));
-                assert_eq!(decision, Err(refusal), "{live:?}");
-            } else {
-                assert!(changes(&decision), "{live:?}");
-            }
+    for (live, raised) in [((1, 0), false), ((100, 50), true), ((0, 0), true)] {
+        let seen = Observation {
+            blue_healthy: 2,
+            ..at_weights(live)
+        };
+        let decision = decide(&seen, &wanted(100, 0));
+        if raised {
+            let refusal = Refusal::TooFewHealthy(short("blue", 100));
+            assert_eq!(decision, Err(refusal), "{live:?}");
+        } else {
+            assert!(changes(&decision), "{live:?}");
         }
     }
 }
@@ -260,17 +264,6 @@ fn a_changed_action_is_refused() {
     );
 }
 
-#[test]
-fn green_gets_no_weight_before_the_record_says_so() {
-    let seen = Observation {
-        switched: false,
-        ..at_weights((100, 0))
-    };
-    for (blue, green) in [(99, 1), (0, 100)] {
-        assert_eq!(decide(&seen, &wanted(blue, green)), Err(Refusal::NotMarked));
-    }
-}
-
 fn moments(blue: u32, green: u32) -> Moments {
     let spans = Spans {
         step: 60,
@@ -306,4 +299,87 @@ fn a_step_only_ends() {
         "stepEndsAt": "2026-11-22T10:01:00Z",
     });
     assert_eq!(json, expected);
+}
+
+fn confirmed(blue: u32, green: u32, changed: bool) -> Confirmed {
+    Confirmed {
+        epoch: examples::EPOCH,
+        forward: at_weights((blue, green)).forward,
+        changed,
+        blue_healthy: 3,
+        green_healthy: 3,
+    }
+}
+
+fn answered(
+    confirmed: Confirmed,
+    former: Option<&Switched>,
+    late: Option<i64>,
+    at: i64,
+) -> Switched {
+    let plan = examples::recorded(&environment("blue"), &environment("green"), &[]);
+    let spans = Spans::of(&plan.policy, false);
+    let late = late.map(examples::after);
+    confirmed.answer(&plan, former, &spans, late, examples::after(at))
+}
+
+#[test]
+fn moments_are_kept_while_the_same_epoch_confirms_the_same_weights_and_count_anew_otherwise() {
+    let first = answered(confirmed(0, 100, true), None, None, 0);
+    assert_eq!(first.moments.at, examples::NOW);
+    assert_eq!(first.groups, ["arn:blue", "arn:green"]);
+    let again = answered(confirmed(0, 100, false), Some(&first), None, 60);
+    assert_eq!(again.moments, first.moments);
+    let repaired = answered(confirmed(0, 100, true), Some(&first), None, 60);
+    assert_eq!(repaired.moments.at, examples::after(60));
+    let other = answered(confirmed(50, 50, false), Some(&first), None, 60);
+    assert_eq!(other.moments.at, examples::after(60));
+    let of_before = Switched {
+        epoch: examples::EPOCH - 1,
+        ..first
+    };
+    let taken_over = answered(confirmed(0, 100, false), Some(&of_before), None, 60);
+    assert_eq!(taken_over.moments.at, examples::after(60));
+}
+
+#[test]
+fn nothing_is_settled_while_a_call_may_arrive_that_gives_weight_back() {
+    let settled = |switched: &Switched| switched.moments.settled_at;
+    let tried_before = answered(confirmed(0, 100, false), None, Some(75), 0);
+    assert_eq!(settled(&tried_before), Some(examples::after(75)));
+    let again = answered(confirmed(0, 100, false), Some(&tried_before), None, 60);
+    assert_eq!(
+        settled(&again),
+        Some(examples::after(75)),
+        "it is remembered"
+    );
+    let long_over = answered(confirmed(0, 100, true), None, Some(-100), 0);
+    assert_eq!(settled(&long_over), Some(examples::after(30)));
+    let step = answered(confirmed(50, 50, true), None, Some(75), 0);
+    assert_eq!(settled(&step), None);
+}
+
+#[test]
+fn what_a_rollback_gave_back_does_not_bake() {
+    let policy = examples::policy();
+    assert_eq!(Spans::of(&policy, false).bake, 900);
+    assert_eq!(Spans::of(&policy, true).bake, 0);
+}
+
+#[test]
+fn an_action_that_is_not_as_set_is_told_with_what_is_there() {
+    let wanted = forward(0, 100);
+    assert_eq!(confirm(&at_weights((0, 100)).forward, &wanted), Ok(()));
+    let refused = confirm(&at_weights((100, 0)).forward, &wanted).unwrap_err();
+    assert_ne!(refused.wanted, refused.found);
+}
+
+#[test]
+fn a_refused_action_of_more_than_two_groups_is_explained() {
+    assert_eq!(limits(2), None);
+    let told = limits(6).unwrap();
+    assert!(
+        told.contains("6 target groups: an ALB takes five"),
+        "{told}"
+    );
 }

@@ -56,17 +56,12 @@ impl Bill {
     }
 
     pub(crate) fn lambda(&mut self, millis: i64) {
-        self.task();
+        self.count(EVENTS_OF_A_TASK);
         self.run(millis);
     }
 
     pub(crate) fn write(&mut self) {
-        self.task();
         self.write_units += UNITS_OF_A_WRITE;
-    }
-
-    pub(crate) fn task(&mut self) {
-        self.count(EVENTS_OF_A_TASK);
     }
 
     /// `millis` is what the failed attempt ran, 0 when it was no Lambda.

@@ -1,31 +1,39 @@
-//! The passes, as the state machine makes them.
+//! The passes, as the definition orders them and `record::decide` decides them.
 
 use ebbtide_rules::check::{
     Check, CheckRefused, Deadline, Question, Standing, conclude, standing, whom_to_seal,
 };
+use ebbtide_rules::document::{Document, Told};
 use ebbtide_rules::drain::{self, Decision, Pace};
+use ebbtide_rules::plan::{Asked, Blue as BluePlan, Deploy, Green, Policy, Recorded};
+use ebbtide_rules::record::{Ask, Facts, Kind, Record, decide};
 use ebbtide_rules::report::{Reading, SessionReport};
+use ebbtide_rules::terminate::{Terminated, Verdict};
+use ebbtide_rules::weights::{Moments, Spans, Switched, Weights};
 use ebbtide_rules::{Environment, Fence, Retiring, Server};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use super::HOUR;
 use super::bill::Bill;
 use super::blue::Blue;
+use super::walk::{State, Walk};
 
 /// 2026-11-18T10:40:00Z, the switch.
 const SWITCH: Timestamp = Timestamp::constant(1_794_998_400, 0);
 /// Passes of one execution.
-const MOST_PASSES: u64 = 400;
+const MOST_PASSES: u32 = 400;
+/// By how long a bake may be longer than planned: until calls that were not answered cannot arrive any more, and a pass.
+const LONGER: i64 = 600_000;
 /// An operator looks after so long.
 const OPERATOR: i64 = HOUR;
 
 // Milliseconds that the Tasks take.
 const HOLD: i64 = 1500;
-const ALARMS: i64 = 300;
 const CONFIRM: i64 = 800;
 const DRAIN: i64 = 700;
 const CHECK: i64 = 900;
-const RECORD: i64 = 100;
+const DECIDE: i64 = 300;
 const TERMINATE: i64 = 700;
 /// The longest that a pass takes, with its retries.
 const PASS: i64 = 10_000;
@@ -62,112 +70,199 @@ pub(crate) struct Drain {
     blue: Blue,
     plan: Plan,
     bill: Bill,
-    fence: Fence,
+    walk: Walk,
+    record: Record,
+    document: Document,
+    execution: String,
     /// Milliseconds since the switch.
     now: i64,
     tasks: u64,
     redrives: u64,
-    may_seal: bool,
-    check: Option<Check>,
 }
 
+const ARN: &str = "arn:aws:states:eu-west-1:123456789012:execution:tunnel:";
+
 impl Drain {
+    /// A deployment that has switched; its first pass begins.
     pub(crate) fn new(blue: Blue, plan: Plan) -> Self {
-        Self {
+        let mut drain = Self {
             blue,
             plan,
             bill: Bill::new(),
-            fence: Fence {
-                deployment: "blue-moon".to_owned(),
-                epoch: 5,
-            },
+            walk: Walk::new(),
+            record: Record::default(),
+            document: Document::default(),
+            execution: format!("{ARN}blue-moon"),
             now: 0,
             tasks: 0,
             redrives: 0,
-            may_seal: false,
-            check: None,
-        }
+        };
+        drain.document.plan = Some(ebbtide_rules::plan::Plan {
+            deployment: "blue-moon".to_owned(),
+            execution: drain.execution.clone(),
+            service: "tunnel".to_owned(),
+            epoch: 0,
+            asked: Asked::Deploy(Deploy {
+                dry_run: false,
+                servers: Vec::new(),
+                recorded: recorded(plan),
+            }),
+        });
+        drain.decide(Kind::Claim, "ClaimService");
+        drain.decide(Kind::Switch, "RecordSwitch");
+        drain
     }
 
-    /// Runs until EC2 calls every server terminated.
+    /// Runs until the deployment has ended.
     pub(crate) fn run(mut self) -> Bill {
-        for pass in 0..100_000 {
-            if pass > 0 && pass % MOST_PASSES == 0 {
-                self.bill.continues();
-                self.redrives = 0;
-            }
-            if self.pass() {
-                self.bill.ends(self.now);
-                return self.bill;
+        let mut state = "HoldRetiring".to_owned();
+        for _ in 0..10_000_000 {
+            match self.walk.state(&state, &self.words()) {
+                State::Task(act) => {
+                    self.task(&state, &act);
+                    state = self.walk.next(&state);
+                }
+                State::Choice(next) => {
+                    self.bill.choice();
+                    state = next;
+                }
+                State::Wait(seconds) => {
+                    self.bill.choice();
+                    self.sleep(i64::try_from(seconds).unwrap() * 1000);
+                    state = self.walk.next(&state);
+                }
+                State::End => {
+                    let ended = self.document.record.as_ref().unwrap();
+                    let Some(successor) = ended.successor() else {
+                        self.bill.ends(self.now);
+                        return self.bill;
+                    };
+                    self.execution = format!("{ARN}{successor}");
+                    self.document.continued = Some(json!(true));
+                    self.redrives = 0;
+                    self.bill.continues();
+                    state = self.walk.start();
+                }
             }
         }
-        panic!("no end: {:?}", self.check)
+        panic!("no end: {:?}", self.document.check)
     }
 
-    /// Whether it is over.
-    fn pass(&mut self) -> bool {
-        self.bill.pass();
-        self.lambda(HOLD);
-        let retiring = self.retiring();
-        self.bill.choice();
-        let baked = self.now >= self.plan.bake_seconds * 1000;
-        if baked && !self.may_seal {
-            self.write();
-            self.may_seal = true;
+    /// What Choices and Waits look at.
+    fn words(&self) -> Value {
+        let verdict = self.document.terminate.as_ref().map(|it| it.verdict);
+        let mut words = json!({"record": self.document.record, "terminate": {"verdict": verdict}});
+        if let Some(continued) = &self.document.continued {
+            words["continued"] = continued.clone();
         }
-        if !baked {
-            self.task(ALARMS);
-            self.bill.choice();
-            self.lambda(CONFIRM);
-        }
-        self.bill.choice();
-        if self.now >= self.plan.settle_seconds * 1000 {
-            self.drain_idle(&retiring);
-        }
-        let check = self.check_drained(&retiring);
-        self.write();
-        self.bill.choice();
-        let mut is_over = false;
-        if !check.baking {
-            self.terminate(&check);
-            self.bill.choice();
-            self.bill.choice();
-            is_over = retiring.servers.is_empty() && retiring.waiting_to_end.is_empty();
-        }
-        if !is_over {
-            self.bill.choice();
-            self.sleep(i64::try_from(check.wait_seconds).unwrap() * 1000);
-        }
-        self.check = Some(check);
-        is_over
+        words
     }
 
-    fn drain_idle(&mut self, retiring: &Retiring) {
+    fn task(&mut self, state: &str, act: &str) {
+        match act {
+            "hold" => {
+                self.bill.pass();
+                let retries = self.lambda(HOLD);
+                let former = self.document.retiring.take();
+                let told = Told::new(self.retiring(), retries, former.as_ref(), at(self.now));
+                self.document.retiring = Some(told);
+            }
+            "weigh" => {
+                let retries = self.lambda(CONFIRM);
+                let former = self.document.switch.take();
+                let switched = self.switched(&["a", "b"]);
+                let told = Told::new(switched, retries, former.as_ref(), at(self.now));
+                self.document.switch = Some(told);
+            }
+            "detach" => {
+                self.lambda(CONFIRM);
+                let told = Told::new(self.switched(&["b"]), 0, None, at(self.now));
+                self.document.detached = Some(told);
+            }
+            "drain" => self.drain_idle(),
+            "check" => self.document.check = Some(self.check_drained()),
+            "pass" => self.decide(Kind::Pass, state),
+            "endSealed" => self.terminate(),
+            "handOn" => self.decide(Kind::HandOn, state),
+            "adopt" => self.decide(Kind::Adopt, state),
+            "release" => self.decide(Kind::Release, state),
+            other => panic!("{state} does {other}"),
+        }
+    }
+
+    fn decide(&mut self, kind: Kind, state: &str) {
+        self.lambda(DECIDE);
+        self.bill.write();
+        let ask = Ask {
+            kind,
+            execution: self.execution.clone(),
+            state: state.to_owned(),
+            redrives: self.redrives,
+            document: self.document.clone(),
+        };
+        let made = decide(&self.record, &ask, &Facts::default(), at(self.now)).unwrap();
+        self.record = made.record;
+        self.document.record = Some(made.answer);
+    }
+
+    fn fence(&self) -> Fence {
+        self.document.fence().unwrap()
+    }
+
+    fn switched(&self, groups: &[&str]) -> Switched {
+        let weights = Weights {
+            blue: 0,
+            green: 100,
+        };
+        let spans = Spans {
+            step: 60,
+            settle: u32::try_from(self.plan.settle_seconds).unwrap(),
+            bake: u32::try_from(self.plan.bake_seconds).unwrap(),
+            deadline: u32::try_from(self.plan.deadline_seconds).unwrap(),
+        };
+        Switched {
+            epoch: self.fence().epoch,
+            weights,
+            groups: groups.iter().map(|it| arn(it)).collect(),
+            moments: Moments::count(SWITCH, weights, &spans),
+            confirmed_at: SWITCH,
+            changed: false,
+            blue_healthy: 10,
+            green_healthy: 10,
+        }
+    }
+
+    fn drain_idle(&mut self) {
         self.lambda(DRAIN);
-        let reports = self.reports(retiring);
+        let settled_at = self.document.moments().and_then(|it| it.settled_at);
         let question = drain::Question {
-            pace: Pace::try_from(20.0).unwrap(),
-            settled_at: Some(at(self.plan.settle_seconds * 1000)),
-            changed_at: self.check.as_ref().map(|check| check.changed_at),
-            baking: !self.may_seal,
+            pace: Pace::of(20),
+            settled_at,
+            changed_at: self.document.check.as_ref().map(|check| check.changed_at),
+            baking: !self.document.may_seal(),
             poll_seconds: self.plan.poll_seconds,
         };
+        if drain::not_settled(&question, at(self.now)).is_some() {
+            return;
+        }
+        let epoch = self.fence().epoch;
+        let reports = self.reports();
         let reports: Vec<&SessionReport> = reports.iter().collect();
         match drain::decide(&reports, 0, &question, at(self.now)) {
             Decision::Order { orders, .. } => {
                 for (instance, order) in orders {
                     let server = self.blue.server(&instance);
-                    drain::taken(&server.drain(order, self.fence.epoch, self.now)).unwrap();
+                    drain::taken(&server.drain(order, epoch, self.now)).unwrap();
                 }
             }
             Decision::NotSettled { settled_at } => panic!("not settled until {settled_at:?}"),
         }
     }
 
-    fn check_drained(&mut self, retiring: &Retiring) -> Check {
+    fn check_drained(&mut self) -> Check {
         loop {
             self.lambda(CHECK);
-            match self.conclude(retiring) {
+            match self.conclude() {
                 Ok(check) => return check,
                 Err(CheckRefused::DeadlineExceeded(_)) => {
                     self.bill.failures += 1;
@@ -183,29 +278,30 @@ impl Drain {
         }
     }
 
-    fn conclude(&mut self, retiring: &Retiring) -> Result<Check, CheckRefused> {
-        let previous = self.check.clone();
-        let fence = self.fence.clone();
+    fn conclude(&mut self) -> Result<Check, CheckRefused> {
+        let document = self.document.clone();
+        let (fence, retiring) = (self.fence(), document.retiring().unwrap());
+        let moments = document.moments();
         let question = Question {
             fence: &fence,
             retiring,
-            settled_at: Some(at(self.plan.settle_seconds * 1000)),
-            baked_at: Some(at(self.plan.bake_seconds * 1000)),
+            settled_at: moments.and_then(|it| it.settled_at),
+            baked_at: moments.and_then(|it| it.baked_at),
             step_began_at: None,
             step_ends_at: None,
-            may_seal: self.may_seal,
+            may_seal: document.may_seal(),
             deadline: Deadline {
-                at: Some(SWITCH + SignedDuration::from_secs(self.plan.deadline_seconds as i64)),
+                at: moments.and_then(|it| it.deadline_at),
                 term_seconds: self.plan.deadline_seconds,
                 redrives: self.redrives,
             },
             poll_seconds: self.plan.poll_seconds,
-            previous: previous.as_ref(),
+            previous: document.check.as_ref(),
             refused: &[],
         };
         let phase = question.phase(at(self.now));
         let standings: Vec<(String, Standing)> = self
-            .reports(retiring)
+            .reports()
             .into_iter()
             .map(|report| {
                 let instance = report.instance.clone();
@@ -218,15 +314,16 @@ impl Drain {
         conclude(&standings, &question, at(self.now))
     }
 
-    fn terminate(&mut self, check: &Check) {
+    fn terminate(&mut self) {
         let noticed = self.now;
-        self.lambda(TERMINATE);
-        for instance in &check.sealed {
+        let retries = self.lambda(TERMINATE);
+        let sealed = self.document.check.as_ref().unwrap().sealed.clone();
+        for instance in &sealed {
             let server = self.blue.server(instance);
             server.terminate(noticed);
             let (late, empty_since) = (noticed - server.empty_since, server.empty_since);
-            // Whoever ended while baking was noticed then, and only had to be kept.
-            if empty_since > self.plan.bake_seconds * 1000 {
+            // Whoever ended while baking was noticed then, and only had to be kept; the bake may last a little longer.
+            if empty_since > self.plan.bake_seconds * 1000 + LONGER {
                 assert!(
                     late <= (empty_since / 10).min(300_000) + PASS,
                     "{late} at {empty_since}"
@@ -234,10 +331,26 @@ impl Drain {
                 self.bill.noticed(late);
             }
         }
+        let left = self.retiring();
+        let is_left = !(left.servers.is_empty() && left.waiting_to_end.is_empty());
+        let terminated = Terminated {
+            verdict: if is_left {
+                Verdict::Left
+            } else {
+                Verdict::Gone
+            },
+            terminated: left.gone,
+            ending: left.waiting_to_end,
+            refused: Vec::new(),
+            remaining: left.servers.len(),
+        };
+        let former = self.document.terminate.take();
+        let told = Told::new(terminated, retries, former.as_ref(), at(self.now));
+        self.document.terminate = Some(told);
     }
 
-    fn reports(&mut self, retiring: &Retiring) -> Vec<SessionReport> {
-        let servers = retiring.servers.iter();
+    fn reports(&mut self) -> Vec<SessionReport> {
+        let servers = self.document.retiring().unwrap().servers.iter();
         servers
             .map(|server| self.blue.server(&server.instance).report())
             .collect()
@@ -245,7 +358,7 @@ impl Drain {
 
     fn retiring(&self) -> Retiring {
         Retiring {
-            environment: Environment::of_arn("arn:aws:x:targetgroup/tunnel-a/1"),
+            environment: environment("a"),
             servers: self
                 .blue
                 .listed()
@@ -260,30 +373,19 @@ impl Drain {
         }
     }
 
-    fn lambda(&mut self, millis: i64) {
+    /// How often it had to be tried again.
+    fn lambda(&mut self, millis: i64) -> u32 {
         self.sleep(millis);
         self.bill.lambda(millis);
-        self.retry(millis);
-    }
-
-    fn task(&mut self, millis: i64) {
-        self.sleep(millis);
-        self.bill.task();
-        self.retry(0);
-    }
-
-    fn write(&mut self) {
-        self.sleep(RECORD);
-        self.bill.write();
-        self.retry(0);
-    }
-
-    fn retry(&mut self, millis: i64) {
         self.tasks += 1;
-        if self.tasks.is_multiple_of(self.plan.tasks_per_retry) {
-            self.bill.retry(millis);
-            self.sleep(RETRY + millis);
+        // Scattered evenly, and the same in every run.
+        let drawn = self.tasks.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
+        if !drawn.is_multiple_of(self.plan.tasks_per_retry) {
+            return 0;
         }
+        self.bill.retry(millis);
+        self.sleep(RETRY + millis);
+        1
     }
 
     fn sleep(&mut self, millis: i64) {
@@ -294,4 +396,38 @@ impl Drain {
 
 fn at(millis: i64) -> Timestamp {
     SWITCH + SignedDuration::from_millis(millis)
+}
+
+fn arn(letter: &str) -> String {
+    format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/tunnel-{letter}/1")
+}
+
+fn environment(letter: &str) -> Environment {
+    Environment::of_arn(&arn(letter))
+}
+
+fn recorded(plan: Plan) -> Recorded {
+    Recorded {
+        blue: BluePlan {
+            environment: environment("a"),
+            healthy: 10,
+        },
+        green: Green {
+            environment: environment("b"),
+            launch_template_id: "lt-1".to_owned(),
+            launch_template_version: "7".to_owned(),
+            subnets: Vec::new(),
+            count: 10,
+        },
+        environments: ["a", "b"].map(environment).to_vec(),
+        policy: Policy {
+            steps: vec![100],
+            bake_seconds: u32::try_from(plan.bake_seconds).unwrap(),
+            deadline_seconds: u32::try_from(plan.deadline_seconds).unwrap(),
+            most_passes: MOST_PASSES,
+            ..Policy::default()
+        },
+        hash: "0123456789ab".to_owned(),
+        warnings: Vec::new(),
+    }
 }

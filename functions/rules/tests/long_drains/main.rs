@@ -1,4 +1,4 @@
-//! Days-long drains by simulation: a virtual clock runs passes as the state machine does, over the real decisions.
+//! Days-long drains by simulation: a virtual clock runs passes in the order of the definition, over the real decisions.
 //!
 //! Real are what is ordered, who is asked to seal, what is believed, how long is waited and when the deadline is;
 //! simulated are the servers, AWS's counting and its prices. `docs/long-drains.md` holds the table and says how it came
@@ -13,6 +13,7 @@
 mod bill;
 mod blue;
 mod drain;
+mod walk;
 
 use bill::{Bill, MOST_EVENTS};
 use blue::Blue;

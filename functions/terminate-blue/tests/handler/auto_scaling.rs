@@ -60,7 +60,7 @@ async fn a_member_whose_end_a_hook_holds_up_is_ending_and_not_ended_twice() {
     let again = terminate(&fake, &sealed(&ALL)).await.unwrap();
     assert_eq!(fake.changes(), [""; 0]);
     assert_eq!(again, answer);
-    assert_eq!((again.remaining, again.empty), (3, false));
+    assert_eq!((again.remaining, again.verdict), (3, Verdict::Left));
     assert_eq!(sizes(&fake), (2, 3));
 }
 

@@ -6,50 +6,71 @@
 )]
 
 mod auto_scaling;
+mod fences;
 mod rolled_back;
+mod unserved;
 
-use ebbtide_aws::fake::{Fake, Fault, environment, target};
-use ebbtide_rules::ErrorName;
+use ebbtide_aws::fake::{Fake, Fault, environment, recorded, target};
+use ebbtide_rules::document::{Act, Document, Invocation};
 use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG,
 };
-use ebbtide_runtime::Failure;
-use serde_json::{Value, json};
-use terminate_blue::{Failed, Payload, Terminated, handle};
+use ebbtide_rules::record::{Clearing, Doing, Phase};
+use ebbtide_rules::terminate::{Terminated, Verdict};
+use ebbtide_rules::{ErrorName, Server, examples};
+use jiff::Timestamp;
+use serde_json::json;
+use terminate_blue::{Failed, handle};
 
 const ALL: [&str; 3] = ["i-1", "i-2", "i-3"];
 
-/// What the state TerminateBlue passes; `plan.blue` and `plan.green` carry more than an environment.
-fn sealed(sealed: &[&str]) -> Value {
-    json!({
-        "fence": {"deployment": "deploy-1", "epoch": 5},
-        "environment": plan("a"), "blue": plan("a"), "green": plan("b"),
-        "licence": "sealed", "sealed": sealed,
-        "servers": ALL.map(|id| json!({"instance": id, "ip": "10.0.0.1"})),
-    })
+fn servers(ids: &[&str]) -> Vec<Server> {
+    let server = |id: &&str| Server {
+        instance: (*id).to_owned(),
+        ip: "10.0.0.1".to_owned(),
+    };
+    ids.iter().map(server).collect()
 }
 
-/// What the state RejectGreen passes.
-fn never_served() -> Value {
-    json!({
-        "fence": {"deployment": "deploy-1", "epoch": 5},
-        "environment": plan("b"), "blue": plan("a"), "green": plan("b"),
-        "licence": "neverServed", "sealed": [],
-        "servers": [{"instance": "i-4", "ip": "10.0.0.4"}],
-    })
+/// What TerminateBlue passes while the environment `letter` drains: its servers, and those that have sealed.
+fn ending(letter: &str, listed: &[&str], sealed: &[&str]) -> Invocation {
+    let doing = Doing::Draining {
+        environment: environment(letter),
+        moments: examples::moments(),
+    };
+    let document = Document {
+        retiring: Some(examples::listed(&environment(letter), &servers(listed))),
+        check: Some(examples::check(sealed)),
+        ..examples::about(recorded("a", "b"), doing)
+    };
+    examples::invocation(Act::EndSealed, document)
 }
 
-/// What the state ClearGreen passes: deploy-1 has superseded deploy-0.
-fn cleared() -> Value {
-    let mut payload = never_served();
-    payload["of"] = json!("deploy-0");
-    payload["servers"] = json!([]);
-    payload
+fn sealed(sealed: &[&str]) -> Invocation {
+    ending("a", &ALL, sealed)
 }
 
-fn plan(name: &str) -> Value {
-    let environment = environment(name);
-    json!({"targetGroupArn": environment.target_group_arn, "name": environment.name, "healthy": 3})
+/// What EndGreen passes for the deployment's own green.
+fn never_served() -> Invocation {
+    unserved(Doing::Rejecting)
+}
+
+fn unserved(doing: Doing) -> Invocation {
+    let document = examples::about(recorded("a", "b"), doing);
+    examples::invocation(Act::EndUnserved, document)
+}
+
+fn clearing() -> Clearing {
+    Clearing {
+        deployment: "deploy-0".to_owned(),
+        blue: environment("a"),
+        green: environment("b"),
+    }
+}
+
+/// What EndGreen passes where deploy-1 has superseded deploy-0.
+fn cleared() -> Invocation {
+    unserved(Doing::Clearing(clearing()))
 }
 
 /// Blue is held and has no weight any more.
@@ -61,7 +82,8 @@ fn drained() -> Fake {
     }
     world.add_green("i-4", "subnet-1");
     world.weigh(&[("a", 0), ("b", 100)]);
-    world.record.as_mut().unwrap().switched = true;
+    world.switch(0, 100);
+    world.retires("a");
     drop(world);
     fake
 }
@@ -75,29 +97,38 @@ fn launched(by: &str) -> Fake {
     fake
 }
 
-async fn terminate(fake: &Fake, payload: &Value) -> Result<Terminated, Failed> {
-    let payload: Payload = serde_json::from_value(payload.clone()).unwrap();
-    Box::pin(handle(&fake.cloud(), payload)).await
+/// deploy-1 has superseded deploy-0, whose green was launched and has never had weight.
+fn superseding() -> Fake {
+    let fake = launched("deploy-0");
+    fake.world().phase(Phase::Superseding {
+        clearing: clearing(),
+    });
+    fake
 }
 
-async fn failure(fake: &Fake, payload: &Value) -> ErrorName {
+async fn terminate(fake: &Fake, call: &Invocation) -> Result<Terminated, Failed> {
+    let told = Box::pin(handle(&fake.cloud(), Timestamp::UNIX_EPOCH, call.clone())).await?;
+    Ok(told.answer)
+}
+
+async fn failure(fake: &Fake, payload: &Invocation) -> ErrorName {
     terminate(fake, payload).await.unwrap_err().name()
 }
 
 /// Nothing changes, and every instance of the environment that lives is named with a reason that contains `reason`.
-async fn all_refused(fake: &Fake, payload: &Value, reason: &str) {
+async fn all_refused(fake: &Fake, payload: &Invocation, reason: &str) {
     let answer = terminate(fake, payload).await.unwrap();
     assert!(!answer.refused.is_empty());
     for refused in &answer.refused {
         assert!(refused.reason.contains(reason), "{refused:?}");
     }
-    assert!(!answer.empty);
+    assert_eq!(answer.verdict, Verdict::Left);
     assert_eq!(answer.remaining, answer.refused.len());
     assert_eq!(fake.changes(), [""; 0]);
 }
 
 /// An environment that never served and that nothing may be ended in calls an operator instead of being asked for ever.
-async fn foreign(fake: &Fake, payload: &Value, reason: &str) {
+async fn foreign(fake: &Fake, payload: &Invocation, reason: &str) {
     let error = terminate(fake, payload).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::NotConfirmed);
     let cause = error.to_string();
@@ -106,6 +137,11 @@ async fn foreign(fake: &Fake, payload: &Value, reason: &str) {
         "{cause}"
     );
     assert_eq!(fake.changes(), [""; 0]);
+}
+
+async fn assert_gone(fake: &Fake, call: &Invocation) {
+    let answer = terminate(fake, call).await.unwrap();
+    assert_eq!(answer.verdict, Verdict::Gone, "{answer:?}");
 }
 
 fn gone(fake: &Fake) {
@@ -121,20 +157,20 @@ fn state(fake: &Fake, id: &str) -> InstanceState {
 }
 
 #[tokio::test]
-async fn sealed_servers_are_deregistered_and_ended_and_empty_waits_for_ec2() {
+async fn sealed_servers_are_deregistered_and_ended_and_gone_waits_for_ec2() {
     let fake = drained();
     let answer = terminate(&fake, &sealed(&ALL)).await.unwrap();
     let each = "TerminateInstances";
     assert_eq!(fake.changes(), ["DeregisterTargets", each, each, each]);
     assert_eq!(answer.ending, ALL);
-    assert_eq!((answer.remaining, answer.empty), (3, false));
+    assert_eq!((answer.remaining, answer.verdict), (3, Verdict::Left));
     assert_eq!(state(&fake, "i-4"), InstanceState::Running);
 
     gone(&fake);
     let answer = terminate(&fake, &sealed(&[])).await.unwrap();
     assert_eq!(fake.changes(), [""; 0]);
     let expected = json!({
-        "terminated": ALL, "ending": [], "refused": [], "remaining": 0, "empty": true
+        "verdict": "gone", "terminated": ALL, "ending": [], "refused": [], "remaining": 0
     });
     assert_eq!(serde_json::to_value(&answer).unwrap(), expected);
 }
@@ -170,7 +206,7 @@ async fn a_server_launched_meanwhile_keeps_the_environment_from_being_empty() {
     fake.world().add("i-9", "subnet-1", Some("a"), &[]);
     fake.changes();
     let answer = terminate(&fake, &sealed(&ALL)).await.unwrap();
-    assert_eq!((answer.remaining, answer.empty), (1, false));
+    assert_eq!((answer.remaining, answer.verdict), (1, Verdict::Left));
     assert_eq!(answer.refused[0].instance, "i-9");
     assert!(answer.refused[0].reason.contains("missing"), "{answer:?}");
     assert_eq!(fake.changes(), [""; 0]);
@@ -225,112 +261,22 @@ async fn a_listed_server_that_ec2_does_not_show_is_not_gone() {
         targets.retain(|target| target.instance != "i-2");
     }
     let answer = terminate(&fake, &sealed(&[])).await.unwrap();
-    assert_eq!((answer.remaining, answer.empty), (1, false));
+    assert_eq!((answer.remaining, answer.verdict), (1, Verdict::Left));
     assert!(answer.refused[0].reason.contains("does not show"));
 }
 
 #[tokio::test]
-async fn a_rejected_green_is_ended_and_blue_is_not() {
-    let fake = launched("deploy-1");
-    let answer = terminate(&fake, &never_served()).await.unwrap();
-    assert_eq!(fake.changes(), ["DeregisterTargets", "TerminateInstances"]);
-    assert_eq!(answer.ending, ["i-4"]);
-    gone(&fake);
-    assert!(terminate(&fake, &never_served()).await.unwrap().empty);
-    assert_eq!(state(&fake, "i-1"), InstanceState::Running);
-}
-
-#[tokio::test]
-async fn a_green_of_a_service_that_has_switched_is_never_rejected() {
-    let fake = launched("deploy-1");
-    fake.world().record.as_mut().unwrap().switched = true;
-    foreign(&fake, &never_served(), "switched since").await;
-}
-
-#[tokio::test]
-async fn clearing_goes_by_the_superseded_owners_tag_and_the_callers_fence() {
-    let fake = launched("deploy-0");
-    let answer = terminate(&fake, &cleared()).await.unwrap();
-    assert_eq!(answer.ending, ["i-4"]);
-
-    let fake = launched("deploy-1");
-    foreign(&fake, &cleared(), "and not deploy-0").await;
-
-    let fake = launched("deploy-0");
-    fake.world().record.as_mut().unwrap().owner = Some("deploy-0".to_owned());
-    assert_eq!(failure(&fake, &cleared()).await, ErrorName::Superseded);
-    assert_eq!(fake.changes(), [""; 0]);
-}
-
-#[tokio::test]
-async fn what_ends_already_is_waited_for_whoever_launched_it() {
-    for of in ["deploy-0", "deploy-1", "deploy-2"] {
-        let fake = launched(of);
-        fake.world().instance("i-4").state = InstanceState::ShuttingDown;
-        for payload in [cleared(), never_served()] {
-            let answer = terminate(&fake, &payload).await.unwrap();
-            assert_eq!(fake.changes(), [""; 0]);
-            assert_eq!(answer.ending, ["i-4"], "{of}");
-            assert_eq!((answer.remaining, answer.empty), (1, false));
-        }
-        gone(&fake);
-        assert!(terminate(&fake, &cleared()).await.unwrap().empty, "{of}");
-    }
-}
-
-#[tokio::test]
-async fn clearing_ends_what_an_earlier_deployment_left_beside_what_ends_already() {
-    // deploy-1 has superseded a deployment that died while it cleared deploy-0's green.
-    let fake = launched("deploy-0");
-    fake.world().add_green("i-5", "subnet-1");
-    fake.world().instance("i-5").state = InstanceState::ShuttingDown;
-    let answer = terminate(&fake, &cleared()).await.unwrap();
-    assert_eq!(answer.ending, ["i-4", "i-5"]);
-    gone(&fake);
-    assert!(terminate(&fake, &cleared()).await.unwrap().empty);
-}
-
-#[tokio::test]
-async fn a_late_caller_changes_nothing() {
-    for epoch in [4, 6] {
-        let fake = drained();
-        fake.world().record.as_mut().unwrap().epoch = epoch;
-        assert_eq!(failure(&fake, &sealed(&ALL)).await, ErrorName::Superseded);
-        assert_eq!(fake.changes(), [""; 0]);
-    }
-}
-
-#[tokio::test]
-async fn a_caller_that_becomes_late_on_the_way_ends_no_further_instance() {
-    for (operation, changes) in [
-        ("DeregisterTargets", vec!["DeregisterTargets"]),
-        (
-            "TerminateInstances",
-            vec!["DeregisterTargets", "TerminateInstances"],
-        ),
-    ] {
-        let fake = drained();
-        fake.fail(operation, Fault::Superseding);
-        assert_eq!(failure(&fake, &sealed(&ALL)).await, ErrorName::Superseded);
-        assert_eq!(fake.changes(), changes, "superseded during {operation}");
-    }
-}
-
-#[tokio::test]
-async fn a_payload_that_contradicts_itself_is_refused() {
+async fn a_target_whose_instance_is_gone_is_deregistered_before_the_environment_counts_as_gone() {
     let fake = drained();
-    let mut stranger = sealed(&ALL);
-    stranger["environment"] = plan("c");
-    let mut of_another = sealed(&ALL);
-    of_another["of"] = json!("deploy-0");
-    let mut misnamed = sealed(&ALL);
-    for field in ["environment", "blue"] {
-        misnamed[field]["name"] = json!("tunnel-b");
+    for id in ALL {
+        fake.world().instance(id).state = InstanceState::Terminated;
     }
-    for payload in [stranger, of_another, misnamed] {
-        assert_eq!(failure(&fake, &payload).await, ErrorName::InvalidInput);
-        assert_eq!(fake.changes(), [""; 0]);
-    }
+    let answer = terminate(&fake, &sealed(&[])).await.unwrap();
+    assert_eq!(fake.changes(), ["DeregisterTargets"]);
+    assert_eq!((answer.remaining, answer.verdict), (0, Verdict::Gone));
+    let mut world = fake.world();
+    let blue = world.group(&environment("a").target_group_arn);
+    assert!(blue.targets.iter().all(|target| !target.registered));
 }
 
 #[tokio::test]
@@ -424,17 +370,4 @@ async fn one_instance_that_aws_will_not_end_does_not_keep_the_others() {
     assert_eq!(state(&fake, "i-1"), InstanceState::Running);
     assert_eq!(state(&fake, "i-2"), InstanceState::ShuttingDown);
     assert_eq!(state(&fake, "i-3"), InstanceState::ShuttingDown);
-}
-
-#[tokio::test]
-async fn instances_of_another_service_are_not_listed() {
-    let fake = launched("deploy-1");
-    let tags = [
-        (SERVICE_TAG, "other"),
-        (ENVIRONMENT_TAG, "tunnel-b"),
-        (DEPLOYMENT_TAG, "deploy-1"),
-    ];
-    fake.world().add("i-9", "subnet-1", None, &tags);
-    terminate(&fake, &never_served()).await.unwrap();
-    assert_eq!(state(&fake, "i-9"), InstanceState::Running);
 }

@@ -4,10 +4,11 @@ use super::*;
 
 const GREEN: [&str; 2] = ["i-4", "i-5"];
 
-/// Both environments are held by this deployment, and blue has all the weight again.
+/// Both environments were held by this deployment, blue has all the weight again, and green is on the list.
 fn rolled_back() -> Fake {
     let fake = drained();
     let mut world = fake.world();
+    world.record.as_mut().unwrap().retiring[0].environment = environment("b");
     world.add_green("i-5", "subnet-2");
     for id in GREEN {
         world.retire(id, "tunnel-b");
@@ -17,12 +18,9 @@ fn rolled_back() -> Fake {
     fake
 }
 
-/// What the state TerminateBlue passes when green is the one that retires.
-fn of_green(seals: &[&str]) -> Value {
-    let mut payload = sealed(seals);
-    payload["environment"] = plan("b");
-    payload["servers"] = json!(GREEN.map(|id| json!({"instance": id, "ip": "10.0.0.4"})));
-    payload
+/// What TerminateBlue passes when green is the one that retires.
+fn of_green(sealed: &[&str]) -> Invocation {
+    ending("b", &GREEN, sealed)
 }
 
 fn blue_lives(fake: &Fake) {
@@ -40,7 +38,7 @@ async fn a_sealed_green_is_ended_and_blue_serves_on() {
     assert_eq!(answer.ending, GREEN);
     assert!(answer.refused.is_empty(), "{answer:?}");
     gone(&fake);
-    assert!(terminate(&fake, &of_green(&[])).await.unwrap().empty);
+    assert_gone(&fake, &of_green(&[])).await;
     blue_lives(&fake);
     let mut world = fake.world();
     let blue = world.group(&environment("a").target_group_arn);
@@ -63,9 +61,9 @@ async fn green_lives_while_it_has_any_weight() {
 #[tokio::test]
 async fn green_lives_without_its_seal_though_it_was_rolled_back() {
     all_refused(&rolled_back(), &of_green(&[]), "not acknowledged a seal").await;
-    let mut unserved = of_green(&[]);
-    unserved["licence"] = json!("neverServed");
-    foreign(&rolled_back(), &unserved, "switched since").await;
+    let fake = rolled_back();
+    assert_eq!(failure(&fake, &never_served()).await, ErrorName::Superseded);
+    assert_eq!(fake.changes(), [""; 0]);
 }
 
 #[tokio::test]
@@ -91,7 +89,11 @@ async fn an_order_for_green_never_touches_blue_whatever_it_names() {
 
 #[tokio::test]
 async fn an_order_for_blue_ends_nobody_once_blue_has_the_weight_back() {
-    foreign(&rolled_back(), &sealed(&ALL), "has weight 100").await;
+    let fake = rolled_back();
+    assert_eq!(failure(&fake, &sealed(&ALL)).await, ErrorName::Superseded);
+    // Even if the record were wrong.
+    fake.world().record.as_mut().unwrap().retiring[0].environment = environment("a");
+    foreign(&fake, &sealed(&ALL), "has weight 100").await;
 }
 
 #[tokio::test]
@@ -107,7 +109,9 @@ async fn a_server_in_both_groups_lives() {
 #[tokio::test]
 async fn the_epoch_from_before_the_rollback_ends_nobody() {
     let fake = rolled_back();
-    fake.world().record.as_mut().unwrap().epoch = 6;
+    fake.world().record.as_mut().unwrap().retiring[0]
+        .owner
+        .epoch = 6;
     let failed = failure(&fake, &of_green(&GREEN)).await;
     assert_eq!(failed, ErrorName::Superseded);
     assert_eq!(fake.changes(), [""; 0]);

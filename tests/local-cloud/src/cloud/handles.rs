@@ -5,6 +5,7 @@ use std::path::Path;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_rules::record::Record;
 use tokio::sync::watch;
 
 use super::LocalCloud;
@@ -15,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::execution::Execution;
 use crate::faults::{AwsFaults, SessionFaults};
 use crate::host::{Host, Server};
-use crate::observation::{Instance, Observation};
+use crate::ledger::Ledger;
+use crate::observation::{self, Instance, Observation};
 use crate::report::{self, Report};
 use crate::stack::Stack;
 use crate::world::{World, forward};
@@ -174,19 +176,17 @@ impl LocalCloud {
         Ok(())
     }
 
-    /// The listener's weights of target groups a and b; `None` for a group that is not in its forward action.
+    /// The listener's weights of target groups a, b and c; `None` for a group that is not in its forward action.
     ///
     /// # Errors
     /// If moto does not answer.
-    pub async fn weights(&self) -> Result<(Option<u32>, Option<u32>)> {
-        let now = Observation::make(&self.clients, &self.service.world.listener_arn).await?;
-        Ok((
-            now.weight(&self.service.world.a.arn),
-            now.weight(&self.service.world.b.arn),
-        ))
+    pub async fn weights(&self) -> Result<[Option<u32>; 3]> {
+        let now = observation::action(&self.clients, &self.service.world.listener_arn).await?;
+        let world = &self.service.world;
+        Ok(world.groups().map(|group| now.get(&group.arn).copied()))
     }
 
-    /// Changes the listener's weights behind the deployment's back.
+    /// Changes the listener's weights behind the deployment's back: the action names a and b then.
     ///
     /// # Errors
     /// If moto refuses.
@@ -217,12 +217,21 @@ impl LocalCloud {
         )
     }
 
-    /// The service's record, each attribute as text; empty if there is none.
+    /// The service's record; free at epoch 0 if there is none.
     ///
     /// # Errors
-    /// If DynamoDB does not answer.
-    pub async fn record(&self) -> Result<BTreeMap<String, String>> {
-        self.item("record").await
+    /// If DynamoDB does not answer, or the record cannot be read.
+    pub async fn record(&self) -> Result<Record> {
+        self.ledger().record().await
+    }
+
+    /// The table that the record is in, for who reads it again and again.
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger {
+            dynamodb: self.clients.dynamodb.clone(),
+            table: self.stack.table.clone(),
+            service: self.service.name.clone(),
+        }
     }
 
     /// What the table says about one deployment, each attribute as text; empty if it says nothing.
@@ -230,7 +239,9 @@ impl LocalCloud {
     /// # Errors
     /// If DynamoDB does not answer.
     pub async fn deployment_item(&self, name: &str) -> Result<BTreeMap<String, String>> {
-        self.item(&format!("deployment {name}")).await
+        let item = self.ledger().item(&format!("deployment {name}")).await?;
+        let texts = item.iter().map(|(name, value)| (name.clone(), text(value)));
+        Ok(texts.collect())
     }
 
     /// The deployed state machine's executions, name and status, the newest first: continuations among them, staged
@@ -258,28 +269,6 @@ impl LocalCloud {
         let machine = &self.stack.state_machine_arn;
         let of = machine.replacen(":stateMachine:", ":execution:", 1);
         Execution::of(&self.clients.sfn, &format!("{of}:{name}"))
-    }
-
-    async fn item(&self, item: &str) -> Result<BTreeMap<String, String>> {
-        let key = |value: &str| AttributeValue::S(value.to_owned());
-        let asked = self
-            .clients
-            .dynamodb
-            .get_item()
-            .table_name(&self.stack.table)
-            .consistent_read(true);
-        let answer = asked
-            .key("service", key(&self.service.name))
-            .key("item", key(item))
-            .send()
-            .await
-            .map_err(Error::aws("GetItem"))?;
-        Ok(answer
-            .item
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(name, value)| (name, text(&value)))
-            .collect())
     }
 }
 

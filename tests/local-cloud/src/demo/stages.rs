@@ -16,25 +16,22 @@ pub(super) struct Stage {
 }
 
 /// States that open a stage, in the workflow's order. Waits, questions and bookkeeping belong to the stage they are in.
-const STAGES: [(&str, &str); 18] = [
+const STAGES: [(&str, &str); 15] = [
     ("PlanDeployment", "PlanDeployment"),
     ("ClaimService", "ClaimService"),
     ("AttachGreen", "AttachGreen"),
     ("LaunchGreen", "LaunchGreen"),
     ("TestGreen", "TestGreen"),
-    ("HoldBlue", "HoldBlue"),
+    ("RecordSwitch", "SwitchTargetGroup"),
     ("SwitchTargetGroup", "SwitchTargetGroup"),
-    ("HoldBlueAgain", "Drain"),
-    ("ConfirmWeights", "Drain"),
     ("DrainIdle", "Drain"),
     ("CheckDrained", "Drain"),
-    ("RecordProgress", "Drain"),
     ("TerminateBlue", "Drain"),
-    ("RollBack", "RollBack"),
-    ("HoldGreen", "DrainGreen"),
-    ("RejectGreen", "RejectGreen"),
-    ("RecordOutcome", "ReleaseService"),
+    ("ResumeBlue", "RollBack"),
+    ("EndGreen", "RejectGreen"),
     ("ReleaseService", "ReleaseService"),
+    ("DetachRetired", "ReleaseService"),
+    ("ReleaseFront", "ReleaseService"),
 ];
 
 fn rank(state: &str) -> Option<usize> {
@@ -80,11 +77,12 @@ mod tests {
         let entered = [
             (0, "PlanDeployment"),
             (100, "ClaimService"),
-            (200, "IsServiceClaimed"),
+            (200, "WhatIsClaimed"),
             (300, "LaunchGreen"),
             (900, "LaunchGreen"),
+            (950, "RecordSwitch"),
             (1_000, "SwitchTargetGroup"),
-            (1_500, "RecordProgress"),
+            (1_500, "DrainIdle"),
             (1_600, "SwitchTargetGroup"),
             (1_700, "DrainIdle"),
             (1_800, "CheckDrained"),
@@ -108,8 +106,8 @@ mod tests {
             [
                 ("PlanDeployment", 0, 100),
                 ("ClaimService", 100, 300),
-                ("LaunchGreen", 300, 1_000),
-                ("SwitchTargetGroup", 1_000, 1_500),
+                ("LaunchGreen", 300, 950),
+                ("SwitchTargetGroup", 950, 1_500),
                 ("Drain", 1_500, 9_000),
                 ("ReleaseService", 9_000, 9_200),
             ]

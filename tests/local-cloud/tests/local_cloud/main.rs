@@ -15,6 +15,7 @@ use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 use ebbtide_local_cloud::host::ProcessState;
 use ebbtide_local_cloud::wait::{Seen, until};
 use ebbtide_local_cloud::{LocalCloud, Options, warden};
+use ebbtide_rules::record::Record;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -104,7 +105,7 @@ async fn servers_follow_ec2_and_the_balancer_follows_elb() {
     let directory = cloud.directory().to_owned();
 
     // Three blue servers serve, one target group has all the weight, nobody owns the service.
-    assert_eq!(cloud.weights().await.unwrap(), (Some(100), None));
+    assert_eq!(cloud.weights().await.unwrap(), [Some(100), None, None]);
     assert_eq!(
         cloud
             .reports()
@@ -115,7 +116,7 @@ async fn servers_follow_ec2_and_the_balancer_follows_elb() {
             .count(),
         3
     );
-    assert!(cloud.record().await.unwrap().is_empty());
+    assert_eq!(cloud.record().await.unwrap(), Record::default());
     serves(&cloud).await;
 
     // A process that dies leaves its instance running; its target turns unhealthy and gets nothing more.

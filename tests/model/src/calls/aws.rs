@@ -1,126 +1,291 @@
-//! The calls that change AWS: tags, weights and launches, each under the owner and the epoch of the record.
+//! The calls that change tags, weights and launches, each admitted by the record: decided first, and changed next.
 
-use super::{Calling, Reply};
+use ebbtide_rules::document::Act;
+use ebbtide_rules::launch::{self, Launched};
+use ebbtide_rules::record::{Doing, Front, Phase, Work};
+use ebbtide_rules::weights::{Confirmed, Serving, Spans, Wanted, Weights};
+use ebbtide_rules::{Environment, ErrorName, Failure as _, hold, observed, weights};
+
+use super::{Calling, Reply, Told};
+use crate::clock::NOW;
+use crate::properties::Rule;
 use crate::server::{Life, Server};
-use crate::shipped;
-use crate::shipped::{CONFIRMED, SERVICE, TICK, environment};
+use crate::shipped::{SERVICE, environment, group_of, number_of};
 use crate::variants::Variant;
-use crate::world::{Listed, Stage, Turn, World};
-use ebbtide_rules::weights::{Moments, Spans, Wanted, Weights};
-use ebbtide_rules::{hold, observed, weights};
+use crate::world::{Call, Effect, World};
 
 impl Calling<'_> {
-    pub(super) fn hold(&self, world: &mut World, group: u8) -> Reply {
-        let deployment = self.call.deployment;
-        let tagged = |_: usize, server: &Server| server.retiring == Some(deployment);
-        let seen = world.shipped_instances(group, tagged);
-        if !self.admits(world) {
-            return Reply::Failed;
+    pub(super) fn hold(&self, world: &mut World) -> Option<Reply> {
+        let environment = self.document.to_hold().ok()?;
+        let seen = self.held(world, environment);
+        if !self.admits(world, Work::Hold(environment)) {
+            return Some(Reply::Failed(ErrorName::Superseded));
         }
-        let holder = hold::Holder::new(SERVICE, &self.fence(), &environment(group));
-        let lacking = hold::missing(&seen, &[], &holder);
-        if !lacking.is_none() {
-            self.changes(world);
+        let lacking = hold::missing(&seen, &[], &self.holder(environment));
+        if lacking.is_none() {
+            return Some(self.listed(world, environment));
         }
-        for server in world.of(shipped::set(&lacking.tags)) {
-            world.servers[server].retiring = Some(deployment);
-        }
-        let seen = world.shipped_instances(group, tagged);
-        let list = hold::list(&environment(group), &seen, CONFIRMED);
-        let servers = shipped::set(list.servers.iter().map(|server| &server.instance));
-        Reply::Listed(Listed { group, servers })
+        self.changes(world, Work::Hold(environment));
+        Some(self.decided_on(world, Effect::Hold(world.set_of(&lacking.tags))))
     }
 
-    pub(super) fn let_go(&self, world: &mut World, group: u8) -> Reply {
-        if !self.admits(world) {
-            return Reply::Failed;
+    pub(super) fn let_go(&self, world: &mut World) -> Option<Reply> {
+        let environment = self.document.to_let_go().ok()?;
+        if !self.admits(world, Work::LetGo(environment)) {
+            return Some(Reply::Failed(ErrorName::Superseded));
         }
-        let holder = hold::Holder::new(SERVICE, &self.fence(), &environment(group));
-        let left = hold::left(&world.shipped_instances(group, |_, _| false), &[], &holder);
-        if !left.is_none() {
-            self.changes(world);
+        let group = group_of(&environment.target_group_arn);
+        let seen = world.shipped_instances(group, |_, _| false);
+        let left = hold::left(&seen, &[], &self.holder(environment));
+        if left.is_none() {
+            return Some(self.listed(world, environment));
         }
-        for server in world.of(shipped::set(&left.tagged)) {
-            world.servers[server].retiring = None;
-        }
-        Reply::Done
+        self.changes(world, Work::LetGo(environment));
+        Some(self.decided_on(world, Effect::LetGo(world.set_of(&left.tagged))))
     }
 
-    pub(super) fn switch(&self, world: &mut World, green: u8) -> Reply {
-        let (blue_group, green_group) = (self.call.blue, 1 - self.call.blue);
-        if self.call.ending.is_some() {
-            return self.set(world, green);
+    pub(super) fn launch(&self, world: &mut World) -> Option<Reply> {
+        if !self.admits(world, Work::Green) {
+            return Some(Reply::Failed(ErrorName::Superseded));
         }
-        let wanted = Wanted {
-            blue: environment(blue_group),
-            green: environment(green_group),
-            weights: weights_of(green),
-            minimum_healthy: u32::from(self.model.minimum),
-            // Only SwitchBack says so, and while the record says that it rolls back no other call's epoch is admitted.
-            back: self.variant() == Variant::SharesFall || world.record.stage == Stage::RollingBack,
+        let green = &self.document.recorded().ok()?.green.environment;
+        let group = group_of(&green.target_group_arn);
+        if self.has_launched(world) {
+            return Some(self.launched(world, green));
+        }
+        self.changes(world, Work::Green);
+        Some(self.decided_on(world, Effect::Launch(group)))
+    }
+
+    pub(super) fn weigh(&self, world: &mut World) -> Option<Reply> {
+        let work = match self.act {
+            Act::Attach => Work::Green,
+            Act::Weigh => Work::Weights,
+            Act::WeighBack => Work::WeightsBack,
+            _ => Work::Detach,
         };
-        if !self.admits(world) {
-            return Reply::Failed;
+        if !self.admits(world, work) {
+            return Some(Reply::Failed(ErrorName::Superseded));
         }
+        let front = self.front(world)?;
+        let wanted = self.wanted(world, &front);
+        let (blue, green) = (&front.plan.blue.environment, &front.plan.green.environment);
+        let healthy = |of: &Environment| {
+            observed::healthy(&world.shipped_targets(group_of(&of.target_group_arn)))
+        };
         let seen = weights::Observation {
             forward: world.shipped_forward(),
-            blue_healthy: observed::healthy(&world.shipped_targets(blue_group)),
-            green_healthy: observed::healthy(&world.shipped_targets(green_group)),
-            switched: world.record.switched,
+            blue_healthy: healthy(blue),
+            green_healthy: healthy(green),
+            occupied: world.occupied(),
         };
-        match weights::decide(&seen, &wanted) {
-            Err(weights::Refusal::GreenUnhealthy(_)) => Reply::GreenUnhealthy,
-            Err(_) => Reply::Failed,
-            Ok(weights::Decision::Keep { .. }) => Reply::Switched(false),
-            Ok(weights::Decision::Change { .. }) if self.model.window => self.to_end(0, Turn::End),
-            Ok(weights::Decision::Change { .. }) => self.set(world, green),
+        Some(match weights::decide(&seen, &wanted) {
+            Err(refused) => Reply::Failed(refused.name()),
+            Ok(weights::Decision::Keep { .. }) => self.switched(world, &front, false),
+            Ok(weights::Decision::Change { groups, .. }) => {
+                self.changes(world, work);
+                let mut set = [None; 3];
+                for group in groups {
+                    let weight = u8::try_from(group.weight).unwrap_or(u8::MAX);
+                    set[usize::from(group_of(&group.target_group_arn))] = Some(weight);
+                }
+                self.decided_on(world, Effect::Set(set))
+            }
+        })
+    }
+
+    /// The front, as the record has it; a variant that does not read it goes by the document.
+    fn front(&self, world: &World) -> Option<Front> {
+        let document = match self.variant() {
+            Variant::RecordNotRead | Variant::SharesFall | Variant::TwoWriters => self.document,
+            _ => return world.record().front.clone(),
+        };
+        let record = world.record().front.as_ref();
+        if self.variant() == Variant::TwoWriters && self.act != Act::Detach {
+            return record.cloned();
+        }
+        let mut front = record.cloned().unwrap_or_else(|| self.own_front(world));
+        front.plan = document.recorded().ok()?.clone();
+        if let Some(Doing::Watching { weights }) = document.record.as_ref().map(|it| &it.doing) {
+            front.weights = *weights;
+        }
+        Some(front)
+    }
+
+    fn own_front(&self, world: &World) -> Front {
+        let Some(entry) = world.record().retiring.first() else {
+            unreachable!("a front is invented for a variant only while something retires");
+        };
+        Front {
+            owner: entry.owner.clone(),
+            phase: Phase::Claimed,
+            plan: entry.plan.clone(),
+            weights: Weights { blue: 0, green: 0 },
+            course: entry.course.clone(),
+            wish: None,
         }
     }
 
-    /// What `weights::decide` wants set is the two weights that were asked for.
-    fn set(&self, world: &mut World, green: u8) -> Reply {
-        self.changes(world);
-        world.set_weight(self.call.blue, 100 - green);
-        world.set_weight(1 - self.call.blue, green);
-        Reply::Switched(true)
+    fn wanted(&self, world: &World, front: &Front) -> Wanted {
+        let mut wanted = Wanted::of(front, world.record(), self.act);
+        if let (Variant::SharesFall, Serving::Pair { back, .. }) =
+            (self.variant(), &mut wanted.serving)
+        {
+            *back = true;
+        }
+        wanted
     }
 
-    pub(super) fn launch(&self, world: &mut World) -> Reply {
-        if !self.admits(world) {
-            return Reply::Failed;
+    fn decided_on(&self, world: &mut World, effect: Effect) -> Reply {
+        let call = Call {
+            effect: Some(effect),
+            ..self.call
+        };
+        let parted = matches!(effect, Effect::Set(_)) && self.model.window;
+        if parted || self.mishap == super::Mishap::Decided {
+            return Reply::Under(call);
         }
-        self.changes(world);
-        let green = 1 - self.call.blue;
-        for server in &mut world.servers {
-            if server.group == green && server.life == Life::Absent {
-                *server = Server::new(green, Life::Up);
-                server.launched_by = Some(self.call.deployment);
+        let done = Calling {
+            call,
+            fence: self.fence.clone(),
+            ..*self
+        }
+        .effect(world);
+        done.unwrap_or(Reply::Failed(ErrorName::InvalidInput))
+    }
+
+    /// Does what was decided; the record is not read again.
+    pub(super) fn effect(&self, world: &mut World) -> Option<Reply> {
+        match self.call.effect? {
+            Effect::Set(set) => {
+                self.note_unemptied(world, set);
+                world.set(set);
+                if self.act == Act::WeighBack {
+                    self.note_missed(world);
+                }
+                let front = self
+                    .front(world)
+                    .filter(|front| front.owner.is(&self.fence));
+                Some(match front {
+                    Some(front) => self.switched(world, &front, true),
+                    // Nobody waits for the answer of a call that acts so late.
+                    None => Reply::Failed(ErrorName::Superseded),
+                })
+            }
+            Effect::Hold(servers) => {
+                for server in world.of(servers) {
+                    world.servers[server].retiring = Some(number_of(&self.fence.deployment));
+                }
+                Some(self.listed(world, self.document.to_hold().ok()?))
+            }
+            Effect::LetGo(servers) => {
+                for server in world.of(servers) {
+                    world.servers[server].retiring = None;
+                }
+                Some(self.listed(world, self.document.to_let_go().ok()?))
+            }
+            Effect::Launch(group) => {
+                if !self.has_launched(world) {
+                    self.launches(world, group);
+                }
+                Some(self.launched(world, &environment(group)))
             }
         }
-        Reply::Done
     }
 
-    /// The moments that `switch-target-group` answered for these weights.
-    pub(super) fn moments(&self) -> Moments {
-        let spans = Spans {
-            step: TICK,
-            settle: TICK,
-            bake: if self.call.bakeless { 0 } else { 2 * TICK },
-            deadline: 86_400,
+    /// AWS ends the connections of a group that leaves the action.
+    fn note_unemptied(&self, world: &mut World, set: [Option<u8>; 3]) {
+        let left = |group: u8| {
+            let index = usize::from(group);
+            world.weights[index].is_some() && set[index].is_none()
         };
-        let weights = if self.call.in_step {
-            weights_of(50)
-        } else {
-            weights_of(100)
-        };
-        Moments::count(CONFIRMED, weights, &spans)
+        let holds = world.servers.iter().any(|server| {
+            left(server.group) && server.registered && server.served && server.promised.is_none()
+        });
+        if holds {
+            world.break_rule(Rule::NothingCut);
+        }
     }
-}
 
-/// The two weights, by green's.
-fn weights_of(green: u8) -> Weights {
-    Weights {
-        blue: u32::from(100 - green),
-        green: u32::from(green),
+    /// Blue servers that a rollback could not reach yet turn users away until they are.
+    fn note_missed(&self, world: &mut World) {
+        let epoch = self.fence.epoch;
+        let weights = world.weights;
+        for server in &mut world.servers {
+            let weighted = weights[usize::from(server.group)].unwrap_or(0) > 0;
+            server.missed = weighted && server.is_live() && u64::from(server.epoch) < epoch;
+        }
+    }
+
+    fn has_launched(&self, world: &World) -> bool {
+        world.launched & (1 << number_of(&self.fence.deployment)) != 0
+    }
+
+    fn launches(&self, world: &mut World, group: u8) {
+        let by = number_of(&self.fence.deployment);
+        world.launched |= 1 << by;
+        for number in 0..world.servers.len() {
+            let server = &world.servers[number];
+            let free = matches!(server.life, Life::Absent | Life::Gone);
+            if server.group == group && free {
+                world.forget(number);
+                world.servers[number] = Server::new(group, Life::Up);
+                world.servers[number].launched_by = Some(by);
+            }
+        }
+    }
+
+    fn launched(&self, world: &World, green: &Environment) -> Reply {
+        let group = group_of(&green.target_group_arn);
+        let by = Some(number_of(&self.fence.deployment));
+        let own = |server: &Server| server.launched_by == by && server.is_live();
+        let servers = (0..world.servers.len())
+            .filter(|number| world.servers[*number].group == group && own(&world.servers[*number]))
+            .map(|number| world.listed(number));
+        Reply::Answer(Told::Launched(Launched {
+            verdict: launch::Verdict::Healthy,
+            reason: String::new(),
+            wait_seconds: 0,
+            environment: green.clone(),
+            servers: servers.collect(),
+            healthy: 0,
+            wanted: 0,
+        }))
+    }
+
+    fn holder(&self, environment: &Environment) -> hold::Holder {
+        hold::Holder::new(SERVICE, &self.fence, environment)
+    }
+
+    fn held(&self, world: &World, environment: &Environment) -> Vec<observed::Instance> {
+        let deployment = Some(number_of(&self.fence.deployment));
+        let group = group_of(&environment.target_group_arn);
+        world.shipped_instances(group, |_, server| server.retiring == deployment)
+    }
+
+    fn listed(&self, world: &World, environment: &Environment) -> Reply {
+        let seen = self.held(world, environment);
+        Reply::Answer(Told::Listed(hold::list(environment, &seen, NOW)))
+    }
+
+    fn switched(&self, world: &World, front: &Front, changed: bool) -> Reply {
+        let former = match self.act {
+            Act::Attach => self.document.attach.as_ref(),
+            Act::Weigh => self.document.switch.as_ref(),
+            Act::WeighBack => self.document.back.as_ref(),
+            _ => self.document.detached.as_ref(),
+        };
+        let spans = Spans::of(&front.plan.policy, self.act == Act::WeighBack);
+        let late = self.invocation(world).weights_unanswered_until(NOW);
+        let confirmed = Confirmed {
+            epoch: self.fence.epoch,
+            forward: world.shipped_forward(),
+            changed,
+            blue_healthy: 0,
+            green_healthy: 0,
+        };
+        let kept = former.map(|former| &former.answer);
+        let answer = confirmed.answer(&front.plan, kept, &spans, late, NOW);
+        Reply::Answer(Told::Switched(answer))
     }
 }

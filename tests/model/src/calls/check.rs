@@ -1,46 +1,47 @@
 //! The check: reads, asks whom the reading allows to seal, and concludes from what was acknowledged.
 
-use super::{Calling, Mishap, Reply};
-use crate::server::{Life, Order};
-use crate::shipped;
-use crate::shipped::{CONFIRMED, environment, instance, moment};
-use crate::variants::Variant;
-use crate::world::{Call, Listed, Mark, World};
-use ebbtide_rules::Retiring;
-use ebbtide_rules::check::{Deadline, Question, Standing, conclude, standing, whom_to_seal};
+use ebbtide_rules::check::{Standing, conclude, standing, whom_to_seal};
 use ebbtide_rules::report::{Admission, Answer, NewerEpoch, Reading, SessionReport, UnknownReason};
+use ebbtide_rules::wait::Phase;
+use ebbtide_rules::weights::Moments;
+use ebbtide_rules::{ErrorName, Failure as _};
+
+use super::{Calling, Mishap, Reply, Told};
+use crate::clock::NOW;
+use crate::server::{Life, Order};
+use crate::variants::Variant;
+use crate::world::{Call, Mark, SERVERS, World};
 
 impl Calling<'_> {
     /// Reads every server, asks one after the other to seal, and concludes.
-    pub(super) fn check(&self, world: &mut World, listed: Listed, may_seal: bool) -> Reply {
+    pub(super) fn check(&self, world: &mut World) -> Option<Reply> {
+        let servers = self.known(world, &self.document.retiring().ok()?.servers);
         let mut marks = match self.call.marks {
-            None => match self.readings(world, listed, may_seal) {
+            None => match self.readings(world, servers) {
                 Some(marks) => marks,
-                None => return Reply::Failed,
+                None => return Some(Reply::Failed(ErrorName::Superseded)),
             },
             Some(mut marks) => {
                 if let Some(asked) = marks.iter().position(|mark| *mark == Mark::Asked) {
                     match self.acknowledgement(world, asked) {
                         Some(mark) => marks[asked] = mark,
-                        None => return Reply::Waits,
+                        None => return Some(Reply::Waits),
                     }
                 } else if let Some(next) = marks.iter().position(|mark| *mark == Mark::ToAsk) {
                     if world.servers[next].is_writing() {
-                        return Reply::Waits;
+                        return Some(Reply::Waits);
                     }
                     marks[next] = self.ask_to_seal(world, next);
                 }
                 marks
             }
         };
-        if marks
-            .iter()
-            .any(|mark| matches!(mark, Mark::ToAsk | Mark::Asked))
-        {
-            return Reply::Under(Call {
+        let open = |mark: &Mark| matches!(mark, Mark::ToAsk | Mark::Asked);
+        if marks.iter().any(open) {
+            return Some(Reply::Under(Call {
                 marks: Some(marks),
                 ..self.call
-            });
+            }));
         }
         if self.variant() == Variant::TimeoutIsZero {
             for mark in &mut marks {
@@ -49,19 +50,29 @@ impl Calling<'_> {
                 }
             }
         }
-        self.conclude(marks, listed, may_seal)
+        self.conclude(world, marks)
     }
 
-    fn readings(&self, world: &World, listed: Listed, may_seal: bool) -> Option<[Mark; 4]> {
-        let phase = ebbtide_rules::wait::Phase::at(
-            moment(self.call.age),
-            self.moments().settled_at,
-            self.moments().baked_at,
-            may_seal,
-        );
-        let mut marks = [Mark::Unlisted; 4];
+    fn may_seal(&self) -> bool {
+        self.document.may_seal() || self.variant() == Variant::SealedBeforeTheBakeEnds
+    }
+
+    fn moments(&self) -> Option<Moments> {
+        let mut moments = self.document.moments()?;
+        if self.variant() == Variant::SealedBeforeTheBakeEnds {
+            moments.baked_at = moments.settled_at;
+        }
+        Some(moments)
+    }
+
+    fn readings(&self, world: &World, servers: u8) -> Option<[Mark; SERVERS]> {
+        let moments = self.moments();
+        let (settled_at, baked_at) =
+            moments.map_or((None, None), |it| (it.settled_at, it.baked_at));
+        let phase = Phase::at(NOW, settled_at, baked_at, self.may_seal());
+        let mut marks = [Mark::Unlisted; SERVERS];
         let mut reports = Vec::new();
-        for server in world.of(listed.servers) {
+        for server in world.of(servers) {
             let reading = self.read(world, server);
             let asked = whom_to_seal(&reading, phase);
             marks[server] = match &reading {
@@ -74,20 +85,15 @@ impl Calling<'_> {
             };
             reports.extend(reading.report().cloned());
         }
-        NewerEpoch::refuse(&self.fence(), &reports).ok()?;
+        NewerEpoch::refuse(&self.fence, &reports).ok()?;
         Some(marks)
     }
 
     fn ask_to_seal(&self, world: &mut World, server: usize) -> Mark {
-        let answer = self.send(world, server, Order::Seal);
-        match answer {
+        match self.send(world, server, Order::Seal) {
             // The server answers when its disk has.
             Answer::Report(_) => Mark::Asked,
-            answer => self.mark(standing(
-                counted_nothing(server),
-                Some(answer),
-                &self.fence(),
-            )),
+            answer => self.mark(standing(counted_nothing(), Some(answer), &self.fence)),
         }
     }
 
@@ -99,80 +105,54 @@ impl Calling<'_> {
         let answer = if asked.life != Life::Up || self.mishap == Mishap::Unheard(server) {
             Answer::Unknown(UnknownReason::Broken)
         } else {
-            let mut report = asked.report(instance(server), self.variant());
+            let mut report = asked.report(&world.instance(server), self.variant());
             if self.variant() == Variant::SealNotAtomic {
                 (report.busy, report.idle) = (0, 0);
             }
             Answer::Report(report)
         };
-        let stands = standing(counted_nothing(server), Some(answer), &self.fence());
-        Some(self.mark(stands))
+        Some(self.mark(standing(counted_nothing(), Some(answer), &self.fence)))
     }
 
     fn mark(&self, standing: Standing) -> Mark {
         match standing {
             Standing::Sealed(_) => Mark::Sealed,
-            Standing::Held(report) if report.epoch > u64::from(self.call.epoch) => Mark::Newer,
+            Standing::Held(report) if report.epoch > self.fence.epoch => Mark::Newer,
             Standing::Held(_) => Mark::Held,
             Standing::Unknown(_) => Mark::Unknown,
         }
     }
 
-    fn conclude(&self, marks: [Mark; 4], listed: Listed, may_seal: bool) -> Reply {
-        let fence = self.fence();
-        let report = |server, epoch| SessionReport {
-            epoch,
-            ..empty(server)
-        };
-        let standings: Vec<(String, Standing)> = (0..marks.len())
+    fn conclude(&self, world: &World, marks: [Mark; SERVERS]) -> Option<Reply> {
+        let report = |epoch| SessionReport { epoch, ..empty() };
+        let epoch = self.fence.epoch;
+        let standings: Vec<(String, Standing)> = (0..world.servers.len())
             .filter_map(|server| {
                 let standing = match marks[server] {
                     Mark::Unlisted | Mark::ToAsk | Mark::Asked => return None,
-                    Mark::Sealed => Standing::Sealed(report(server, fence.epoch)),
-                    Mark::Held => Standing::Held(report(server, fence.epoch)),
-                    Mark::Newer => Standing::Held(report(server, fence.epoch + 1)),
+                    Mark::Sealed => Standing::Sealed(report(epoch)),
+                    Mark::Held => Standing::Held(report(epoch)),
+                    Mark::Newer => Standing::Held(report(epoch + 1)),
                     Mark::Unknown => Standing::Unknown(UnknownReason::TimedOut),
                 };
-                Some((instance(server).to_owned(), standing))
+                Some((world.instance(server), standing))
             })
             .collect();
-        let moments = self.moments();
-        let retiring = Retiring {
-            environment: environment(listed.group),
-            servers: Vec::new(),
-            gone: Vec::new(),
-            waiting_to_end: Vec::new(),
-            listed_at: CONFIRMED,
-        };
-        let question = Question {
-            fence: &fence,
-            retiring: &retiring,
-            settled_at: moments.settled_at,
-            baked_at: moments.baked_at,
-            step_began_at: None,
-            step_ends_at: moments.step_ends_at,
-            may_seal,
-            deadline: Deadline {
-                at: moments.deadline_at,
-                term_seconds: 86_400,
-                redrives: 0,
-            },
-            poll_seconds: 30,
-            previous: None,
-            refused: &[],
-        };
-        match conclude(&standings, &question, moment(self.call.age)) {
-            Ok(check) => {
-                Reply::Checked(shipped::set(&check.sealed), !check.baking && check.settled)
-            }
-            Err(_) => Reply::Failed,
+        let invocation = self.invocation(world);
+        let mut question = invocation.check(&self.fence).ok()?;
+        if self.variant() == Variant::SealedBeforeTheBakeEnds {
+            (question.may_seal, question.baked_at) = (true, question.settled_at);
         }
+        Some(match conclude(&standings, &question, NOW) {
+            Ok(check) => Reply::Answer(Told::Checked(check)),
+            Err(refused) => Reply::Failed(refused.name()),
+        })
     }
 }
 
-pub(super) fn empty(server: usize) -> SessionReport {
+fn empty() -> SessionReport {
     SessionReport {
-        instance: instance(server).to_owned(),
+        instance: String::new(),
         admission: Admission::Draining,
         epoch: 0,
         busy: 0,
@@ -183,6 +163,6 @@ pub(super) fn empty(server: usize) -> SessionReport {
 }
 
 /// The reading of a server that was asked to seal: whoever counts anything is not asked.
-pub(super) fn counted_nothing(server: usize) -> Reading {
-    Reading::Report(empty(server))
+fn counted_nothing() -> Reading {
+    Reading::Report(empty())
 }

@@ -1,116 +1,137 @@
 //! The calls that ask servers, but for the check: each server is asked by itself, and may not answer.
 
-use super::{Calling, Mishap, Reply, shipped_server};
-use crate::server::{Order, Sent};
-use crate::shipped;
-use crate::shipped::{CONFIRMED, instance, moment};
-use crate::variants::Variant;
-use crate::world::{Listed, World};
+use ebbtide_rules::document::Act;
+use ebbtide_rules::green_test::{Finding, Subject, conclude, of_reading, of_resume};
 use ebbtide_rules::report::{Answer, NewerEpoch, Reading, SessionReport, UnknownReason};
+use ebbtide_rules::{ErrorName, Failure as _, Server};
 use ebbtide_rules::{drain, resume};
 
+use super::{Calling, Mishap, Reply, Told};
+use crate::clock::{NOW, PAST};
+use crate::server::{Order, Sent};
+use crate::shipped::number_of;
+use crate::variants::Variant;
+use crate::world::World;
+
 impl Calling<'_> {
-    pub(super) fn test(&self, world: &mut World, servers: u8) -> Reply {
+    pub(super) fn test(&self, world: &mut World) -> Option<Reply> {
+        let servers = self.known(world, self.document.green_servers().ok()?);
         if self.any_writes(world, servers) {
-            return Reply::Waits;
+            return Some(Reply::Waits);
         }
-        let fence = self.fence();
-        let opened = world.of(servers).all(|server| {
-            let answer = self.send(world, server, Order::Resume);
-            resume::opening(&answer, &fence) == resume::Opening::Open
-        });
-        Reply::Tested(opened)
-    }
-
-    pub(super) fn drain(&self, world: &mut World, listed: Listed) -> Reply {
-        if self.any_writes(world, listed.servers) {
-            return Reply::Waits;
-        }
-        let unsettled = self.variant() == Variant::DrainUnsettled;
-        let moments = self.moments();
-        let question = drain::Question {
-            pace: match drain::Pace::try_from(20.0) {
-                Ok(pace) => pace,
-                Err(_) => return Reply::Failed,
-            },
-            settled_at: if unsettled {
-                Some(CONFIRMED)
-            } else {
-                moments.settled_at
-            },
-            changed_at: None,
-            baking: false,
-            poll_seconds: 30,
-        };
-        let now = moment(self.call.age);
-        if drain::not_settled(&question, now).is_some() {
-            return Reply::Done;
-        }
-        let readings: Vec<Reading> = world
-            .of(listed.servers)
-            .map(|server| self.read(world, server))
+        let findings: Vec<(String, Finding)> = world
+            .of(servers)
+            .map(|server| {
+                let reading = self.read(world, server);
+                let found = match of_reading(&reading, &self.fence, Subject::Green) {
+                    Finding::Fit => {
+                        of_resume(&self.send(world, server, Order::Resume), &self.fence)
+                    }
+                    other => other,
+                };
+                (world.instance(server), found)
+            })
             .collect();
-        let reports: Vec<&SessionReport> = readings.iter().filter_map(Reading::report).collect();
-        if NewerEpoch::refuse(&self.fence(), reports.iter().copied()).is_err() {
-            return Reply::Failed;
-        }
-        let unknown = readings.len() - reports.len();
-        if let drain::Decision::Order { orders, .. } =
-            drain::decide(&reports, unknown, &question, now)
-        {
-            for server in world.of(shipped::set(orders.iter().map(|(instance, _)| instance))) {
-                self.send(world, server, Order::Drain);
-            }
-        }
-        Reply::Done
+        Some(match conclude(&findings, Subject::Green) {
+            Ok(tested) => Reply::Answer(Told::Tested(tested)),
+            Err(refused) => Reply::Failed(refused.name()),
+        })
     }
 
-    pub(super) fn resume(&self, world: &mut World, servers: u8, minimum: u8) -> Reply {
+    pub(super) fn drain(&self, world: &mut World) -> Option<Reply> {
+        let servers = self.known(world, &self.document.retiring().ok()?.servers);
         if self.any_writes(world, servers) {
-            return Reply::Waits;
+            return Some(Reply::Waits);
         }
-        let fence = self.fence();
+        let mut question = self.document.drain().ok()?;
+        if self.variant() == Variant::DrainUnsettled {
+            question.settled_at = Some(PAST);
+        }
+        let drained = Reply::Answer(Told::Drained(drain::Drained::not_settled(None, NOW)));
+        if drain::not_settled(&question, NOW).is_some() {
+            return Some(drained);
+        }
         let readings: Vec<Reading> = world
             .of(servers)
             .map(|server| self.read(world, server))
             .collect();
-        if NewerEpoch::refuse(&fence, readings.iter().filter_map(Reading::report)).is_err() {
-            return Reply::Failed;
+        let reports: Vec<&SessionReport> = readings.iter().filter_map(Reading::report).collect();
+        if NewerEpoch::refuse(&self.fence, reports.iter().copied()).is_err() {
+            return Some(Reply::Failed(ErrorName::Superseded));
         }
+        let unknown = readings.len() - reports.len();
+        let decision = drain::decide(&reports, unknown, &question, NOW);
+        if let drain::Decision::Order { orders, .. } = decision {
+            let ordered = world.set_of(orders.iter().map(|(instance, _)| instance));
+            for server in world.of(ordered) {
+                self.send(world, server, Order::Drain);
+            }
+        }
+        Some(drained)
+    }
+
+    pub(super) fn resume(&self, world: &mut World) -> Option<Reply> {
+        let (asked, minimum) = match self.act {
+            Act::Resume => (
+                self.document.blue_servers(),
+                self.document.minimum_open().ok()?,
+            ),
+            _ => (self.document.unopened(), 0),
+        };
+        let servers = self.known(world, asked.ok()?);
+        if self.any_writes(world, servers) {
+            return Some(Reply::Waits);
+        }
+        let readings: Vec<Reading> = world
+            .of(servers)
+            .map(|server| self.read(world, server))
+            .collect();
+        if NewerEpoch::refuse(&self.fence, readings.iter().filter_map(Reading::report)).is_err() {
+            return Some(Reply::Failed(ErrorName::Superseded));
+        }
+        let asked: Vec<Server> = world
+            .of(servers)
+            .map(|server| world.listed(server))
+            .collect();
         let answers: Vec<Answer> = world
             .of(servers)
             .map(|server| self.send(world, server, Order::Resume))
             .collect();
-        let asked: Vec<_> = world.of(servers).map(shipped_server).collect();
-        match resume::conclude(&asked, &answers, usize::from(minimum), &fence, CONFIRMED) {
-            Ok(resumed) => Reply::Resumed(shipped::set(
-                resumed.waiting.iter().map(|server| &server.instance),
-            )),
-            Err(_) => Reply::Failed,
-        }
+        let minimum = usize::try_from(minimum).ok()?;
+        Some(
+            match resume::conclude(&asked, &answers, minimum, &self.fence, NOW) {
+                Ok(resumed) => Reply::Answer(Told::Resumed(resumed)),
+                Err(refused) => Reply::Failed(refused.name()),
+            },
+        )
     }
 
     pub(super) fn send(&self, world: &mut World, number: usize, order: Order) -> Answer {
         let sent = Sent {
             order,
-            deployment: self.call.deployment,
-            epoch: self.call.epoch,
+            deployment: number_of(&self.fence.deployment),
+            epoch: u8::try_from(self.fence.epoch).unwrap_or(u8::MAX),
         };
+        let name = world.instance(number);
         let server = &mut world.servers[number];
         if self.mishap == Mishap::Late(number) {
             server.late = Some(sent);
             return Answer::Unknown(UnknownReason::TimedOut);
         }
-        let answer = server.take(sent, instance(number), self.variant());
+        let answer = server.take(sent, &name, self.variant());
         if self.mishap == Mishap::Unheard(number) {
             return Answer::Unknown(UnknownReason::TimedOut);
         }
         answer
     }
 
+    /// The listed servers that there still are; whoever asked the others would not be answered.
+    pub(super) fn known(&self, world: &World, listed: &[Server]) -> u8 {
+        world.set_of(listed.iter().map(|it| &it.instance))
+    }
+
     pub(super) fn any_writes(&self, world: &World, servers: u8) -> bool {
-        world
-            .of(servers)
-            .any(|server| world.servers[server].is_writing())
+        let mut servers = world.of(servers);
+        servers.any(|server| world.servers[server].is_writing())
     }
 }

@@ -1,45 +1,71 @@
 //! The end of instances: reading the record, deregistering, reading it again and ending are steps of their own.
 
-use super::{Calling, Reply};
+use ebbtide_rules::document::Act;
+use ebbtide_rules::record::Work;
+use ebbtide_rules::terminate::{self, Licence, Order};
+use ebbtide_rules::{ErrorName, Failure as _};
+
+use super::{Calling, Reply, Told};
 use crate::properties::Rule;
 use crate::server::Server;
-use crate::shipped;
-use crate::shipped::{environment, instance};
+use crate::shipped::{group_of, number_of};
 use crate::variants::Variant;
-use crate::world::{Call, Task, Turn, World};
-use ebbtide_rules::terminate;
-use ebbtide_rules::terminate::Licence;
+use crate::world::{Call, Turn, World};
 
 impl Calling<'_> {
-    pub(super) fn terminate(&self, world: &mut World) -> Reply {
-        match self.call.ending {
+    /// What is ended and on what ground, and who was listed before.
+    fn order(&self, world: &World) -> Option<(Order, u8)> {
+        if self.act == Act::EndUnserved {
+            let (deployment, environment) = self.document.unserved().ok()?;
+            let listed = self.known(world, self.document.unserved_servers().ok()?);
+            return Some((Order::unserved(deployment, environment).ok()?, listed));
+        }
+        let retiring = self.document.retiring().ok()?;
+        let listed = self.known(world, &retiring.servers);
+        let sealed = self.document.sealed().ok()?;
+        let order = Order::sealed(&self.fence.deployment, &retiring.environment, sealed).ok()?;
+        Some((order, listed))
+    }
+
+    pub(super) fn terminate(&self, world: &mut World) -> Option<Reply> {
+        let (order, listed) = self.order(world)?;
+        let work = match self.act {
+            Act::EndUnserved => Work::EndUnserved(&order.environment),
+            _ => Work::EndSealed(&order.environment),
+        };
+        Some(match self.call.ending {
             None => {
-                if !self.admits(world) {
-                    return Reply::Failed;
+                if !self.admits(world, work) {
+                    return Some(Reply::Failed(ErrorName::Superseded));
                 }
-                let decision = terminate::decide(&self.seen(world), &self.order());
-                let chosen = shipped::set(&decision.terminate);
+                let seen = self.seen(world, &order, listed);
+                if let Err(blocked) = order.refuse_weight(&seen) {
+                    return Some(Reply::Failed(blocked.name()));
+                }
+                let decision = terminate::decide(&seen, &order);
+                let chosen = world.set_of(&decision.terminate);
                 if chosen == 0 {
-                    return self.rest(world);
+                    return Some(self.rest(world, &order, listed));
                 }
+                self.changes(world, work);
                 self.to_end(chosen, Turn::Deregister)
             }
-            Some((0, _)) => self.rest(world),
+            Some((0, _)) => self.rest(world, &order, listed),
             Some((chosen, Turn::Deregister)) => {
                 for server in world.of(chosen) {
-                    self.may_end(world, server);
+                    self.may_end(world, server, &order);
                     world.servers[server].registered = false;
                 }
                 self.to_end(chosen, Turn::Read)
             }
             Some((chosen, Turn::Read)) => {
-                if !self.admits(world) {
-                    return Reply::Failed;
+                if !self.admits(world, work) {
+                    return Some(Reply::Failed(ErrorName::Superseded));
                 }
                 let first = chosen.trailing_zeros() as usize;
                 let recheck = self.variant() == Variant::RecheckNotSeal;
                 if recheck && world.servers[first].holds() {
-                    self.without(world, chosen, first)
+                    self.without(world, chosen, first, &order, listed)
                 } else {
                     self.to_end(chosen, Turn::End)
                 }
@@ -47,24 +73,31 @@ impl Calling<'_> {
             Some((chosen, Turn::End)) => {
                 let first = chosen.trailing_zeros() as usize;
                 if world.servers[first].is_live() {
-                    self.may_end(world, first);
+                    self.may_end(world, first, &order);
                     world.servers[first].end();
                 }
-                self.without(world, chosen, first)
+                self.without(world, chosen, first, &order, listed)
             }
-        }
+        })
     }
 
-    fn without(&self, world: &World, chosen: u8, server: usize) -> Reply {
+    fn without(
+        &self,
+        world: &World,
+        chosen: u8,
+        server: usize,
+        order: &Order,
+        listed: u8,
+    ) -> Reply {
         let others = chosen & !(1 << server);
         if others == 0 {
-            self.rest(world)
+            self.rest(world, order, listed)
         } else {
             self.to_end(others, Turn::Read)
         }
     }
 
-    pub(super) fn to_end(&self, chosen: u8, turn: Turn) -> Reply {
+    fn to_end(&self, chosen: u8, turn: Turn) -> Reply {
         Reply::Under(Call {
             ending: Some((chosen, turn)),
             ..self.call
@@ -72,88 +105,52 @@ impl Calling<'_> {
     }
 
     /// Notes what an end breaks.
-    fn may_end(&self, world: &mut World, number: usize) {
-        let Task::Terminate { never_served, .. } = self.call.task else {
-            return;
-        };
+    fn may_end(&self, world: &mut World, number: usize, order: &Order) {
         let server = world.servers[number];
         if server.holds() {
             world.break_rule(Rule::NothingCut);
         }
+        let deployment = Some(number_of(&self.fence.deployment));
+        let never_served = order.licence == Licence::NeverServed;
         let licensed = if never_served {
             !server.served
         } else {
-            server.promised == Some(self.call.deployment)
+            server.promised == deployment
         };
         if !licensed {
             world.break_rule(Rule::EndedSealed);
         }
-        let retiring = never_served || server.retiring == Some(self.call.deployment);
-        if !retiring || world.weights[usize::from(server.group)] > 0 {
+        let retiring = never_served || server.retiring == deployment;
+        if !retiring || world.weight(server.group) > 0 {
             world.break_rule(Rule::EndedRetiring);
         }
     }
 
-    pub(super) fn order(&self) -> terminate::Order {
-        let Task::Terminate {
-            listed,
-            sealed,
-            never_served,
-            of,
-        } = self.call.task
-        else {
-            unreachable!("only terminate-blue orders an end");
-        };
-        terminate::Order {
-            deployment: shipped::deployment(of).to_owned(),
-            environment: environment(listed.group),
-            licence: if never_served {
-                Licence::NeverServed
-            } else {
-                Licence::Sealed
-            },
-            sealed: (0..4)
-                .filter(|server| sealed & (1 << server) != 0)
-                .map(|server| instance(server).to_owned())
-                .collect(),
-        }
-    }
-
-    fn seen(&self, world: &World) -> terminate::Observation {
-        let Task::Terminate {
-            listed,
-            sealed,
-            never_served,
-            of,
-        } = self.call.task
-        else {
-            unreachable!("only terminate-blue orders an end");
-        };
+    fn seen(&self, world: &World, order: &Order, listed: u8) -> terminate::Observation {
+        let of = Some(number_of(&order.deployment));
+        let sealed = world.set_of(&order.sealed);
+        let never_served = order.licence == Licence::NeverServed;
         let chosen = |number: usize, server: &Server| {
             let tag = if never_served {
                 server.launched_by
             } else {
                 server.retiring
             };
-            tag == Some(of) || (listed.servers | sealed) & (1 << number) != 0
+            tag == of || (listed | sealed) & (1 << number) != 0
         };
+        let group = group_of(&order.environment.target_group_arn);
         terminate::Observation {
-            instances: world.shipped_instances(listed.group, chosen),
+            instances: world.shipped_instances(group, chosen),
             unseen: Vec::new(),
-            targets: world.shipped_targets(listed.group),
+            targets: world.shipped_targets(group),
             weighted: world.shipped_weighted(),
-            switched: world.record.switched,
         }
     }
 
-    pub(super) fn rest(&self, world: &World) -> Reply {
-        let seen = self.seen(world);
-        let order = self.order();
-        let rest = terminate::rest(&seen);
-        let refused = terminate::decide(&seen, &order).refused;
-        if order.licence == Licence::NeverServed && !refused.is_empty() {
-            return Reply::Failed;
+    fn rest(&self, world: &World, order: &Order, listed: u8) -> Reply {
+        match terminate::conclude(&self.seen(world, order, listed), order) {
+            Ok(terminated) => Reply::Answer(Told::Terminated(terminated)),
+            Err(blocked) => Reply::Failed(blocked.name()),
         }
-        Reply::Terminated(rest.empty)
     }
 }

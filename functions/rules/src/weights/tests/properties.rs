@@ -8,17 +8,22 @@ fn weight() -> impl Strategy<Value = u32> {
     prop_oneof![Just(0), Just(1), Just(50), Just(100), 0..=999u32]
 }
 
+fn name() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("blue"), Just("green"), Just("third"), Just("other")]
+}
+
 prop_compose! {
     fn any_observation()(
-        groups in proptest::collection::vec((prop_oneof![Just("blue"), Just("green"), Just("other")], weight()), 0..4),
+        groups in proptest::collection::vec((name(), weight()), 0..5),
         blue_healthy in 0..5u32,
         green_healthy in 0..5u32,
-        switched: bool,
+        occupied in proptest::sample::subsequence(vec!["arn:blue", "arn:green", "arn:third", "arn:other"], 0..=4),
         sticky: bool,
     ) -> Observation {
         let mut seen = seen(&groups);
         seen.forward.sticky = sticky;
-        Observation { blue_healthy, green_healthy, switched, ..seen }
+        let occupied = occupied.into_iter().map(str::to_owned).collect();
+        Observation { blue_healthy, green_healthy, occupied, ..seen }
     }
 }
 
@@ -50,7 +55,7 @@ proptest! {
         prop_assert!(blue + green > 0, "nobody would serve");
         prop_assert!(!seen.forward.sticky);
         if green > 0 {
-            prop_assert!(seen.switched && seen.green_healthy >= minimum);
+            prop_assert!(seen.green_healthy >= minimum);
         }
         if share(&after) > share(&seen.forward) {
             prop_assert!(seen.blue_healthy >= minimum);
@@ -61,7 +66,6 @@ proptest! {
     fn without_a_rollback_blue_never_gets_a_larger_share_once_weights_may_have_moved(
         seen in any_observation(), blue in weight(), green in weight()
     ) {
-        let seen = Observation { switched: true, ..seen };
         if let Ok(Decision::Change { groups, .. }) = decide(&seen, &forward(blue, green)) {
             let after = Forward { groups, sticky: false };
             prop_assert!(share(&after) <= share(&seen.forward));
@@ -75,5 +79,38 @@ proptest! {
         if share(&at_weights((blue, green)).forward) <= share(&seen.forward) && blue > 0 {
             prop_assert!(!matches!(decide(&seen, &wanted(blue, green)), Err(Refusal::TooFewHealthy(_))));
         }
+    }
+
+    /// Whoever retires is named at 0, whatever is gone and empty is left out, and nothing with a target is.
+    #[test]
+    fn rule_16_the_action_names_the_pair_and_what_retires_and_nothing_that_retires_has_weight(
+        seen in any_observation(), blue in weight(), green in weight(), third_retires: bool, as_it_is: bool, back: bool
+    ) {
+        let mut once: Vec<&String> = seen.forward.groups.iter().map(|it| &it.target_group_arn).collect();
+        once.sort_unstable();
+        once.dedup();
+        prop_assume!(once.len() == seen.forward.groups.len(), "AWS names no group twice");
+        let mut wanted = pair(blue, green, back);
+        if third_retires {
+            wanted.retiring = vec![environment("third")];
+        }
+        if as_it_is {
+            wanted.serving = Serving::AsItIs;
+        }
+        let Ok(Decision::Change { groups, .. }) = decide(&seen, &wanted) else { return Ok(()) };
+        let after = Forward { groups, sticky: false };
+        prop_assert_eq!(after.names("arn:third"), third_retires || (as_it_is && seen.forward.weight("arn:third") > 0));
+        prop_assert!(!third_retires || after.weight("arn:third") == 0);
+        prop_assert!(!after.names("arn:other") || (as_it_is && seen.forward.weight("arn:other") > 0));
+        for occupied in &seen.occupied {
+            prop_assert!(after.names(occupied) || !seen.forward.names(occupied), "{} is cut off", occupied);
+        }
+        if as_it_is {
+            for name in ["arn:blue", "arn:green"] {
+                prop_assert_eq!(after.weight(name), seen.forward.weight(name), "{} keeps its weight", name);
+            }
+        }
+        prop_assert!(after.groups.iter().any(|group| group.weight > 0));
+        prop_assert!(is_set(&after, &wanted));
     }
 }

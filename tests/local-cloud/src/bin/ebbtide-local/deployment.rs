@@ -14,7 +14,7 @@ use ebbtide_local_cloud::{Error, Execution, Result, Standing, places};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Choices are questions and waits say so: neither is a stage.
-const NO_STAGES: [&str; 7] = ["Is", "Are", "Has", "Have", "Was", "Does", "Wait"];
+const NO_STAGES: [&str; 7] = ["Is", "What", "Where", "How", "May", "Does", "Wait"];
 
 pub(crate) async fn deployment(input: &str) -> Result<ExitCode> {
     let kept = Kept::of(&places::repository()?)?;
@@ -193,11 +193,9 @@ mod tests {
     #[test]
     fn questions_and_waits_are_no_stages() {
         assert!(
-            !is_stage("IsBlueDrained")
-                && !is_stage("WaitBeforeDrainCheck")
-                && !is_stage("HasGreenWeight")
+            !is_stage("IsEmpty") && !is_stage("WaitBeforeNextPass") && !is_stage("WhatFollows")
         );
-        assert!(is_stage("CheckDrained") && is_stage("HoldBlue"));
+        assert!(is_stage("CheckDrained") && is_stage("HoldRetiring"));
         assert!(is_stage("Issue"), "a word that only begins so");
     }
 

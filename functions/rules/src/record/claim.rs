@@ -1,0 +1,360 @@
+//! Who may take the front, and when weight may move.
+//!
+//! Refuses a claim while another deployment holds the front and goes on by itself, or ended after its switch, and where
+//! no environment is free. A holder that ended before its switch is superseded; one that only detaches is overtaken.
+
+use jiff::Timestamp;
+
+use super::decide::{Made, Say};
+use super::pass::note_unanswered;
+use super::refused::InProgress;
+use super::{
+    Ask, Clearing, Course, Doing, Execution, Facts, Front, LATE_SECONDS, Next, Owner, Phase,
+    Record, Refused, SHAPE, Wish, take_over,
+};
+use crate::plan::{Asked, Deploy, Plan, Recorded};
+use crate::shape::{Environment, Fence};
+use crate::weights::Weights;
+
+/// All the weight is blue's.
+const ALL_BLUE: Weights = Weights {
+    blue: 100,
+    green: 0,
+};
+
+pub(super) fn decide(
+    record: &Record,
+    ask: &Ask,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Made, Refused> {
+    let plan = ask.document.plan()?;
+    match &plan.asked {
+        Asked::Deploy(deploy) => {
+            if let Some(refused) = held(record, ask, facts, deploy.dry_run) {
+                return refused.map_or_else(Err, |front| supersede(record, front, ask, now));
+            }
+            begin(record, ask, plan, deploy, facts, now)
+        }
+        Asked::Held { dry_run } => match held(record, ask, facts, *dry_run) {
+            Some(refused) => refused.map_or_else(Err, |front| supersede(record, front, ask, now)),
+            // It was held at the plan and is free now: there is no preflight to go by.
+            None => Err(outdated(record, plan)),
+        },
+        Asked::TakeOver { .. } => take_over::decide(record, ask, facts, now),
+        Asked::RollBack { deployment } => wish(record, ask, deployment, facts, now),
+    }
+}
+
+fn outdated(record: &Record, plan: &Plan) -> Refused {
+    Refused::PlanOutdated {
+        planned: plan.epoch,
+        epoch: record.epoch,
+    }
+}
+
+/// Another's front that is in the way: to be superseded, or a refusal. None where the front may be taken.
+fn held<'a>(
+    record: &'a Record,
+    ask: &Ask,
+    facts: &Facts,
+    dry_run: bool,
+) -> Option<Result<&'a Front, Refused>> {
+    let front = record.front.as_ref()?;
+    let detaches = matches!(front.phase, Phase::Detaching { .. });
+    if detaches || front.owner.execution == ask.execution {
+        return None;
+    }
+    let holder = facts.holder.clone().unwrap_or(Execution {
+        running: true,
+        status: "not known".to_owned(),
+    });
+    let before_switch = matches!(front.phase, Phase::Claimed | Phase::Superseding { .. });
+    if before_switch && !holder.running && !dry_run {
+        return Some(Ok(front));
+    }
+    let advice = match (holder.running, before_switch) {
+        (true, _) => "Start this deployment again when its bake is over".to_owned(),
+        (false, true) => {
+            "It ended before any weight moved: a deployment that is no dry run supersedes it"
+                .to_owned()
+        }
+        (false, false) => format!(
+            "It ended after weights may have moved: redrive it, or take it over with the input \
+             {{\"takeOver\": {{\"deployment\": \"{}\", \"then\": \"continue\"}}}}",
+            front.owner.deployment
+        ),
+    };
+    Some(Err(in_progress(front, &holder, advice)))
+}
+
+pub(super) fn in_progress(front: &Front, holder: &Execution, advice: String) -> Refused {
+    let progress = front.course.progress.as_ref();
+    Refused::InProgress(Box::new(InProgress {
+        deployment: front.owner.deployment.clone(),
+        epoch: front.owner.epoch,
+        execution: front.owner.execution.clone(),
+        status: holder.status.clone(),
+        phase: front.phase.word(),
+        waiting_for: progress.map(|progress| progress.waiting_for.clone()),
+        advice,
+    }))
+}
+
+/// Takes the place of one that ended before its switch: its green is ended first, then everything is planned again.
+fn supersede(record: &Record, front: &Front, ask: &Ask, now: Timestamp) -> Result<Made, Refused> {
+    let plan = ask.document.plan()?;
+    let clearing = match &front.phase {
+        Phase::Superseding { clearing } => clearing.clone(),
+        _ => Clearing {
+            deployment: front.owner.deployment.clone(),
+            blue: front.plan.blue.environment.clone(),
+            green: front.plan.green.environment.clone(),
+        },
+    };
+    let epoch = record.epoch + 1;
+    let next = Record {
+        shape: SHAPE,
+        epoch,
+        front: Some(Front {
+            owner: owner(plan, epoch),
+            phase: Phase::Superseding {
+                clearing: clearing.clone(),
+            },
+            plan: front.plan.clone(),
+            weights: ALL_BLUE,
+            course: Course::begun(now),
+            wish: None,
+        }),
+        ..record.clone()
+    };
+    let reason = format!(
+        "deployment {} ended before its switch; its green is ended, then this deployment is planned",
+        front.owner.deployment
+    );
+    Ok(
+        wait_out(Say::new(Next::WaitOut, Doing::Clearing(clearing), reason)).made(
+            next,
+            &fence(plan, epoch),
+            ask,
+            now,
+        ),
+    )
+}
+
+/// Whoever takes another's place waits until none of its calls can arrive any more.
+pub(super) fn wait_out(say: Say) -> Say {
+    say.after(u64::try_from(LATE_SECONDS).unwrap_or(u64::MAX))
+}
+
+fn begin(
+    record: &Record,
+    ask: &Ask,
+    plan: &Plan,
+    deploy: &Deploy,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Made, Refused> {
+    if plan.epoch != record.epoch {
+        return Err(outdated(record, plan));
+    }
+    if let Some(against) = facts.alarms.as_ref().and_then(|alarms| alarms.against()) {
+        return Err(Refused::Preflight(against));
+    }
+    refuse_name(record, plan)?;
+    refuse_occupied(record, &deploy.recorded)?;
+    if deploy.dry_run {
+        let say = Say::new(Next::Show, Doing::Nothing, "a dry run: nothing was touched");
+        return Ok(say.made(record.clone(), &fence(plan, record.epoch), ask, now));
+    }
+    let own = record
+        .front
+        .as_ref()
+        .filter(|front| front.owner.execution == ask.execution);
+    // A claim that comes late, after the intent to move weight is on record, must not take that back.
+    if own.is_some_and(|front| !matches!(front.phase, Phase::Superseding { .. })) {
+        return Err(outdated(record, plan));
+    }
+    // A deployment that superseded another keeps the epoch that it superseded it with.
+    let epoch = own.map_or(record.epoch + 1, |front| front.owner.epoch);
+    let overtakes = record.front.is_some() && own.is_none();
+    let mut course = own.map_or_else(|| Course::begun(now), |front| front.course.clone());
+    course.alarms_seen_at = facts.alarms.as_ref().map(|alarms| alarms.at);
+    let next = Record {
+        shape: SHAPE,
+        epoch,
+        front: Some(Front {
+            owner: owner(plan, epoch),
+            phase: Phase::Claimed,
+            plan: deploy.recorded.clone(),
+            weights: ALL_BLUE,
+            course,
+            wish: own.and_then(|front| front.wish.clone()),
+        }),
+        ..record.clone()
+    };
+    let say = if overtakes {
+        let reason = "the front only detached; its last call is waited out";
+        wait_out(Say::new(Next::WaitOut, Doing::Launching, reason))
+    } else {
+        Say::new(Next::Launch, Doing::Launching, "the front was free")
+    };
+    Ok(say.made(next, &fence(plan, epoch), ask, now))
+}
+
+/// A name stands for one deployment: one whose drain goes on cannot begin once more.
+fn refuse_name(record: &Record, plan: &Plan) -> Result<(), Refused> {
+    match record.entry_of(&plan.deployment) {
+        None => Ok(()),
+        Some(entry) => Err(Refused::Preflight(format!(
+            "deployment {} still empties {}: start this one under another name",
+            entry.owner.deployment, entry.environment.name
+        ))),
+    }
+}
+
+/// Neither environment of the plan may retire, or be gone while the forward action still names it.
+fn refuse_occupied(record: &Record, recorded: &Recorded) -> Result<(), Refused> {
+    let taken = |environment: &Environment| record.entry(environment);
+    let pair = [&recorded.blue.environment, &recorded.green.environment];
+    match pair.into_iter().find_map(taken) {
+        None => Ok(()),
+        Some(entry) => Err(Refused::Preflight(format!(
+            "{} still retires for deployment {}",
+            entry.environment.name, entry.owner.deployment
+        ))),
+    }
+}
+
+/// Writes the intent to move weight, before the first weight.
+pub(super) fn switch(
+    record: &Record,
+    ask: &Ask,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Made, Refused> {
+    let fence = ask.document.fence()?;
+    let front = own_front(record, &fence, ask)?;
+    if front.phase != Phase::Claimed {
+        return Err(Refused::Misplaced(format!(
+            "asked to switch while {}",
+            front.phase.word()
+        )));
+    }
+    let alarms = facts.alarms.as_ref();
+    let against = alarms.and_then(|alarms| alarms.against());
+    let against = against.map(|against| format!("{against}, before the switch"));
+    if let Some(reason) = front.wish.as_ref().map(Wish::words).or(against) {
+        let say = Say::new(Next::Reject, Doing::Rejecting, reason);
+        return Ok(say.made(record.clone(), &fence, ask, now));
+    }
+    let first = front.plan.policy.steps.first().copied().unwrap_or(100);
+    let weights = Weights {
+        blue: 100_u32.saturating_sub(first),
+        green: first,
+    };
+    let mut next = record.clone();
+    if let Some(front) = next.front.as_mut() {
+        front.phase = Phase::Switched;
+        front.weights = weights;
+        front.course.switched_at = Some(now);
+        front.course.alarms_seen_at = alarms.map(|alarms| alarms.at);
+        note_unanswered(&mut front.course, ask, now);
+    }
+    let say = Say::new(
+        Next::Pass,
+        Doing::Watching { weights },
+        "green is fit, and the intent to move weight is on record",
+    );
+    Ok(say.made(next, &fence, ask, now))
+}
+
+/// The front, if it is the asking execution's.
+pub(super) fn own_front<'a>(
+    record: &'a Record,
+    fence: &Fence,
+    ask: &Ask,
+) -> Result<&'a Front, Refused> {
+    record
+        .front
+        .as_ref()
+        .filter(|front| front.owner.is(fence) && front.owner.execution == ask.execution)
+        .ok_or_else(|| Refused::Superseded(record.superseded(fence)))
+}
+
+/// Tells the front's deployment to roll back.
+fn wish(
+    record: &Record,
+    ask: &Ask,
+    deployment: &str,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Made, Refused> {
+    let refused = |reason: String| Err(Refused::RollBack(reason));
+    let Some(front) = record.front_of(deployment) else {
+        return refused(match record.entry_of(deployment) {
+            Some(_) => format!(
+                "deployment {deployment} is draining: its bake is over, and what is sealed nothing takes back; deploy the \
+                 version you want, it need not wait for the drain"
+            ),
+            None => take_over::not_owner(record, deployment),
+        });
+    };
+    match front.phase {
+        Phase::Claimed | Phase::Switched => {}
+        Phase::RollingBack { .. } => {
+            return refused(format!(
+                "deployment {deployment} is rolling back already; watch it, or redrive its execution if it failed"
+            ));
+        }
+        Phase::Superseding { .. } | Phase::Detaching { .. } => {
+            return refused(format!(
+                "deployment {deployment} has moved no traffic: there is nothing to roll back"
+            ));
+        }
+    }
+    let holder = facts.holder.as_ref();
+    if !holder.is_some_and(|holder| holder.running) {
+        let status = holder.map_or("not known", |holder| holder.status.as_str());
+        return refused(format!(
+            "the execution of deployment {deployment} is {status}, so it cannot be told. Take it over instead, with the \
+             input {{\"takeOver\": {{\"deployment\": \"{deployment}\", \"then\": \"rollBack\"}}}}"
+        ));
+    }
+    let mut next = record.clone();
+    if let Some(front) = next.front.as_mut() {
+        front.wish.get_or_insert(Wish::RollBack {
+            by: name_of(&ask.execution).to_owned(),
+            at: now,
+        });
+    }
+    let plan = ask.document.plan()?;
+    let reason =
+        format!("deployment {deployment} is told to roll back, and does so in its next pass");
+    Ok(Say::new(Next::Told, Doing::Nothing, reason).made(
+        next,
+        &fence(plan, record.epoch),
+        ask,
+        now,
+    ))
+}
+
+/// An execution's name, the last part of its ARN.
+pub(super) fn name_of(execution: &str) -> &str {
+    execution.rsplit(':').next().unwrap_or(execution)
+}
+
+pub(super) fn owner(plan: &Plan, epoch: u64) -> Owner {
+    Owner {
+        deployment: plan.deployment.clone(),
+        execution: plan.execution.clone(),
+        epoch,
+    }
+}
+
+pub(super) fn fence(plan: &Plan, epoch: u64) -> Fence {
+    Fence {
+        deployment: plan.deployment.clone(),
+        epoch,
+    }
+}

@@ -1,0 +1,123 @@
+use super::*;
+
+/// A stack that sets nothing but what it must.
+fn stack() -> BTreeMap<String, String> {
+    let knobs = TABLE
+        .iter()
+        .filter_map(|knob| Some((knob.parameter?, knob.default)));
+    let fixed = [
+        ("TargetGroupArns", "arn:a,arn:b"),
+        ("LaunchTemplateId", "lt-1"),
+        ("SubnetIds", ""),
+        ("TestPort", "80"),
+        ("TestPaths", ""),
+    ];
+    let all = knobs.chain(fixed);
+    all.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn with(changed: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    let mut stack = stack();
+    let changed = changed.iter();
+    stack.extend(changed.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    Settings::parse(&stack)
+}
+
+#[test]
+fn the_defaults_of_the_table_are_a_valid_stack() {
+    let plain = with(&[]).unwrap();
+    assert_eq!(plain.target_groups, ["arn:a", "arn:b"]);
+    assert_eq!(plain.launch_template, "lt-1");
+    assert_eq!(plain.subnets, Vec::<String>::new());
+    assert_eq!(plain.defaults.steps, [100]);
+    assert_eq!(plain.defaults.alarms, Vec::<String>::new());
+    assert_eq!(plain.defaults.settle_seconds, None);
+    assert!(!plain.defaults.detached);
+    assert_eq!(plain.defaults.pages.paths, Vec::new());
+}
+
+#[test]
+fn an_unset_or_zero_settle_time_goes_by_the_load_balancer() {
+    let settle = |text| with(&[("SettleSeconds", text)]).map(|it| it.defaults.settle_seconds);
+    assert_eq!(settle(""), Ok(None));
+    assert_eq!(settle("0"), Ok(None));
+    assert_eq!(settle("2"), Ok(Some(2)));
+    assert!(settle("-1").is_err());
+}
+
+#[test]
+fn lists_and_switches_are_read() {
+    let settings = with(&[
+        ("TrafficSteps", "10, 50,100"),
+        ("BakeAlarms", "errors, latency"),
+        ("DrainDetached", "true"),
+        ("SubnetIds", "subnet-1,subnet-2"),
+        ("TargetGroupArns", "a,b,c"),
+        ("TestPaths", "/health,/ready"),
+        ("TestPort", "8080"),
+    ])
+    .unwrap();
+    assert_eq!(settings.defaults.steps, [10, 50, 100]);
+    assert_eq!(settings.defaults.alarms, ["errors", "latency"]);
+    assert!(settings.defaults.detached);
+    assert_eq!(settings.subnets, ["subnet-1", "subnet-2"]);
+    assert_eq!(settings.target_groups, ["a", "b", "c"]);
+    let pages = &settings.defaults.pages;
+    let paths: Vec<&str> = pages.paths.iter().map(|path| path.as_str()).collect();
+    assert_eq!((pages.port, paths), (8080, vec!["/health", "/ready"]));
+}
+
+#[test]
+fn two_to_five_different_groups_are_taken() {
+    let groups = |text| with(&[("TargetGroupArns", text)]).is_ok();
+    assert!(groups("a,b") && groups("a,b,c,d,e"));
+    assert!(!groups("") && !groups("a") && !groups("a,a") && !groups("a,b,c,d,e,f"));
+}
+
+#[test]
+fn every_error_is_told_together() {
+    let errors = with(&[
+        ("TargetGroupArns", "arn:a"),
+        ("LaunchTemplateId", " "),
+        ("TrafficSteps", "50,10,100"),
+        ("BakeAlarms", "errors,errors"),
+        ("DrainDetached", "maybe"),
+        ("PassesPerExecution", "501"),
+        ("PollSeconds", "soon"),
+        ("MinimumHealthyPercent", "0"),
+        ("TestPaths", "/a?b"),
+        ("Polls", "3"),
+    ]);
+    assert_eq!(
+        errors.unwrap_err(),
+        [
+            "Polls: unknown setting",
+            "TargetGroupArns: expected two to five different ARNs, got \"arn:a\"",
+            "LaunchTemplateId: it is not set",
+            "TrafficSteps: expected a list of rising whole numbers from 1 to 100, the last of them 100, got \"50,10,100\"",
+            "BakeAlarms: expected a list of at most 100 alarms' names, each of 1 to 255 characters and named once, got \"errors,errors\"",
+            "PollSeconds: expected a whole number from 2 to 300, got \"soon\"",
+            "DrainDetached: expected true or false, got \"maybe\"",
+            "MinimumHealthyPercent: expected a whole number from 1 to 100, got \"0\"",
+            "PassesPerExecution: expected a whole number from 5 to 500, got \"501\"",
+            "TestPaths: expected a path such as /sessions, of letters, digits and -._~/%, got \"/a?b\"",
+        ]
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_a_setting_holds_it_is_read_or_refused_by_its_name(
+        wrong in proptest::sample::select(stack().into_keys().collect::<Vec<_>>()),
+        value in proptest::prop_oneof![crate::arbitrary_json::any_text(), "-?[0-9]{1,20}(,[0-9]{1,3}){0,3}"],
+    ) {
+        if let Err(errors) = with(&[(&wrong, &value)]) {
+            proptest::prop_assert!(!errors.is_empty());
+            for error in errors {
+                let named = error.starts_with(&format!("{wrong}: "));
+                proptest::prop_assert!(named, "{wrong} {error}");
+            }
+        }
+    }
+}

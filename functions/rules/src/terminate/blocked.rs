@@ -1,0 +1,109 @@
+//! What stops an end altogether, and calls an operator: nothing was ended then.
+
+use super::{Licence, Observation, Order, Refusal, Rest};
+use crate::shape::Environment;
+use crate::{ErrorName, Failure};
+
+/// Why no instance may be ended, or why asking again for ever would tell nobody.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Blocked {
+    /// Misnamed is when the environment's name is not that of its target group: weights would be read of one environment,
+    /// and tags of the other.
+    #[error("environment {name} is not the target group {target_group_arn}; nothing was changed")]
+    Misnamed {
+        /// The environment's name.
+        name: String,
+        /// Its target group.
+        target_group_arn: String,
+    },
+    /// HasWeight is when an environment of which servers have sealed gets new sessions, which it refuses.
+    #[error(
+        "{environment} is being emptied and has weight {weight} in the forward action: its servers are refusing new \
+         sessions now. Give all weight to the target group that serves at once, see who changed it, then redrive this \
+         execution"
+    )]
+    HasWeight {
+        /// The environment to empty.
+        environment: String,
+        /// The weight.
+        weight: u32,
+    },
+    /// Foreign is when an environment that never served has instances that may not be ended, and nothing is ending.
+    #[error(
+        "{environment} never had weight and still has {} that this deployment may not end ({instance}: {reason}); deregister or \
+         terminate what is not the service's, then redrive this execution", counted(*.count)
+    )]
+    Foreign {
+        /// The environment to empty.
+        environment: String,
+        /// How many instances are in the way.
+        count: usize,
+        /// One of them.
+        instance: String,
+        /// Why it may not be ended.
+        reason: String,
+    },
+}
+
+impl Failure for Blocked {
+    fn name(&self) -> ErrorName {
+        match self {
+            Self::Misnamed { .. } => ErrorName::InvalidInput,
+            Self::HasWeight { .. } | Self::Foreign { .. } => ErrorName::NotConfirmed,
+        }
+    }
+}
+
+fn counted(instances: usize) -> String {
+    format!(
+        "{instances} instance{}",
+        if instances == 1 { "" } else { "s" }
+    )
+}
+
+pub(super) fn refuse_misnamed(environment: &Environment) -> Result<(), Blocked> {
+    let group = &environment.target_group_arn;
+    if Environment::of_arn(group) == *environment {
+        return Ok(());
+    }
+    Err(Blocked::Misnamed {
+        name: environment.name.clone(),
+        target_group_arn: group.clone(),
+    })
+}
+
+impl Order {
+    /// Stops where the environment that is emptied gets new sessions: after the bake nobody else looks at the weights,
+    /// and users would be refused until somebody noticed.
+    ///
+    /// # Errors
+    /// [`Blocked::HasWeight`].
+    pub fn refuse_weight(&self, seen: &Observation) -> Result<(), Blocked> {
+        let own = &self.environment;
+        let mut weighted = seen.weighted.iter();
+        let weighted = weighted.find(|group| group.target_group_arn == own.target_group_arn);
+        match (self.licence, weighted) {
+            (Licence::Sealed, Some(group)) => Err(Blocked::HasWeight {
+                environment: own.name.clone(),
+                weight: group.weight,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) fn refuse_foreign(
+    order: &Order,
+    rest: &Rest,
+    refused: &[(String, Refusal)],
+) -> Result<(), Blocked> {
+    match (order.licence, rest.ending.is_empty(), refused.first()) {
+        (Licence::NeverServed, true, Some((instance, reason))) => Err(Blocked::Foreign {
+            environment: order.environment.name.clone(),
+            count: refused.len(),
+            instance: instance.clone(),
+            reason: reason.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}

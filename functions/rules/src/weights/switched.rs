@@ -1,0 +1,88 @@
+//! The weights as they were read back, and from when they count.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Moments, Spans, Weights};
+use crate::observed::Forward;
+use crate::plan::Recorded;
+
+/// The weights as they were read back: the answer of `switch-target-group`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Switched {
+    /// The epoch of the call.
+    pub epoch: u64,
+    /// The weights of the front's pair.
+    pub weights: Weights,
+    /// Every target group that the action names, by ARN.
+    pub groups: Vec<String>,
+    /// When the weights were first confirmed, and the moments that count from then.
+    #[serde(flatten)]
+    pub moments: Moments,
+    /// When this call, which confirmed them, began.
+    pub confirmed_at: Timestamp,
+    /// Whether this call had to change the action.
+    pub changed: bool,
+    /// Blue's healthy targets.
+    pub blue_healthy: u32,
+    /// Green's healthy targets.
+    pub green_healthy: u32,
+}
+
+/// What one call confirmed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Confirmed {
+    /// Its epoch.
+    pub epoch: u64,
+    /// The action as it was read last.
+    pub forward: Forward,
+    /// Whether this call had to change it.
+    pub changed: bool,
+    /// Blue's healthy targets.
+    pub blue_healthy: u32,
+    /// Green's healthy targets.
+    pub green_healthy: u32,
+}
+
+impl Confirmed {
+    /// The answer: its moments are those of `former` while the same call, by epoch, finds the same weights; they count
+    /// anew whenever the action had to be changed, also where somebody else had moved it. Nothing is settled before
+    /// `late`, until when a call of unknown outcome may arrive.
+    pub fn answer(
+        self,
+        plan: &Recorded,
+        former: Option<&Switched>,
+        spans: &Spans,
+        late: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Switched {
+        let weight = |arn: &str| self.forward.weight(arn);
+        let weights = Weights {
+            blue: weight(&plan.blue.environment.target_group_arn),
+            green: weight(&plan.green.environment.target_group_arn),
+        };
+        let kept = former.filter(|former| {
+            !self.changed && former.epoch == self.epoch && former.weights == weights
+        });
+        let moments = kept.map_or_else(
+            || Moments::count(now, weights, spans),
+            |former| former.moments,
+        );
+        Switched {
+            epoch: self.epoch,
+            weights,
+            groups: self
+                .forward
+                .groups
+                .into_iter()
+                .map(|group| group.target_group_arn)
+                .collect(),
+            moments: moments.not_before(late),
+            confirmed_at: now,
+            changed: self.changed,
+            blue_healthy: self.blue_healthy,
+            green_healthy: self.green_healthy,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Golden scripts of the record's decisions: each situation with the decision as a reviewer reads it, in `snapshots/`.
+//!
+//! A changed rule shows as a changed line. Accept with `INSTA_UPDATE=always cargo test -p ebbtide-rules --test decisions`
+//! after reading the difference.
+#![expect(clippy::unwrap_used, reason = "a test's own functions may fail it")]
+
+mod claims;
+mod drains;
+mod kept;
+mod leaving;
+mod passes;
+mod roads;
+mod scene;
+mod take_overs;
+mod told;

@@ -1,0 +1,25 @@
+//! What the stack puts into the definition.
+
+use ebbtide_aws::fake::arn;
+
+use crate::world::ENVIRONMENTS;
+
+/// The value of a variable of the definition.
+pub(crate) fn substitution(name: &str) -> String {
+    let value = match name {
+        "TargetGroupArns" => return ENVIRONMENTS.map(arn).join(","),
+        "LaunchTemplateId" => "lt-1",
+        "SubnetIds" | "TestPaths" | "BakeAlarms" => "",
+        "TestPort" => "8080",
+        "HealthySeconds" => "600",
+        "TrafficSteps" | "MinimumHealthyPercent" => "100",
+        "StepSeconds" | "PollSeconds" | "PingSeconds" => "30",
+        "BakeSeconds" => "60",
+        "SettleSeconds" => "0",
+        "ClosuresPerSecond" => "20",
+        "DeadlineSeconds" => "86400",
+        "DrainDetached" => "false",
+        other => panic!("the stack knows no {other}"),
+    };
+    value.to_owned()
+}
