@@ -75,7 +75,7 @@ impl Functions {
                 other => panic!("the definition calls {other}, which no test knows"),
             }
         };
-        let ended = AssertUnwindSafe(call).catch_unwind().await;
+        let ended = Box::pin(AssertUnwindSafe(call).catch_unwind()).await;
         ended.unwrap_or_else(|_| Err(Ended::Broken(format!("{name} panicked"))))
     }
 }
