@@ -61,15 +61,16 @@ async fn writes_that_are_lost_for_ever_end_as_an_error_that_is_worth_a_retry() {
 #[tokio::test]
 async fn what_was_decided_on_a_record_that_has_changed_is_not_written() {
     let fake = Fake::new();
-    let mut world = fake.world();
-    world.switch(0, 100);
-    world.front().unwrap().plan.policy.alarms = vec!["errors".to_owned()];
-    world.alarms = vec![FakeAlarm {
-        name: "errors".to_owned(),
-        composite: false,
-        states: vec![(Timestamp::UNIX_EPOCH, "ALARM".to_owned())],
-    }];
-    drop(world);
+    {
+        let mut world = fake.world();
+        world.switch(0, 100);
+        world.front().unwrap().plan.policy.alarms = vec!["errors".to_owned()];
+        world.alarms = vec![FakeAlarm {
+            name: "errors".to_owned(),
+            composite: false,
+            states: vec![(Timestamp::UNIX_EPOCH, "ALARM".to_owned())],
+        }];
+    }
     let mut run = Run::of_deploy_1(Doing::Nothing);
     run.document.switch = Some(confirmed(5, &["a", "b"]));
     fake.fail("DescribeAlarms", Fault::Superseding);
