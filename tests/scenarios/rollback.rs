@@ -92,11 +92,11 @@ async fn an_alarm_in_mid_bake_rolls_back_and_cuts_nobody_on_either_side() {
     let scene = Scene::of_three_blue_servers().await;
     scene.quiet_alarm("errors").await;
     let witness = scene.cloud.witness();
-    let _idle = scene.idle(3).await;
+    let idle = scene.idle(3).await;
     let mut on_blue = scene.busy("on-blue").await;
     // Given a deployment in its bake, with a busy session on both sides
     let execution = scene.deploy(&watched(long_bake())).await;
-    scene.passes(&execution, "DrainIdle", 1).await;
+    scene.all_handed_over(&idle).await;
     let mut on_green = scene.busy("on-green").await;
     assert!(!scene.blue().contains(&on_green.server));
     // When an alarm fires

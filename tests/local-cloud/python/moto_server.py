@@ -12,6 +12,9 @@ A group that no listener and no rule forwards to is not probed at all: its targe
 Stock moto launches anew whenever RunInstances is repeated. Here a client token launches once, and the same token with
 other parameters is refused: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 
+Stock moto refuses to deregister a target that is not registered, which is what a target becomes when its instance ends.
+On AWS that succeeds: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeregisterTargets.html
+
 This replaces private parts of moto, which is why requirements.in pins its version.
 """
 
@@ -206,6 +209,7 @@ launches = Launches()
 stock_run_instances = InstanceResponse.run_instances
 stock_health_for = elbv2.FakeTargetGroup.health_for
 stock_register = elbv2.FakeTargetGroup.register
+stock_deregister = elbv2.FakeTargetGroup.deregister
 
 
 def health_for(self, target, ec2_backend):
@@ -225,6 +229,10 @@ def register(self, targets):
         prober.health(self, target_id, self.targets[target_id]["Port"])
 
 
+def deregister(self, targets):
+    stock_deregister(self, [target for target in targets if target["Id"] in self.targets])
+
+
 def run_instances(self):
     return launches.run(self)
 
@@ -233,5 +241,6 @@ if __name__ == "__main__":
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # The harness polls: a line a request would bury the rest.
     elbv2.FakeTargetGroup.health_for = health_for
     elbv2.FakeTargetGroup.register = register
+    elbv2.FakeTargetGroup.deregister = deregister
     InstanceResponse.run_instances = run_instances
     moto.server.main(["-H", "127.0.0.1", "-p", sys.argv[1]])

@@ -152,6 +152,22 @@ impl LocalCloud {
         Execution::start(sfn, made.state_machine_arn(), name, &input.to_string()).await
     }
 
+    /// Gives the deployed state machine another definition; executions that run keep theirs.
+    ///
+    /// # Errors
+    /// If Step Functions refuses, or the variant is none.
+    pub async fn replace_definition(&self, variant: &Variant) -> Result<()> {
+        self.clients()
+            .sfn
+            .update_state_machine()
+            .state_machine_arn(&self.stack().state_machine_arn)
+            .definition(variant.definition()?.to_string())
+            .send()
+            .await
+            .map_err(Error::aws("UpdateStateMachine"))?;
+        Ok(())
+    }
+
     async fn definition_of(&self, state_machine: &str) -> Result<Value> {
         let described = self
             .clients()
@@ -278,6 +294,14 @@ impl<'a> Breaking<'a> {
         }
         self.pending = Some(entry);
         Ok(Some(failure))
+    }
+
+    /// How it stands in words, for the message of a test.
+    ///
+    /// # Errors
+    /// If Step Functions refuses.
+    pub async fn describe(&self) -> Result<String> {
+        Ok(self.last.standing().await?.describe(None))
     }
 
     /// Redrives it as often as it fails on purpose, and says how it ended.

@@ -3,10 +3,11 @@
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_local_cloud::Execution;
+use ebbtide_local_cloud::variant::Variant;
 use serde_json::Value;
 
 use super::roads::{ADOPTED, DETACHED, breaking, breaking_again, loses_the_reply_of, walked};
-use crate::scene::{Scene, action_was_right, hasty};
+use crate::scene::{LIMIT, Scene, action_was_right, hasty};
 
 /// The input that an execution was started with.
 async fn input_of(execution: &Execution) -> Value {
@@ -28,6 +29,11 @@ async fn a_detached_drain_and_a_late_release_survive_the_failure_of_each_task() 
     emulators.set_wait_scale(0.3).await.expect("scaled");
     let mut input = hasty();
     input["drain"]["detached"] = true.into();
+    // Whose next execution fails in its first Task, before that has any effect
+    let whole = Variant::of(scene.cloud.definition().await.expect("a definition"));
+    let failing = whole.clone().fail_before("AdoptDrain");
+    let replaced = scene.cloud.replace_definition(&failing).await;
+    replaced.expect("it is replaced");
     // When handing it on fails, before and after the other execution was started
     let detached = breaking(&scene, DETACHED, "fragile", &input).await;
     let detached = walked(detached, DETACHED).await;
@@ -37,13 +43,15 @@ async fn a_detached_drain_and_a_late_release_survive_the_failure_of_each_task() 
     let last = detached.last.last_state().await.expect("a history");
     assert_eq!(last.as_deref(), Some("Continued"));
     let executions = scene.cloud.executions().await.expect("executions");
-    let [(name, ExecutionStatus::Running)] = executions.as_slice() else {
+    let [(name, _)] = executions.as_slice() else {
         panic!("{executions:?}");
     };
     let part = scene.cloud.execution(name);
-    scene.passes(&part, "TerminateBlue", 1).await;
-    // When that one stops, and is started again with every Task failing
-    part.stop().await.expect("it is stopped");
+    let standing = part.ended(LIMIT).await.expect("it ends");
+    assert_eq!(standing.status, ExecutionStatus::Failed);
+    // When that one is started again, with every Task failing
+    let replaced = scene.cloud.replace_definition(&whole).await;
+    replaced.expect("it is replaced");
     let input = input_of(&part).await;
     let mut adopted = breaking_again(&scene, ADOPTED, &part, &input).await;
     loses_the_reply_of(&mut adopted, "TerminateBlue").await;

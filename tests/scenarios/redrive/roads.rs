@@ -140,8 +140,8 @@ pub(super) async fn breaking<'a>(
     started.await.expect("it starts")
 }
 
-/// When an execution that was stopped is started again from its recorded input, as the very same one, with the Tasks of a
-/// road failing before their effect and after it.
+/// When an execution that failed before it did anything is started again from its recorded input, as the very same one,
+/// with the Tasks of a road failing before their effect and after it.
 pub(super) async fn breaking_again<'a>(
     scene: &'a Scene,
     road: Road,
@@ -165,7 +165,10 @@ pub(super) async fn loses_the_reply_of(breaking: &mut Breaking<'_>, task: &str) 
         match breaking.next_failure().await.expect("it fails on purpose") {
             Some(failure) if failure == lost => return,
             Some(_) => {}
-            None => panic!("it ended without {task}"),
+            None => {
+                let end = breaking.describe().await.expect("it has ended");
+                panic!("it ended without {task}: {end}")
+            }
         }
     }
 }
