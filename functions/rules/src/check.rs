@@ -4,99 +4,45 @@
 //! was acknowledged in this very pass, for this deployment's epoch; it refuses to take a count of zero for a seal, and
 //! Unknown for anything but a reason to wait. Called by `check-drained`, and by the model checker.
 
+mod counts;
 mod deadline;
 mod forecast;
+mod memory;
+mod outlook;
 mod standing;
-mod unknown;
 mod waiting_for;
-
-use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use counts::{Counts, Holder, Unheard};
 pub use deadline::{Deadline, DeadlineExceeded, Granted, LastPass};
-pub use forecast::{Forecast, Memory, Seen, forecast};
+pub use forecast::{Forecast, Measured, Seen, forecast};
+pub use memory::{Memory, Since};
+pub use outlook::Outlook;
 pub use standing::{Standing, standing, whom_to_seal};
-pub use unknown::{Since, Unheard};
 
-use crate::report::{Admission, NewerEpoch, SessionReport};
-use crate::wait::{self, Phase};
+use crate::report::NewerEpoch;
+use crate::wait::Phase;
 use crate::{ErrorName, Failure, Fence, Retiring};
 
 /// How long after the deadline servers that have sealed, or are shutting down, may take to end.
 const TIME_TO_END: SignedDuration = SignedDuration::from_hours(2);
-/// Servers told in `worst` and in `unknown`; the execution's document has no room for five hundred.
-const MOST_TOLD: usize = 20;
 
-/// The answer of `check-drained`, and its memory: the next check gets it as `previous`.
-///
-/// What has a default came later: a deployment that is under way while Ebbtide is updated has checks without it.
+/// The answer of `check-drained`; the next check gets it as `previous`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     /// When the servers had answered.
     pub at: Timestamp,
-    /// Busy sessions on all servers that answered.
-    pub busy: u64,
-    /// Idle sessions on them.
-    pub idle: u64,
-    /// Sessions that they closed by orders.
-    pub closed: u64,
-    /// For how long the longest busy session has been busy.
-    #[serde(default)]
-    pub oldest_busy_seconds: u64,
-    /// How many servers were asked.
-    pub servers: usize,
-    /// Instances that acknowledged their seal in this pass, for this deployment's epoch.
+    /// Instances that acknowledged their seal in this pass, for this deployment's epoch: the licence to end them.
     pub sealed: Vec<String>,
-    /// How many instances EC2 calls terminated.
-    pub gone: usize,
-    /// The servers of which nothing is known, for longest first, 20 at most.
-    pub unknown: Vec<Unheard>,
-    /// How many there are.
-    #[serde(default)]
-    pub unknown_count: usize,
-    /// Since when each of them has been.
-    #[serde(default)]
-    pub unknown_since: Since,
-    /// The servers with most to lose, 20 at most.
-    pub worst: Vec<Holder>,
-    /// When any total, the unknown servers, the sealed or the gone last changed.
-    pub changed_at: Timestamp,
-    /// Whether rollback is still one step away.
-    pub baking: bool,
-    /// Whether the load balancer has stopped sending new sessions here.
-    pub settled: bool,
-    /// Seconds to wait until the next pass.
-    pub wait_seconds: u64,
-    /// When the drain has to be over, redrives included; none in a step of traffic.
-    #[serde(default)]
-    pub deadline_at: Option<Timestamp>,
-    /// How many redrives of the execution were seen.
-    #[serde(default)]
-    pub redrives: u64,
-    /// When no session will be left, as far as that can be told.
-    #[serde(default)]
-    pub forecast: Forecast,
-    /// What is being waited for, in a sentence.
-    pub waiting_for: String,
-}
-
-/// What one server holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Holder {
-    /// The instance's id.
-    pub instance: String,
-    /// Its busy sessions.
-    pub busy: u64,
-    /// Its idle sessions.
-    pub idle: u64,
-    /// What it does with new sessions.
-    pub admission: Admission,
-    /// For how long its longest busy session has been busy.
-    pub oldest_busy_seconds: u64,
+    /// What the servers hold.
+    pub counts: Counts,
+    /// What comes next.
+    pub outlook: Outlook,
+    /// What the next check needs.
+    pub memory: Memory,
 }
 
 /// A server that the last TerminateBlue would not end.
@@ -151,12 +97,12 @@ impl<'a> Question<'a> {
                 redrives: 0,
             };
         };
-        let wait = i64::try_from(check.wait_seconds).unwrap_or(i64::MAX);
+        let wait = i64::try_from(check.outlook.wait_seconds).unwrap_or(i64::MAX);
         let due_at = check.at.checked_add(SignedDuration::from_secs(wait));
         LastPass {
             due_at: due_at.unwrap_or(Timestamp::MAX),
-            deadline_at: check.deadline_at,
-            redrives: check.redrives,
+            deadline_at: check.memory.deadline_at,
+            redrives: check.memory.redrives,
         }
     }
 
@@ -204,59 +150,53 @@ pub fn conclude(
         .filter_map(|(_, standing)| standing.report());
     NewerEpoch::refuse(question.fence, reports)?;
     let granted = question.deadline.granted(&question.last_pass(), now);
-    let mut check = totals(standings, question, now);
-    check.deadline_at = granted.ends_at;
-    check.redrives = granted.redrives;
-    check.forecast = foresee(&check, question, now);
-    check.changed_at = changed_at(&check, question.previous, now);
-    check.wait_seconds = wait_seconds(&check, question, now);
-    check.waiting_for = waiting_for::sentence(&check, standings, question, now);
+    let check = concluded(standings, question, &granted, now);
+    let waiting_for = &check.outlook.waiting_for;
     let blocked = standings
         .iter()
         .any(|(_, standing)| !matches!(standing, Standing::Sealed(_)));
     if blocked || question.held_back().next().is_some() {
-        granted.refuse(now, &check.waiting_for)?;
-    } else if check.servers > 0 || !question.retiring.waiting_to_end.is_empty() {
+        granted.refuse(now, waiting_for)?;
+    } else if check.counts.servers > 0 || !question.retiring.waiting_to_end.is_empty() {
         // Nothing holds a session any more; an end that does not come needs a person all the same.
         let patient = now.checked_sub(TIME_TO_END).unwrap_or(now);
-        granted.refuse(patient, &check.waiting_for)?;
+        granted.refuse(patient, waiting_for)?;
     }
     Ok(check)
 }
 
-fn totals(standings: &[(String, Standing)], question: &Question<'_>, now: Timestamp) -> Check {
-    let phase = question.phase(now);
-    let since = unknown::since(standings, question.previous, now);
-    let reports = || {
-        standings
-            .iter()
-            .filter_map(|(_, standing)| standing.report())
+fn concluded(
+    standings: &[(String, Standing)],
+    question: &Question<'_>,
+    granted: &Granted,
+    now: Timestamp,
+) -> Check {
+    let previous = question.previous;
+    let unknown_since = memory::unknown_since(standings, previous, now);
+    let counts = Counts::of(standings, question, &unknown_since, now);
+    let sealed = sealed(standings);
+    let (forecast, measured) = foresee(&counts, question, now);
+    let memory = Memory {
+        changed_at: memory::changed_at(&counts, &sealed, &unknown_since, previous, now),
+        unknown_since,
+        deadline_at: granted.ends_at,
+        redrives: granted.redrives,
+        measured: Some(measured),
     };
-    let sum = |count: fn(&SessionReport) -> u64| reports().map(count).sum();
-    Check {
-        at: now,
-        busy: sum(|report| report.busy),
-        idle: sum(|report| report.idle),
-        closed: sum(|report| report.closed),
-        oldest_busy_seconds: reports()
-            .map(|report| report.oldest_busy_seconds)
-            .max()
-            .unwrap_or(0),
-        servers: standings.len(),
-        sealed: sealed(standings),
-        gone: question.retiring.gone.len(),
-        unknown: unknown::told(standings, &since, now),
-        unknown_count: since.len(),
-        unknown_since: since,
-        worst: worst(reports()),
-        changed_at: now,
+    let phase = question.phase(now);
+    let outlook = Outlook {
         baking: phase.baking,
         settled: phase.settled,
-        wait_seconds: wait::SHORTEST_SECONDS,
-        deadline_at: None,
-        redrives: 0,
-        forecast: Forecast::default(),
-        waiting_for: String::new(),
+        wait_seconds: outlook::wait_seconds(&memory, question, now),
+        waiting_for: waiting_for::sentence(&counts, &forecast, standings, question, now),
+        forecast,
+    };
+    Check {
+        at: now,
+        sealed,
+        counts,
+        outlook,
+        memory,
     }
 }
 
@@ -268,66 +208,15 @@ fn sealed(standings: &[(String, Standing)]) -> Vec<String> {
         .collect()
 }
 
-fn worst<'a>(reports: impl Iterator<Item = &'a SessionReport>) -> Vec<Holder> {
-    let mut holders: Vec<Holder> = reports
-        .map(|report| Holder {
-            instance: report.instance.clone(),
-            busy: report.busy,
-            idle: report.idle,
-            admission: report.admission,
-            oldest_busy_seconds: report.oldest_busy_seconds,
-        })
-        .collect();
-    holders.sort_by(|a, b| (b.busy, b.idle, &a.instance).cmp(&(a.busy, a.idle, &b.instance)));
-    holders.truncate(MOST_TOLD);
-    holders
-}
-
-fn changed_at(check: &Check, previous: Option<&Check>, now: Timestamp) -> Timestamp {
-    match previous {
-        Some(previous) if what_counts(previous) == what_counts(check) => previous.changed_at,
-        _ => now,
-    }
-}
-
-/// All that makes a pass worth repeating soon when it differs from the last one's.
-fn what_counts(check: &Check) -> impl PartialEq + '_ {
-    let unknown: BTreeSet<String> = unknown::remembered(check).into_keys().collect();
-    let sealed: BTreeSet<&str> = check.sealed.iter().map(String::as_str).collect();
-    let sessions = (check.busy, check.idle, check.closed);
-    (sessions, check.servers, check.gone, unknown, sealed)
-}
-
-fn wait_seconds(check: &Check, question: &Question<'_>, now: Timestamp) -> u64 {
-    let wait = wait::seconds(
-        now,
-        check.changed_at,
-        wait::floor_from(
-            question.step_ends_at,
-            question.step_began_at,
-            question.settled_at,
-        ),
-        check.baking,
-        question.poll_seconds,
-    );
-    [
-        question.step_ends_at,
-        question.settled_at,
-        question.baked_at,
-    ]
-    .into_iter()
-    .fold(wait, |wait, milestone| wait::until(wait, now, milestone))
-}
-
-fn foresee(check: &Check, question: &Question<'_>, now: Timestamp) -> Forecast {
+fn foresee(counts: &Counts, question: &Question<'_>, now: Timestamp) -> (Forecast, Measured) {
     let seen = Seen {
         environment: &question.retiring.environment.name,
-        left: check.busy.saturating_add(check.idle),
-        unknown: check.unknown_count,
+        left: counts.busy.saturating_add(counts.idle),
+        unknown: counts.unknown,
         baked_at: question.baked_at,
     };
-    let previous = question.previous.map(|check| &check.forecast);
-    forecast(&seen, previous, now)
+    let before = question.previous.and_then(|it| it.memory.measured.as_ref());
+    forecast(&seen, before, now)
 }
 
 #[cfg(test)]

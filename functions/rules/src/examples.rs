@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::check::{Check, Forecast, Since};
+use crate::check::{Check, Counts, Forecast, Memory, Outlook, Since};
 use crate::document::{Act, Document, Invocation, Told};
 use crate::plan::{Asked, Blue, Deploy, Green, Plan, Policy, Recorded, SubnetShare, hash};
 use crate::record::{
@@ -261,25 +261,26 @@ pub fn about(recorded: Recorded, doing: Doing) -> Document {
 pub fn check(sealed: &[&str]) -> Check {
     Check {
         at: NOW,
-        busy: 0,
-        idle: 0,
-        closed: 0,
-        oldest_busy_seconds: 0,
-        servers: sealed.len(),
         sealed: sealed.iter().map(|id| (*id).to_owned()).collect(),
-        gone: 0,
-        unknown: Vec::new(),
-        unknown_count: 0,
-        unknown_since: Since::new(),
-        worst: Vec::new(),
-        changed_at: NOW,
-        baking: false,
-        settled: true,
-        wait_seconds: 2,
-        deadline_at: None,
-        redrives: 0,
-        forecast: Forecast::default(),
-        waiting_for: "nothing".to_owned(),
+        counts: Counts {
+            servers: sealed.len(),
+            sealed: sealed.len(),
+            ..Counts::default()
+        },
+        outlook: Outlook {
+            baking: false,
+            settled: true,
+            wait_seconds: 2,
+            forecast: Forecast::default(),
+            waiting_for: "nothing".to_owned(),
+        },
+        memory: Memory {
+            changed_at: NOW,
+            unknown_since: Since::new(),
+            deadline_at: None,
+            redrives: 0,
+            measured: None,
+        },
     }
 }
 

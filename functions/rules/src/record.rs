@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Environment;
-use crate::check::{Holder, Unheard};
+use crate::check::Counts;
 use crate::plan::Recorded;
 use crate::weights::{Moments, Weights};
 
@@ -229,28 +229,12 @@ pub struct Course {
 pub struct Progress {
     /// When.
     pub at: Timestamp,
-    /// Busy sessions of the environment that retires.
-    pub busy: u64,
-    /// Idle ones.
-    pub idle: u64,
-    /// Servers that were asked.
-    pub servers: usize,
-    /// Servers that have sealed.
-    pub sealed: usize,
-    /// Instances that EC2 calls terminated.
-    pub gone: usize,
-    /// Servers of which nothing is known.
-    pub unknown: usize,
-    /// For how long the longest busy session has been busy.
-    pub oldest_busy_seconds: u64,
+    /// What the servers of the environment that retires held.
+    pub counts: Counts,
     /// What is being waited for.
     pub waiting_for: String,
     /// When no session will be left, as far as that can be told.
     pub forecast: String,
-    /// The servers with most to lose.
-    pub worst: Vec<Holder>,
-    /// The servers of which nothing is known.
-    pub unknown_servers: Vec<Unheard>,
 }
 
 /// What an operator wishes of the front's deployment.

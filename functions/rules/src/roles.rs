@@ -208,17 +208,9 @@ mod tests {
     fn progress() -> crate::record::Progress {
         crate::record::Progress {
             at: examples::NOW,
-            busy: 2,
-            idle: 0,
-            servers: 1,
-            sealed: 0,
-            gone: 0,
-            unknown: 0,
-            oldest_busy_seconds: 60,
+            counts: crate::check::Counts::default(),
             waiting_for: "2 busy sessions".to_owned(),
             forecast: "all ended about 10:46".to_owned(),
-            worst: Vec::new(),
-            unknown_servers: Vec::new(),
         }
     }
 

@@ -80,7 +80,8 @@ impl Told<'_> {
         let Ok(list) = list else { return Ok(()) };
         for server in self.servers(&list.servers) {
             let told = check
-                .unknown
+                .counts
+                .unknown_servers
                 .iter()
                 .any(|it| it.instance == server.instance);
             self.truly(
@@ -94,7 +95,10 @@ impl Told<'_> {
             });
             self.truly(sealed, "sealed is not sealed")?;
         }
-        self.truly(!check.waiting_for.is_empty(), "it waits for nothing")
+        self.truly(
+            !check.outlook.waiting_for.is_empty(),
+            "it waits for nothing",
+        )
     }
 
     fn green_is_fit(&self) -> Result<(), Broken> {

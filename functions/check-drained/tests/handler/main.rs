@@ -104,14 +104,14 @@ fn seals_asked(fleet: &Fleet) -> usize {
 async fn no_seal_is_asked_for_while_baking_or_before_the_load_balancer_has_settled() {
     let fleet = Fleet::start(2).await;
     let baking = check(&fleet, BAKING).await;
-    assert!(baking.baking && baking.settled);
+    assert!(baking.outlook.baking && baking.outlook.settled);
     let unsettled = Moments {
         settled_at: Some(at("2026-11-22T12:30:00Z")),
         ..moments()
     };
     let unsettled = draining(&fleet, unsettled);
     let unsettled = run(&fleet, unsettled, AFTER).await.unwrap();
-    assert!(!unsettled.baking && !unsettled.settled);
+    assert!(!unsettled.outlook.baking && !unsettled.outlook.settled);
     assert_eq!(seals_asked(&fleet), 0);
     assert!(baking.sealed.is_empty() && unsettled.sealed.is_empty());
 }
@@ -140,7 +140,10 @@ async fn nobody_is_asked_to_seal_until_the_record_says_so_and_every_moment_is_kn
     ] {
         let check = run(&fleet, call, far).await.unwrap();
         assert!(check.sealed.is_empty());
-        assert_eq!((check.baking, check.settled), (baking, settled));
+        assert_eq!(
+            (check.outlook.baking, check.outlook.settled),
+            (baking, settled)
+        );
     }
     let step = Moments {
         settled_at: None,
@@ -150,9 +153,9 @@ async fn nobody_is_asked_to_seal_until_the_record_says_so_and_every_moment_is_kn
     };
     let check = run(&fleet, watching(&fleet, step), "2026-11-22T12:00:10Z");
     let check = check.await.unwrap();
-    assert!(check.baking && !check.settled && check.deadline_at.is_none());
+    assert!(check.outlook.baking && !check.outlook.settled && check.memory.deadline_at.is_none());
     assert_eq!(
-        check.waiting_for,
+        check.outlook.waiting_for,
         "the next step of traffic, until 12:03:04"
     );
     assert_eq!(seals_asked(&fleet), 0);
@@ -164,7 +167,7 @@ async fn weights_that_were_never_confirmed_settle_nothing() {
     let mut call = watching(&fleet, moments());
     call.document.switch = None;
     let check = run(&fleet, call, AFTER).await.unwrap();
-    assert!(check.baking && !check.settled && check.deadline_at.is_none());
+    assert!(check.outlook.baking && !check.outlook.settled && check.memory.deadline_at.is_none());
     assert_eq!(seals_asked(&fleet), 0);
 }
 
@@ -191,11 +194,14 @@ async fn after_the_bake_servers_with_nothing_in_use_seal_and_the_others_are_left
     fleet.servers[1].hold(0, 3);
     let check = check(&fleet, AFTER).await;
     assert_eq!(check.sealed, ["i-0a2"]);
-    assert_eq!((check.busy, check.idle, check.servers), (2, 3, 3));
+    assert_eq!(
+        (check.counts.busy, check.counts.idle, check.counts.servers),
+        (2, 3, 3)
+    );
     assert_eq!(seals_asked(&fleet), 1);
     assert_eq!(fleet.servers[2].inside().epoch, 5);
     assert_eq!(
-        check.waiting_for,
+        check.outlook.waiting_for,
         "2 busy sessions on 1 server (i-0a0: 2 busy, oldest 431 s); 3 idle sessions on 1 server (i-0a1: 3 idle); \
          1 sealed server to be terminated"
     );
@@ -209,9 +215,10 @@ async fn a_session_that_arrives_between_report_and_seal_is_not_cut() {
     let check = check(&fleet, AFTER).await;
     assert_eq!(seals_asked(&fleet), 2);
     assert!(check.sealed.is_empty());
-    assert_eq!(check.busy, 1);
+    assert_eq!(check.counts.busy, 1);
     assert!(
         check
+            .outlook
             .waiting_for
             .contains("1 server in use by something that is no session (i-0a1)")
     );
@@ -249,13 +256,13 @@ async fn what_is_ending_is_waited_for_and_what_is_gone_is_not() {
     list.waiting_to_end = vec!["i-0b1".to_owned()];
     list.gone = vec!["i-0b2".to_owned(), "i-0b3".to_owned()];
     let check = run(&fleet, ending, LATE).await.unwrap();
-    assert_eq!((check.servers, check.gone), (0, 2));
-    assert_eq!(check.waiting_for, "1 terminating server to end");
+    assert_eq!((check.counts.servers, check.counts.gone), (0, 2));
+    assert_eq!(check.outlook.waiting_for, "1 terminating server to end");
     let mut gone = payload(&fleet);
     let list = &mut gone.document.retiring.as_mut().unwrap().answer;
     list.gone = vec!["i-0b2".to_owned()];
     assert_eq!(
-        run(&fleet, gone, LATE).await.unwrap().waiting_for,
+        run(&fleet, gone, LATE).await.unwrap().outlook.waiting_for,
         "nothing"
     );
 }
@@ -312,17 +319,17 @@ async fn past_the_deadline_an_operator_is_called_and_nothing_is_cut() {
     redriven.redrives = 1;
     let granted = run(&fleet, redriven, LATE).await.unwrap();
     assert_eq!(
-        granted.deadline_at.unwrap().to_string(),
+        granted.memory.deadline_at.unwrap().to_string(),
         "2026-11-24T12:00:01Z"
     );
-    assert_eq!(granted.redrives, 1);
+    assert_eq!(granted.memory.redrives, 1);
 
     // The Arguments of before, as if AWS did not evaluate them anew; the standstill shows that somebody redrove it.
     let later = run(&fleet, payload(&fleet), "2026-11-23T13:30:02Z")
         .await
         .unwrap();
     assert_eq!(
-        later.deadline_at.unwrap().to_string(),
+        later.memory.deadline_at.unwrap().to_string(),
         "2026-11-24T13:30:02Z"
     );
 

@@ -4,7 +4,7 @@ use super::*;
 
 /// The only server's reason for being unknown.
 fn only_unknown(check: &Check) -> &str {
-    match check.unknown.as_slice() {
+    match check.counts.unknown_servers.as_slice() {
         [unheard] => &unheard.reason,
         unknown => panic!("not one unknown server: {unknown:?}"),
     }
@@ -29,7 +29,7 @@ async fn an_acknowledgement_that_is_none_is_not_believed() {
         fleet.servers[0].trouble(Call::Seal, trouble.clone());
         let check = check(&fleet, AFTER).await;
         assert!(check.sealed.is_empty(), "{trouble:?}");
-        assert_eq!(check.unknown.len(), 1, "{trouble:?}");
+        assert_eq!(check.counts.unknown_servers.len(), 1, "{trouble:?}");
     }
 }
 
@@ -96,12 +96,12 @@ async fn a_dead_server_blocks_by_name_since_it_fell_silent_and_the_rest_goes_on(
     let second = run(&fleet, second, AFTER).await.unwrap();
     assert_eq!(second.sealed, ["i-0a1"]);
     assert_eq!(
-        second.waiting_for,
+        second.outlook.waiting_for,
         "1 server unknown since 12:16:00 (i-0a0: connection refused): if its loss is acceptable terminate it in EC2, \
          the deployment goes on by itself; 1 sealed server to be terminated"
     );
-    assert_eq!(second.changed_at, first.changed_at);
-    assert_eq!(second.wait_seconds, 24);
+    assert_eq!(second.memory.changed_at, first.memory.changed_at);
+    assert_eq!(second.outlook.wait_seconds, 24);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_stale_epoch_that_proves_nothing_is_unknown() {
     let fleet = Fleet::start(1).await;
     let body = json!({"error": "StaleEpoch", "message": "epoch 5 is below 6"});
     fleet.servers[0].trouble(Call::Seal, Trouble::Answers(409, body.to_string()));
-    assert_eq!(check(&fleet, AFTER).await.unknown.len(), 1);
+    assert_eq!(check(&fleet, AFTER).await.counts.unknown_servers.len(), 1);
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_seal_of_another_pass_or_without_an_acknowledgement_is_no_licence() {
         again.document.check = Some(sealed.clone());
         let check = run(&fleet, again, AFTER).await.unwrap();
         assert!(check.sealed.is_empty());
-        assert_eq!(check.unknown.len(), 1);
+        assert_eq!(check.counts.unknown_servers.len(), 1);
     }
     fleet.servers[0].recover();
     assert_eq!(check(&fleet, AFTER).await.sealed, ["i-0a0"]);

@@ -46,7 +46,7 @@ async fn a_pass_is_counted_and_what_it_saw_is_on_record() {
     let course = entry(&fake).course;
     assert_eq!((course.passes, course.total), (2, 2));
     let progress = course.progress.unwrap();
-    assert_eq!((progress.busy, progress.idle), (1, 2));
+    assert_eq!((progress.counts.busy, progress.counts.idle), (1, 2));
     assert_eq!(progress.waiting_for, "1 busy session");
     assert_eq!(fake.changes(), ["PutItem", "PutItem"]);
 }

@@ -16,6 +16,7 @@ use ebbtide_aws::fake::{Fake, environment, execution, recorded};
 use ebbtide_rules::ErrorName;
 use ebbtide_rules::check::Check;
 use ebbtide_rules::document::{Act, Document, Invocation, Told};
+use ebbtide_rules::examples;
 use ebbtide_rules::plan::{Asked, Deploy, Plan};
 use ebbtide_rules::record::{Answer, Doing, Next};
 use ebbtide_rules::terminate::{Terminated, Verdict};
@@ -176,11 +177,13 @@ fn gone() -> Told<Terminated> {
 
 /// One busy session is left, and the load balancer has settled.
 fn check() -> Check {
-    serde_json::from_value(json!({
-        "at": NOW, "busy": 1, "idle": 2, "closed": 5, "servers": 3, "sealed": [], "gone": 0, "unknown": [], "worst": [],
-        "changedAt": NOW, "baking": false, "settled": true, "waitSeconds": 7, "waitingFor": "1 busy session",
-    }))
-    .unwrap()
+    let mut check = examples::check(&[]);
+    check.at = NOW;
+    check.memory.changed_at = NOW;
+    (check.counts.busy, check.counts.idle, check.counts.closed) = (1, 2, 5);
+    check.outlook.wait_seconds = 7;
+    check.outlook.waiting_for = "1 busy session".to_owned();
+    check
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Counts;
+
 /// After so many seconds an observation counts half.
 const HALF_LIFE_SECONDS: f64 = 600.0;
 /// When no session has ended for so long, the rate of before says nothing any more: it has been halved six times.
@@ -22,7 +24,7 @@ const FARTHEST_SECONDS: f64 = 30.0 * 86_400.0;
 /// Said in a step, where the sentence of the check names the step anyway.
 const SHARED: &str = "traffic is still shared: not foreseeable";
 
-/// The estimate, and what the next one needs of this one.
+/// The estimate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Forecast {
@@ -32,15 +34,12 @@ pub struct Forecast {
     pub per_second: Option<f64>,
     /// The same in words.
     pub text: String,
-    /// What the next forecast needs.
-    #[serde(default)]
-    pub memory: Option<Memory>,
 }
 
-/// What one forecast leaves to the next.
+/// What was measured so far; the next forecast goes on from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Memory {
+pub struct Measured {
     /// The environment that was looked at; another one has nothing to do with it.
     environment: String,
     /// When.
@@ -69,7 +68,7 @@ pub struct Seen<'a> {
 }
 
 /// What there is to say.
-enum Outlook {
+enum Prospect {
     /// In a step of traffic.
     Shared,
     Unknown,
@@ -81,26 +80,29 @@ enum Outlook {
     Ends(Timestamp, f64),
 }
 
-/// Makes the forecast; `previous` is the one before, if it was of this deployment.
-pub fn forecast(seen: &Seen<'_>, previous: Option<&Forecast>, now: Timestamp) -> Forecast {
-    let before = previous
-        .and_then(|forecast| forecast.memory.as_ref())
-        .filter(|memory| memory.environment == seen.environment);
-    let memory = remember(seen, before, now);
-    let outlook = outlook(seen, &memory, now);
-    Forecast {
-        ends_at: outlook.ends_at(),
-        per_second: memory.rate().map(|rate| rate.max(0.0)),
-        text: outlook.text(now),
-        memory: Some(memory),
-    }
+/// Makes the forecast, and says what it was made of; `before` is what was measured until the last one, if that was of this
+/// deployment.
+pub fn forecast(
+    seen: &Seen<'_>,
+    before: Option<&Measured>,
+    now: Timestamp,
+) -> (Forecast, Measured) {
+    let before = before.filter(|measured| measured.environment == seen.environment);
+    let measured = measure(seen, before, now);
+    let prospect = prospect(seen, &measured, now);
+    let forecast = Forecast {
+        ends_at: prospect.ends_at(),
+        per_second: measured.rate().map(|rate| rate.max(0.0)),
+        text: prospect.text(now),
+    };
+    (forecast, measured)
 }
 
 impl Forecast {
     /// What the sentence of the check adds to its numbers; nothing when they say it all.
-    pub(super) fn in_short(&self) -> Option<String> {
-        let memory = self.memory.as_ref()?;
-        let measured = memory.left.is_some_and(|left| left > 0) && self.per_second.is_some();
+    pub(super) fn in_short(&self, counts: &Counts) -> Option<String> {
+        let left = counts.unknown == 0 && counts.busy + counts.idle > 0;
+        let measured = left && self.per_second.is_some();
         (measured && self.text != SHARED).then(|| match self.ends_at {
             Some(_) => format!("all ended {}", self.text),
             None => self.text.clone(),
@@ -108,9 +110,9 @@ impl Forecast {
     }
 }
 
-fn remember(seen: &Seen<'_>, before: Option<&Memory>, now: Timestamp) -> Memory {
+fn measure(seen: &Seen<'_>, before: Option<&Measured>, now: Timestamp) -> Measured {
     let left = (seen.unknown == 0).then_some(seen.left);
-    let mut memory = Memory {
+    let mut measured = Measured {
         environment: seen.environment.to_owned(),
         at: now,
         left,
@@ -119,58 +121,58 @@ fn remember(seen: &Seen<'_>, before: Option<&Memory>, now: Timestamp) -> Memory 
         quiet_since: now,
     };
     let Some(before) = before else {
-        return memory;
+        return measured;
     };
-    memory.ended = before.ended;
-    memory.seconds = before.seconds;
-    memory.quiet_since = before.quiet_since.min(now);
+    measured.ended = before.ended;
+    measured.seconds = before.seconds;
+    measured.quiet_since = before.quiet_since.min(now);
     let elapsed = now.duration_since(before.at).as_secs_f64();
     // A server that fell silent took its sessions out of the count, and none of them ended.
     if let (Some(earlier), Some(left)) = (before.left, left)
         && elapsed > 0.0
     {
         let kept = 0.5_f64.powf(elapsed / HALF_LIFE_SECONDS);
-        memory.ended = finite(before.ended * kept + earlier as f64 - left as f64);
-        memory.seconds = finite(before.seconds * kept + elapsed);
+        measured.ended = finite(before.ended * kept + earlier as f64 - left as f64);
+        measured.seconds = finite(before.seconds * kept + elapsed);
         if left < earlier {
-            memory.quiet_since = now;
+            measured.quiet_since = now;
         }
     }
-    memory
+    measured
 }
 
-/// A memory that JSON could not carry would make the next check unreadable.
+/// A number that JSON could not carry would make the next check unreadable.
 fn finite(number: f64) -> f64 {
     if number.is_finite() { number } else { 0.0 }
 }
 
-impl Memory {
+impl Measured {
     fn rate(&self) -> Option<f64> {
-        // Neither is one that nothing was measured for, nor one that a damaged memory makes.
+        // Neither is one that nothing was measured for, nor what a damaged document makes.
         let rate = self.ended / self.seconds;
         rate.is_finite().then_some(rate)
     }
 }
 
-fn outlook(seen: &Seen<'_>, memory: &Memory, now: Timestamp) -> Outlook {
+fn prospect(seen: &Seen<'_>, measured: &Measured, now: Timestamp) -> Prospect {
     let Some(baked_at) = seen.baked_at else {
-        return Outlook::Shared;
+        return Prospect::Shared;
     };
     if seen.unknown > 0 {
-        return Outlook::Unknown;
+        return Prospect::Unknown;
     }
     if seen.left == 0 {
-        return Outlook::NothingLeft(baked_at.max(now));
+        return Prospect::NothingLeft(baked_at.max(now));
     }
-    let Some(rate) = memory.rate() else {
-        return Outlook::NothingMeasured;
+    let Some(rate) = measured.rate() else {
+        return Prospect::NothingMeasured;
     };
-    let quiet = now.duration_since(memory.quiet_since);
+    let quiet = now.duration_since(measured.quiet_since);
     if quiet >= QUIET {
-        return Outlook::Quiet(quiet);
+        return Prospect::Quiet(quiet);
     }
     if rate <= 0.0 {
-        return Outlook::NotFewer;
+        return Prospect::NotFewer;
     }
     let seconds = seen.left as f64 / rate;
     let end = SignedDuration::try_from_secs_f64(seconds)
@@ -178,12 +180,12 @@ fn outlook(seen: &Seen<'_>, memory: &Memory, now: Timestamp) -> Outlook {
         .filter(|_| seconds <= FARTHEST_SECONDS)
         .and_then(|left| now.checked_add(left).ok());
     match end {
-        Some(end) => Outlook::Ends(end.max(baked_at), rate),
-        None => Outlook::Slow(rate),
+        Some(end) => Prospect::Ends(end.max(baked_at), rate),
+        None => Prospect::Slow(rate),
     }
 }
 
-impl Outlook {
+impl Prospect {
     fn ends_at(&self) -> Option<Timestamp> {
         match self {
             Self::NothingLeft(at) | Self::Ends(at, _) => Some(*at),

@@ -8,8 +8,8 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::report::UnknownReason;
 use crate::report::examples::{fence, report};
+use crate::report::{Admission, SessionReport, UnknownReason};
 use crate::{Environment, Fence, Server};
 
 /// 2026-11-18T10:40:00Z
@@ -99,19 +99,27 @@ fn totals_are_of_the_servers_that_answered_and_only_acknowledged_seals_count() {
         None,
         NOW,
     );
-    assert_eq!((check.busy, check.idle, check.servers), (3, 10, 5));
+    assert_eq!(
+        (check.counts.busy, check.counts.idle, check.counts.servers),
+        (3, 10, 5)
+    );
     assert_eq!(check.sealed, ["i-0c"]);
-    assert_eq!(check.unknown.len(), 1);
-    assert_eq!(check.unknown[0].since, NOW);
-    assert_eq!(check.changed_at, NOW);
-    assert_eq!(check.wait_seconds, 2);
+    assert_eq!(check.counts.unknown_servers.len(), 1);
+    assert_eq!(check.counts.unknown_servers[0].since, NOW);
+    assert_eq!(check.memory.changed_at, NOW);
+    assert_eq!(check.outlook.wait_seconds, 2);
 }
 
 #[test]
 fn unknown_since_is_carried_over_until_the_server_answers_again() {
     let first = check(&[unheard("i-0a"), held("i-0b", 1, 0)], None, NOW);
     let second = check(&[unheard("i-0a"), unheard("i-0b")], Some(&first), after(10));
-    let since: Vec<_> = second.unknown.iter().map(|unheard| unheard.since).collect();
+    let since: Vec<_> = second
+        .counts
+        .unknown_servers
+        .iter()
+        .map(|unheard| unheard.since)
+        .collect();
     assert_eq!(since, [NOW, after(10)]);
     let third = check(
         &[held("i-0a", 1, 0), unheard("i-0b")],
@@ -119,7 +127,12 @@ fn unknown_since_is_carried_over_until_the_server_answers_again() {
         after(20),
     );
     let fourth = check(&[unheard("i-0a"), unheard("i-0b")], Some(&third), after(30));
-    let since: Vec<_> = fourth.unknown.iter().map(|unheard| unheard.since).collect();
+    let since: Vec<_> = fourth
+        .counts
+        .unknown_servers
+        .iter()
+        .map(|unheard| unheard.since)
+        .collect();
     assert_eq!(since, [after(10), after(30)], "silent for longest first");
 }
 
@@ -128,7 +141,10 @@ fn what_changes_is_remembered_and_what_stays_makes_the_wait_grow() {
     let standings = [held("i-0a", 1, 0), sealed_one("i-0b"), unheard("i-0c")];
     let first = check(&standings, None, NOW);
     let same = check(&standings, Some(&first), after(100));
-    assert_eq!((same.changed_at, same.wait_seconds), (NOW, 10));
+    assert_eq!(
+        (same.memory.changed_at, same.outlook.wait_seconds),
+        (NOW, 10)
+    );
     for changed in [
         vec![held("i-0a", 2, 0), sealed_one("i-0b"), unheard("i-0c")],
         vec![held("i-0a", 1, 1), sealed_one("i-0b"), unheard("i-0c")],
@@ -138,12 +154,15 @@ fn what_changes_is_remembered_and_what_stays_makes_the_wait_grow() {
     ] {
         let check = check(&changed, Some(&same), after(200));
         // A fiftieth of the 300 s since the load balancer settled.
-        assert_eq!((check.changed_at, check.wait_seconds), (after(200), 6));
+        assert_eq!(
+            (check.memory.changed_at, check.outlook.wait_seconds),
+            (after(200), 6)
+        );
     }
     let mut retiring = retiring(&standings);
     retiring.gone.push("i-0f".to_owned());
     let gone = conclude(&standings, &question(&retiring, Some(&same)), after(200)).unwrap();
-    assert_eq!(gone.changed_at, after(200));
+    assert_eq!(gone.memory.changed_at, after(200));
 }
 
 #[test]
@@ -157,7 +176,10 @@ fn the_wait_does_not_miss_the_end_of_the_bake_or_of_settling() {
             baked_at: Some(after(baked)),
             ..question(&retiring, Some(&first))
         };
-        conclude(&standings, &question, NOW).unwrap().wait_seconds
+        conclude(&standings, &question, NOW)
+            .unwrap()
+            .outlook
+            .wait_seconds
     };
     assert_eq!(at(-1, 500), 30);
     assert_eq!(at(-1, 12), 12);
@@ -170,7 +192,7 @@ fn the_wait_does_not_miss_the_end_of_the_bake_or_of_settling() {
 fn the_worst_twenty_are_told_busiest_first() {
     let mut standings: Vec<_> = (0..30).map(|n| held(&format!("i-{n:02}"), n, 0)).collect();
     standings.push(held("i-99", 29, 5));
-    let worst = check(&standings, None, NOW).worst;
+    let worst = check(&standings, None, NOW).counts.worst;
     assert_eq!(worst.len(), 20);
     assert_eq!((worst[0].instance.as_str(), worst[0].idle), ("i-99", 5));
     assert_eq!((worst[1].instance.as_str(), worst[1].busy), ("i-29", 29));
@@ -219,9 +241,9 @@ fn nothing_is_settled_or_baked_that_is_not_known_and_the_record_has_the_last_wor
     for (question, may_seal, baked, waiting_for) in cases {
         let check = conclude(&standings, &question, NOW).unwrap();
         assert_eq!(question.phase(NOW).may_seal(), may_seal);
-        assert_eq!(!check.baking, baked);
-        assert_eq!(check.settled, question.settled_at.is_some());
-        assert_eq!(check.waiting_for, waiting_for);
+        assert_eq!(!check.outlook.baking, baked);
+        assert_eq!(check.outlook.settled, question.settled_at.is_some());
+        assert_eq!(check.outlook.waiting_for, waiting_for);
     }
 }
 
@@ -244,17 +266,26 @@ fn a_step_of_traffic_is_waited_for_by_its_clock_and_has_no_deadline() {
         ..question(&retiring, Some(&first))
     };
     let check = conclude(&standings, &step, NOW).unwrap();
-    assert!(check.baking && !check.settled);
-    assert_eq!((check.wait_seconds, check.deadline_at), (30, None));
-    assert_eq!(check.forecast.ends_at, None);
+    assert!(check.outlook.baking && !check.outlook.settled);
+    assert_eq!(
+        (check.outlook.wait_seconds, check.memory.deadline_at),
+        (30, None)
+    );
+    assert_eq!(check.outlook.forecast.ends_at, None);
     assert!(
         check
+            .outlook
             .waiting_for
             .ends_with("; the next step of traffic, until 2026-11-19 09:43:20"),
         "{}",
-        check.waiting_for
+        check.outlook.waiting_for
     );
-    let wait = |question: Question<'_>| conclude(&standings, &question, NOW).unwrap().wait_seconds;
+    let wait = |question: Question<'_>| {
+        conclude(&standings, &question, NOW)
+            .unwrap()
+            .outlook
+            .wait_seconds
+    };
     let soon = Some(after(12));
     assert_eq!(
         wait(Question {
@@ -280,7 +311,10 @@ fn a_step_of_traffic_is_waited_for_by_its_clock_and_has_no_deadline() {
         step_ends_at: Some(NOW),
         ..step
     };
-    let over = conclude(&standings, &over, NOW).unwrap().waiting_for;
+    let over = conclude(&standings, &over, NOW)
+        .unwrap()
+        .outlook
+        .waiting_for;
     assert!(over.ends_with("; the next step of traffic"), "{over}");
 }
 
@@ -303,7 +337,7 @@ proptest! {
         let check = check(&standings, None, NOW);
         for (instance, standing) in &standings {
             prop_assert_eq!(check.sealed.contains(instance), matches!(standing, Standing::Sealed(_)));
-            let is_unknown = check.unknown_since.contains_key(instance);
+            let is_unknown = check.memory.unknown_since.contains_key(instance);
             prop_assert_eq!(is_unknown, matches!(standing, Standing::Unknown(_)));
         }
     }

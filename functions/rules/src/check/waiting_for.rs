@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Check, Question, Standing};
+use super::{Counts, Forecast, Question, Standing};
 use crate::report::{SessionReport, brief};
+use crate::wait::Phase;
 
 /// The sentence; "nothing" when the environment is empty.
 pub(super) fn sentence(
-    check: &Check,
+    counts: &Counts,
+    forecast: &Forecast,
     standings: &[(String, Standing)],
     question: &Question<'_>,
     now: Timestamp,
@@ -23,12 +25,12 @@ pub(super) fn sentence(
     let parts: Vec<String> = [
         busy(&held),
         idle(&held),
-        check.forecast.in_short(),
-        phase(check, question, now),
-        uncounted(check, &held),
-        unknown(check, now),
+        forecast.in_short(counts),
+        phase(counts, question, now),
+        uncounted(question.phase(now), &held),
+        unknown(counts, now),
         held_back(question),
-        ending(check.sealed.len(), "sealed", "to be terminated"),
+        ending(counts.sealed, "sealed", "to be terminated"),
         ending(
             question.retiring.waiting_to_end.len(),
             "terminating",
@@ -73,16 +75,17 @@ fn idle(held: &[&SessionReport]) -> Option<String> {
 }
 
 /// Said only while there are servers: an environment that is gone already waits for no clock.
-fn phase(check: &Check, question: &Question<'_>, now: Timestamp) -> Option<String> {
-    if check.servers == 0 {
+fn phase(counts: &Counts, question: &Question<'_>, now: Timestamp) -> Option<String> {
+    if counts.servers == 0 {
         return None;
     }
     if let Some(ends_at) = question.step_ends_at {
         return Some(clock("the next step of traffic", Some(ends_at), now));
     }
-    if check.baking {
+    let phase = question.phase(now);
+    if phase.baking {
         Some(clock("the bake", question.baked_at, now))
-    } else if !check.settled {
+    } else if !phase.settled {
         Some(clock(
             "the load balancer to settle",
             question.settled_at,
@@ -102,8 +105,8 @@ fn clock(what: &str, until: Option<Timestamp>, now: Timestamp) -> String {
 }
 
 /// Servers that count no session and did not seal although they were asked.
-fn uncounted(check: &Check, held: &[&SessionReport]) -> Option<String> {
-    if check.baking || !check.settled {
+fn uncounted(phase: Phase, held: &[&SessionReport]) -> Option<String> {
+    if !phase.may_seal() {
         return None;
     }
     let mut empty = held.iter().filter(|report| report.counts_nothing());
@@ -115,9 +118,9 @@ fn uncounted(check: &Check, held: &[&SessionReport]) -> Option<String> {
     ))
 }
 
-fn unknown(check: &Check, now: Timestamp) -> Option<String> {
-    let longest = check.unknown.first()?;
-    let (whose, them) = if check.unknown_count == 1 {
+fn unknown(counts: &Counts, now: Timestamp) -> Option<String> {
+    let longest = counts.unknown_servers.first()?;
+    let (whose, them) = if counts.unknown == 1 {
         ("its", "it")
     } else {
         ("their", "them")
@@ -125,7 +128,7 @@ fn unknown(check: &Check, now: Timestamp) -> Option<String> {
     Some(format!(
         "{} unknown since {} ({}: {}): if {whose} loss is acceptable terminate {them} in EC2, the deployment goes on \
          by itself",
-        counted(as_u64(check.unknown_count), "server"),
+        counted(as_u64(counts.unknown), "server"),
         time(longest.since, now),
         longest.instance,
         longest.reason,

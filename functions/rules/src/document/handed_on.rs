@@ -20,7 +20,7 @@ impl Document {
         let mut check = self.check.clone();
         if let Some(check) = &mut check {
             // The next execution's redrives are counted from 0.
-            check.redrives = 0;
+            check.memory.redrives = 0;
         }
         Self {
             continued: Some(Value::Bool(true)),
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use crate::document::Told;
     use crate::examples::{
-        about, after, answer, environment, listed, moments, planned, recorded, switched,
+        about, after, answer, check, environment, listed, moments, planned, recorded, switched,
     };
     use crate::record::Doing;
     use crate::shape::Server;
@@ -66,6 +66,9 @@ mod tests {
             green: 100,
         };
         let servers = servers(500);
+        let mut checked = check(&[]);
+        checked.counts.closed = 5;
+        checked.memory.redrives = 2;
         Document {
             requested: json!({"count": 3}),
             attach: Some(Told {
@@ -75,14 +78,7 @@ mod tests {
             switch: Some(switched(all_green, &[&blue, &green])),
             retiring: Some(listed(&blue, &servers)),
             held: Some(listed(&blue, &servers)),
-            check: Some(
-                serde_json::from_value(json!({
-                    "at": after(0), "busy": 1, "idle": 0, "closed": 5, "servers": 500, "sealed": [], "gone": 0,
-                    "unknown": [], "worst": [], "changedAt": after(0), "baking": false, "settled": true,
-                    "waitSeconds": 300, "redrives": 2, "waitingFor": "1 busy session",
-                }))
-                .unwrap(),
-            ),
+            check: Some(checked),
             ..planned(recorded(&blue, &green, &[]), &servers)
         }
     }
@@ -102,7 +98,7 @@ mod tests {
         assert_eq!(next.switch, document.switch);
         assert_eq!(next.unanswered_until(), document.unanswered_until());
         let check = next.check.as_ref().unwrap();
-        assert_eq!((check.closed, check.redrives), (5, 0));
+        assert_eq!((check.counts.closed, check.memory.redrives), (5, 0));
         let json = serde_json::to_string(&next).unwrap();
         assert!(!json.contains("i-0000"), "{json}");
         assert!(json.len() < 6_000, "{}", json.len());

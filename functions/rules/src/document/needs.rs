@@ -244,7 +244,7 @@ impl Document {
         Ok(drain::Question {
             pace: Pace::of(policy.closures_per_second),
             settled_at: self.settled_at(),
-            changed_at: self.check.as_ref().map(|check| check.changed_at),
+            changed_at: self.check.as_ref().map(|check| check.memory.changed_at),
             baking: !self.may_seal(),
             poll_seconds: policy.poll_seconds.into(),
         })
@@ -291,7 +291,10 @@ impl Invocation {
             .into_iter()
             .flatten()
             .filter_map(|told| told.unanswered_until);
-        let redrives = document.check.as_ref().map_or(0, |check| check.redrives);
+        let redrives = document
+            .check
+            .as_ref()
+            .map_or(0, |check| check.memory.redrives);
         let unknown = self.retries > 0 || self.redrives > redrives;
         told.chain(unknown.then(|| late(now))).max()
     }

@@ -106,7 +106,10 @@ impl OutcomeItem {
 
 /// Idle sessions that were asked to move.
 pub(super) fn closed(document: &Document) -> u64 {
-    document.check.as_ref().map_or(0, |check| check.closed)
+    document
+        .check
+        .as_ref()
+        .map_or(0, |check| check.counts.closed)
 }
 
 /// Instances that were ended.

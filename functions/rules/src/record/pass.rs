@@ -276,7 +276,9 @@ impl Pass<'_> {
 
     fn wait_seconds(&self, next: &Record) -> u64 {
         let checked = self.document().check.as_ref();
-        let wait = checked.map_or(crate::wait::SHORTEST_SECONDS, |check| check.wait_seconds);
+        let wait = checked.map_or(crate::wait::SHORTEST_SECONDS, |check| {
+            check.outlook.wait_seconds
+        });
         crate::wait::until(wait, self.now, self.course(next).unanswered_until)
     }
 
@@ -307,9 +309,9 @@ fn drain(record: &Record, entry: &Entry, ask: &Ask, fence: &Fence, now: Timestam
     let mut next = record.clone();
     let course = counted(&entry.course, ask, now);
     let check = ask.document.check.as_ref();
-    let settled = check.is_some_and(|check| check.settled && !check.baking);
+    let settled = check.is_some_and(|check| check.outlook.settled && !check.outlook.baking);
     let most = entry.plan.policy.most_passes;
-    let deadline_at = check.and_then(|check| check.deadline_at);
+    let deadline_at = check.and_then(|check| check.memory.deadline_at);
     let mut kept = entry.clone();
     kept.moments.deadline_at = deadline_at.or(entry.moments.deadline_at);
     let (follows, reason) = if course.passes >= most {
@@ -322,7 +324,9 @@ fn drain(record: &Record, entry: &Entry, ask: &Ask, fence: &Fence, now: Timestam
     } else {
         (Next::Wait, "the load balancer has not settled".to_owned())
     };
-    let wait = check.map_or(crate::wait::SHORTEST_SECONDS, |check| check.wait_seconds);
+    let wait = check.map_or(crate::wait::SHORTEST_SECONDS, |check| {
+        check.outlook.wait_seconds
+    });
     kept.course = course;
     let doing = draining(&kept, &ask.document);
     for it in &mut next.retiring {
@@ -367,17 +371,9 @@ fn progress(document: &Document) -> Option<Progress> {
     let check = document.check.as_ref()?;
     Some(Progress {
         at: check.at,
-        busy: check.busy,
-        idle: check.idle,
-        servers: check.servers,
-        sealed: check.sealed.len(),
-        gone: check.gone,
-        unknown: check.unknown_count,
-        oldest_busy_seconds: check.oldest_busy_seconds,
-        waiting_for: check.waiting_for.clone(),
-        forecast: check.forecast.text.clone(),
-        worst: check.worst.clone(),
-        unknown_servers: check.unknown.clone(),
+        counts: check.counts.clone(),
+        waiting_for: check.outlook.waiting_for.clone(),
+        forecast: check.outlook.forecast.text.clone(),
     })
 }
 

@@ -212,10 +212,19 @@ pub(crate) fn ended(verdict: Verdict, retries: u32, at: Timestamp) -> Told<Termi
 /// CheckDrained's answer with so many sessions left.
 pub(crate) fn check(at: Timestamp, busy: u64, idle: u64, drains: bool) -> Check {
     serde_json::from_value(json!({
-        "at": at, "busy": busy, "idle": idle, "closed": 5, "oldestBusySeconds": 40, "servers": 3, "sealed": [],
-        "gone": 0, "unknown": [], "unknownCount": 0, "worst": [], "changedAt": at, "baking": !drains, "settled": drains,
-        "waitSeconds": 7, "waitingFor": format!("{busy} busy sessions"),
-        "deadlineAt": at + SignedDuration::from_hours(24),
+        "at": at, "sealed": [],
+        "counts": {
+            "busy": busy, "idle": idle, "closed": 5, "oldestBusySeconds": 40, "servers": 3, "sealed": 0, "gone": 0,
+            "unknown": 0, "worst": [], "unknownServers": [],
+        },
+        "outlook": {
+            "baking": !drains, "settled": drains, "waitSeconds": 7, "waitingFor": format!("{busy} busy sessions"),
+            "forecast": {"endsAt": null, "perSecond": null, "text": ""},
+        },
+        "memory": {
+            "changedAt": at, "unknownSince": {}, "deadlineAt": at + SignedDuration::from_hours(24), "redrives": 0,
+            "measured": null,
+        },
     }))
     .unwrap()
 }

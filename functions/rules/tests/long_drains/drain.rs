@@ -238,7 +238,11 @@ impl Drain {
         let question = drain::Question {
             pace: Pace::of(20),
             settled_at,
-            changed_at: self.document.check.as_ref().map(|check| check.changed_at),
+            changed_at: self
+                .document
+                .check
+                .as_ref()
+                .map(|check| check.memory.changed_at),
             baking: !self.document.may_seal(),
             poll_seconds: self.plan.poll_seconds,
         };

@@ -1,6 +1,6 @@
 //! The normal form of a document: without what no function and no Choice reads any more.
 
-use ebbtide_rules::check::{Check, Forecast};
+use ebbtide_rules::check::{Check, Counts, Forecast, Memory, Outlook, Since};
 use ebbtide_rules::document::{Act, Document, Failure, Told};
 use ebbtide_rules::drain::Drained;
 use ebbtide_rules::launch::Launched;
@@ -62,7 +62,7 @@ pub(crate) fn forget_before(act: Option<Act>, document: &mut Document) {
         document.check = document
             .check
             .as_ref()
-            .filter(|it| it.redrives > 0)
+            .filter(|it| it.memory.redrives > 0)
             .map(counted);
         document.terminate = document.terminate.take().filter(is_unanswered);
         document.green = document.green.take().filter(is_unanswered);
@@ -74,8 +74,11 @@ pub(crate) fn forget_before(act: Option<Act>, document: &mut Document) {
 fn counted(check: &Check) -> Check {
     Check {
         sealed: Vec::new(),
-        baking: false,
-        settled: false,
+        outlook: Outlook {
+            baking: false,
+            settled: false,
+            ..check.outlook.clone()
+        },
         ..check.clone()
     }
 }
@@ -182,24 +185,20 @@ fn resumed(resumed: Resumed) -> Resumed {
 fn checked(check: &Check) -> Check {
     Check {
         at: PAST,
-        busy: 0,
-        idle: 0,
-        closed: 0,
-        oldest_busy_seconds: 0,
-        servers: 0,
         sealed: check.sealed.clone(),
-        gone: 0,
-        unknown: Vec::new(),
-        unknown_count: 0,
-        unknown_since: ebbtide_rules::check::Since::default(),
-        worst: Vec::new(),
-        changed_at: PAST,
-        baking: check.baking,
-        settled: check.settled,
-        wait_seconds: 0,
-        deadline_at: None,
-        redrives: check.redrives,
-        forecast: Forecast::default(),
-        waiting_for: String::new(),
+        counts: Counts::default(),
+        outlook: Outlook {
+            wait_seconds: 0,
+            forecast: Forecast::default(),
+            waiting_for: String::new(),
+            ..check.outlook.clone()
+        },
+        memory: Memory {
+            changed_at: PAST,
+            unknown_since: Since::default(),
+            deadline_at: None,
+            redrives: check.memory.redrives,
+            measured: None,
+        },
     }
 }

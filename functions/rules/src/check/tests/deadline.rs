@@ -45,10 +45,8 @@ fn the_deadlines_cause_names_the_blocker_and_what_a_redrive_does() {
 fn a_redrive_moves_the_deadline_on_whether_it_is_told_or_only_seen() {
     let standings = [held("i-0a", 1, 0)];
     let retiring = retiring(&standings);
-    let last = Check {
-        deadline_at: Some(after(86_400)),
-        ..check(&standings, None, after(86_300))
-    };
+    let mut last = check(&standings, None, after(86_300));
+    last.memory.deadline_at = Some(after(86_400));
     let with = |redrives| Question {
         deadline: Deadline {
             at: Some(after(86_400)),
@@ -59,7 +57,10 @@ fn a_redrive_moves_the_deadline_on_whether_it_is_told_or_only_seen() {
     };
     assert!(conclude(&standings, &with(0), after(86_401)).is_err());
     let told = conclude(&standings, &with(1), after(86_500)).unwrap();
-    assert_eq!((told.deadline_at, told.redrives), (Some(after(172_900)), 1));
+    assert_eq!(
+        (told.memory.deadline_at, told.memory.redrives),
+        (Some(after(172_900)), 1)
+    );
     // The last pass waits 300 s, and the standstill is told from retries after 90 minutes more.
     let stood_still = after(86_300 + 300 + 5400);
     assert!(conclude(&standings, &with(0), stood_still).is_err());
@@ -70,7 +71,7 @@ fn a_redrive_moves_the_deadline_on_whether_it_is_told_or_only_seen() {
     )
     .unwrap();
     assert_eq!(
-        (seen.deadline_at, seen.redrives),
+        (seen.memory.deadline_at, seen.memory.redrives),
         (Some(after(92_001 + 86_400)), 0)
     );
 }
@@ -89,7 +90,7 @@ fn a_sealed_server_that_may_not_be_ended_is_named_and_calls_an_operator_at_the_d
         refused: &refused,
         ..question(&retiring, Some(&first))
     };
-    let sentence = conclude(&sealed, &asked, NOW).unwrap().waiting_for;
+    let sentence = conclude(&sealed, &asked, NOW).unwrap().outlook.waiting_for;
     assert!(
         sentence.contains(
             "1 sealed server that may not be terminated (i-0a: its group tunnel-a has weight 5)"
@@ -124,10 +125,8 @@ fn an_end_that_does_not_come_calls_an_operator_two_hours_after_the_deadline() {
         ..retiring(&[])
     };
     for (standings, retiring) in [(&sealed[..], retiring(&sealed)), (&[][..], ending)] {
-        let last = Check {
-            deadline_at: Some(after(1000)),
-            ..check(standings, None, after(8000))
-        };
+        let mut last = check(standings, None, after(8000));
+        last.memory.deadline_at = Some(after(1000));
         let asked = Question {
             deadline: Deadline {
                 at: Some(after(1000)),
@@ -149,6 +148,6 @@ fn an_environment_that_is_gone_calls_nobody_however_late_it_is() {
         ..retiring(&[])
     };
     let check = conclude(&[], &question(&gone, None), late).unwrap();
-    assert_eq!((check.servers, check.gone), (0, 1));
-    assert_eq!(check.waiting_for, "nothing");
+    assert_eq!((check.counts.servers, check.counts.gone), (0, 1));
+    assert_eq!(check.outlook.waiting_for, "nothing");
 }

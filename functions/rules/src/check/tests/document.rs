@@ -1,43 +1,26 @@
-//! The check as it travels: its JSON, its size, its readers of before, and whatever else stands in its place.
+//! The check as it travels: its JSON, its size, and whatever else stands in its place.
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::arbitrary_json::{any_json, any_number};
+use crate::wait;
 
 #[test]
 fn it_travels_as_the_state_machine_expects() {
     let first = check(&[held("i-0a", 2, 1), unheard("i-0b")], None, NOW);
     let json = serde_json::to_value(&first).unwrap();
-    assert_eq!(json["changedAt"], "2026-11-18T10:40:00Z");
-    assert_eq!(json["waitSeconds"], 2);
+    assert_eq!(json["memory"]["changedAt"], "2026-11-18T10:40:00Z");
+    assert_eq!(json["outlook"]["waitSeconds"], 2);
     assert_eq!(
-        json["worst"][0],
+        json["counts"]["worst"][0],
         json!({"instance": "i-0a", "busy": 2, "idle": 1, "admission": "draining", "oldestBusySeconds": 431})
     );
     assert_eq!(
-        json["unknown"][0],
+        json["counts"]["unknownServers"][0],
         json!({"instance": "i-0b", "reason": "connection refused", "since": "2026-11-18T10:40:00Z"})
     );
     assert_eq!(serde_json::from_value::<Check>(json).unwrap(), first);
-}
-
-#[test]
-fn a_check_of_before_the_forecast_is_read_and_carried_on() {
-    let old = json!({
-        "at": "2026-11-18T10:39:00Z", "busy": 1, "idle": 0, "closed": 0, "servers": 2, "sealed": [], "gone": 0,
-        "unknown": [{"instance": "i-0b", "reason": "connection refused", "since": "2026-11-18T10:00:00Z"}],
-        "worst": [], "changedAt": "2026-11-18T10:00:00Z", "baking": false, "settled": true, "waitSeconds": 240,
-        "waitingFor": "1 busy session"
-    });
-    let old: Check = serde_json::from_value(old).unwrap();
-    let check = check(&[held("i-0a", 1, 0), unheard("i-0b")], Some(&old), NOW);
-    assert_eq!(check.unknown[0].since, after(-2400));
-    assert_eq!(check.changed_at, after(-2400), "nothing has changed");
-    assert_eq!(
-        (check.deadline_at, check.redrives),
-        (Some(after(86_400)), 0)
-    );
 }
 
 /// The execution's document has 200 KB for all; the check is in it once, and once more in the event of its Task.
@@ -51,16 +34,19 @@ fn five_hundred_unknown_servers_fit_into_the_document_with_the_memory_of_each() 
         .collect();
     let first = check(&standings, None, NOW);
     let mut later = check(&standings, Some(&first), after(300));
-    later.waiting_for.push_str(&"x".repeat(2000));
+    later.outlook.waiting_for.push_str(&"x".repeat(2000));
     let json = serde_json::to_string(&later).unwrap();
     assert!(json.len() < 45_000, "{} bytes", json.len());
-    assert_eq!((later.unknown.len(), later.unknown_count), (20, 500));
-    assert_eq!(later.unknown_since.len(), 500);
-    let last = later.unknown_since.last_key_value().unwrap();
+    assert_eq!(
+        (later.counts.unknown_servers.len(), later.counts.unknown),
+        (20, 500)
+    );
+    assert_eq!(later.memory.unknown_since.len(), 500);
+    let last = later.memory.unknown_since.last_key_value().unwrap();
     assert_eq!(*last.1, NOW.as_second(), "not told, and not forgotten");
     let changed = check(&standings[1..], Some(&later), after(600));
-    assert_eq!(changed.unknown_count, 499);
-    assert_eq!(changed.changed_at, after(600));
+    assert_eq!(changed.counts.unknown, 499);
+    assert_eq!(changed.memory.changed_at, after(600));
 }
 
 /// The check of three servers, one of each kind.
@@ -140,9 +126,9 @@ proptest! {
             return Ok(());
         };
         if let Ok(next) = any_pass(Some(&damaged), after(second)) {
-            prop_assert_eq!((next.busy, next.idle, next.servers), (2, 1, 3));
+            prop_assert_eq!((next.counts.busy, next.counts.idle, next.counts.servers), (2, 1, 3));
             prop_assert_eq!(&next.sealed, &["i-0c"]);
-            prop_assert!((wait::SHORTEST_SECONDS..=wait::LONGEST_SECONDS).contains(&next.wait_seconds));
+            prop_assert!((wait::SHORTEST_SECONDS..=wait::LONGEST_SECONDS).contains(&next.outlook.wait_seconds));
             let travelled = serde_json::to_value(&next).unwrap();
             prop_assert_eq!(serde_json::from_value::<Check>(travelled).unwrap(), next);
         }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn sentence(standings: &[(String, Standing)]) -> String {
-    check(standings, None, NOW).waiting_for
+    check(standings, None, NOW).outlook.waiting_for
 }
 
 #[test]
@@ -42,9 +42,9 @@ fn the_sentence_names_the_clock_the_ending_and_the_day() {
         ..question(&retiring, None)
     };
     let check = conclude(&standings, &baking, NOW).unwrap();
-    assert!(check.baking && check.settled);
+    assert!(check.outlook.baking && check.outlook.settled);
     assert_eq!(
-        check.waiting_for,
+        check.outlook.waiting_for,
         "the bake, until 10:41:00; 1 terminating server to end"
     );
     let settling = Question {
@@ -52,25 +52,26 @@ fn the_sentence_names_the_clock_the_ending_and_the_day() {
         ..question(&retiring, None)
     };
     let check = conclude(&standings, &settling, NOW).unwrap();
-    assert!(!check.settled);
+    assert!(!check.outlook.settled);
     assert!(
         check
+            .outlook
             .waiting_for
             .starts_with("the load balancer to settle, until 2026-11-19 10:40:00"),
         "{}",
-        check.waiting_for
+        check.outlook.waiting_for
     );
 }
 
 #[test]
 fn the_sentence_says_how_fast_sessions_end_and_the_check_what_is_oldest() {
     let first = check(&[held("i-0a", 100, 100)], None, NOW);
-    assert_eq!(first.oldest_busy_seconds, 431);
+    assert_eq!(first.counts.oldest_busy_seconds, 431);
     let second = check(&[held("i-0a", 100, 50)], Some(&first), after(100));
     assert_eq!(
-        second.waiting_for,
+        second.outlook.waiting_for,
         "100 busy sessions on 1 server (i-0a: 100 busy, oldest 431 s); 50 idle sessions on 1 server (i-0a: 50 idle); \
          all ended about 10:46 at 0.5 sessions a second"
     );
-    assert_eq!(second.forecast.ends_at, Some(after(400)));
+    assert_eq!(second.outlook.forecast.ends_at, Some(after(400)));
 }
