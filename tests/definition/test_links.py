@@ -7,7 +7,7 @@ from definition import ROOT, kebab, resources
 
 SESSION_SIDE = {"test-green", "drain-idle", "check-drained", "resume-blue"}
 WITHOUT_EC2 = SESSION_SIDE | {"switch-target-group", "keep-record"}
-ITS_OWN = {"aws-sdk-cloudwatch", "aws-sdk-sfn"}  # alarms and executions, which only the keeper of the record looks at
+OF_ALARMS = {"keep-record", "plan-deployment"}
 
 
 def linked(package):
@@ -28,7 +28,8 @@ def test_only_who_calls_aws_links_it_and_only_who_calls_servers_links_their_clie
     else:
         assert "ebbtide-sessions" not in crates
     assert ("aws-sdk-ec2" in sdks) == (package not in WITHOUT_EC2)
-    assert bool(sdks & ITS_OWN) == (package == "keep-record")
+    assert ("aws-sdk-sfn" in sdks) == (package == "keep-record")
+    assert ("aws-sdk-cloudwatch" in sdks) == (package in OF_ALARMS)
     if package == "keep-record":
         assert not sdks & {"aws-sdk-autoscaling", "aws-sdk-ec2", "aws-sdk-elasticloadbalancingv2"}
 

@@ -199,7 +199,8 @@ def test_the_record_s_keeper_is_bound_to_its_service_and_state_machine():
     ("ec2:RunInstances", {"LaunchGreenRole"}),
     ("dynamodb:PutItem", {"KeepRecordRole"}),
     ("states:StartExecution", {"KeepRecordRole"}),
-    ("cloudwatch:DescribeAlarms", {"KeepRecordRole"}),
+    ("cloudwatch:DescribeAlarms", {"KeepRecordRole", "PlanDeploymentRole"}),
+    ("cloudwatch:DescribeAlarmHistory", {"KeepRecordRole"}),
     ("lambda:InvokeFunction", {"DeploymentRole"}),
 ])
 def test_who_may(action, allowed):

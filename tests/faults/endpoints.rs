@@ -157,7 +157,7 @@ async fn clear(stand: &Stand, servers: &[String], calls: Calls) {
 fn told(state: &str, output: &Value) -> Value {
     match state {
         "DrainIdle" => output["drain"]["unknown"].clone(),
-        "CheckDrained" => output["check"]["unknown"].clone(),
+        "CheckDrained" => output["check"]["counts"]["unknownServers"].clone(),
         _ => output["resume"]["unknown"].clone(),
     }
 }

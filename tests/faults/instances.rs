@@ -291,7 +291,7 @@ async fn left_alone(stand: &Stand, story: &Story, struck: &[(Stage, String)]) {
             .scene
             .then("it to be named as unknown", || async {
                 let check = stand.scene.last_check(story.execution()).await?;
-                let named = crate::story::names(&check["unknown"], instance);
+                let named = crate::story::names(&check["counts"]["unknownServers"], instance);
                 Ok(if named {
                     Ok(())
                 } else {

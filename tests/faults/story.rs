@@ -100,7 +100,7 @@ impl Story {
         scene
             .then(&format!("{instance} to be named as unknown"), || async {
                 let check = scene.last_check(self.execution()).await?;
-                let named = names(&check["unknown"], instance);
+                let named = names(&check["counts"]["unknownServers"], instance);
                 Ok(if named {
                     Ok(())
                 } else {
@@ -286,7 +286,7 @@ fn asks_again(history: &[HistoryEvent], stage: Stage) -> bool {
     outputs(history).any(|(state, output)| {
         is_of(stage, &state)
             && match state.as_str() {
-                "CheckDrained" => names_any(&output["check"]["unknown"]),
+                "CheckDrained" => names_any(&output["check"]["counts"]["unknownServers"]),
                 "DrainIdle" => names_any(&output["drain"]["unknown"]),
                 "ResumeBlue" => names_any(&output["resume"]["waiting"]),
                 _ => false,
@@ -297,7 +297,7 @@ fn asks_again(history: &[HistoryEvent], stage: Stage) -> bool {
 /// Whether a state left with the word that this instance did not answer.
 fn is_unheard(state: &str, output: &Value, instance: &str) -> bool {
     let list = match state {
-        "CheckDrained" => &output["check"]["unknown"],
+        "CheckDrained" => &output["check"]["counts"]["unknownServers"],
         "DrainIdle" => &output["drain"]["unknown"],
         "ResumeBlue" | "ResumeBlueAgain" => &output["resume"]["unknown"],
         _ => return false,

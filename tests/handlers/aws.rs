@@ -77,6 +77,7 @@ pub(crate) fn move_back(fake: &Fake, to: &BTreeMap<String, u32>) {
 pub(crate) fn with_alarm(fake: &Fake, now: Timestamp) {
     fake.world().alarms = vec![FakeAlarm {
         name: ALARM.to_owned(),
+        minutes: 1,
         composite: false,
         states: vec![(now, "OK".to_owned())],
     }];

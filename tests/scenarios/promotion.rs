@@ -47,7 +47,8 @@ async fn a_session_that_stays_busy_outlives_any_number_of_passes() {
     assert_eq!(scene.running("tunnel-a").await, in_use);
     assert!(scene.lives(&busy.server));
     assert_eq!(busy.seen(), Seen::Asked);
-    let waiting = scene.last_check(&execution).await.expect("a check")["waitingFor"].to_string();
+    let check = scene.last_check(&execution).await.expect("a check");
+    let waiting = check["outlook"]["waitingFor"].to_string();
     assert!(
         waiting.contains(" busy ") && in_use.iter().any(|instance| waiting.contains(instance)),
         "{waiting}"

@@ -429,14 +429,18 @@ impl Scene {
     pub async fn named_as_unknown(&self, execution: &Execution, instance: &str) {
         self.then("the server to be named as unknown", || async {
             let check = self.last_check(execution).await?;
-            let named = check["unknown"].as_array().is_some_and(|unknown| {
-                unknown
-                    .iter()
-                    .any(|one| one["instance"] == instance && one["since"].is_string())
-            });
-            let told = check["waitingFor"].as_str().is_some_and(|sentence| {
-                sentence.contains(instance) && sentence.contains("unknown since")
-            });
+            let named = check["counts"]["unknownServers"]
+                .as_array()
+                .is_some_and(|unknown| {
+                    unknown
+                        .iter()
+                        .any(|one| one["instance"] == instance && one["since"].is_string())
+                });
+            let told = check["outlook"]["waitingFor"]
+                .as_str()
+                .is_some_and(|sentence| {
+                    sentence.contains(instance) && sentence.contains("unknown since")
+                });
             Ok(if named && told {
                 Ok(())
             } else {

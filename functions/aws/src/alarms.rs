@@ -5,8 +5,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{AlarmHistoryItem, AlarmType, HistoryItemType, StateValue};
+use aws_sdk_cloudwatch::types::{
+    AlarmHistoryItem, AlarmType, CompositeAlarm, HistoryItemType, MetricAlarm, MetricStat,
+    StateValue,
+};
 use aws_smithy_types::DateTime;
+use ebbtide_rules::plan::AlarmSpan;
 use ebbtide_rules::record::{Alarms, Watch};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -27,6 +31,7 @@ pub struct AlarmReader {
 struct State {
     fires: bool,
     updated: Option<DateTime>,
+    seconds: Option<u32>,
 }
 
 impl AlarmReader {
@@ -60,6 +65,20 @@ impl AlarmReader {
         Ok(alarms)
     }
 
+    /// For how long a metric has to be bad before its alarm fires. Nothing of a composite alarm, which has no metric of its
+    /// own, nor of one that does not exist.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn spans(&self, names: &[String]) -> Result<Vec<AlarmSpan>, CloudError> {
+        let states = self.states(names).await?;
+        let spans = states.into_iter().filter_map(|(name, state)| {
+            let seconds = state.seconds?;
+            Some(AlarmSpan { name, seconds })
+        });
+        Ok(spans.collect())
+    }
+
     /// Never without names: DescribeAlarms answers every alarm of the account then.
     async fn states(&self, names: &[String]) -> Result<BTreeMap<String, State>, CloudError> {
         let mut states = BTreeMap::new();
@@ -77,27 +96,8 @@ impl AlarmReader {
                     .send()
                     .await
                     .called(|| "DescribeAlarms")?;
-                let metric = page.metric_alarms().iter().map(|alarm| {
-                    (
-                        alarm.alarm_name(),
-                        alarm.state_value(),
-                        alarm.state_updated_timestamp(),
-                    )
-                });
-                let composite = page.composite_alarms().iter().map(|alarm| {
-                    (
-                        alarm.alarm_name(),
-                        alarm.state_value(),
-                        alarm.state_updated_timestamp(),
-                    )
-                });
-                for (name, value, updated) in metric.chain(composite) {
-                    let state = State {
-                        fires: value == Some(&StateValue::Alarm),
-                        updated: updated.copied(),
-                    };
-                    states.insert(name.unwrap_or_default().to_owned(), state);
-                }
+                states.extend(page.metric_alarms().iter().filter_map(metric));
+                states.extend(page.composite_alarms().iter().filter_map(composite));
                 token = page.next_token().map(str::to_owned);
                 if token.is_none() {
                     break;
@@ -149,6 +149,38 @@ impl AlarmReader {
     }
 }
 
+fn metric(alarm: &MetricAlarm) -> Option<(String, State)> {
+    let state = State {
+        fires: alarm.state_value() == Some(&StateValue::Alarm),
+        updated: alarm.state_updated_timestamp().copied(),
+        seconds: seconds(alarm),
+    };
+    Some((alarm.alarm_name()?.to_owned(), state))
+}
+
+fn composite(alarm: &CompositeAlarm) -> Option<(String, State)> {
+    let state = State {
+        fires: alarm.state_value() == Some(&StateValue::Alarm),
+        updated: alarm.state_updated_timestamp().copied(),
+        seconds: None,
+    };
+    Some((alarm.alarm_name()?.to_owned(), state))
+}
+
+/// As many periods as have to be bad: `DatapointsToAlarm`, or all of `EvaluationPeriods` where that is not set. An alarm on
+/// an expression has the longest period of what it is made of. Source: PutMetricAlarm in CloudWatch's API reference, and
+/// "Evaluating an alarm" in its user guide.
+fn seconds(alarm: &MetricAlarm) -> Option<u32> {
+    let of_parts = alarm.metrics().iter().filter_map(|part| {
+        let of_metric = part.metric_stat().and_then(MetricStat::period);
+        of_metric.or(part.period())
+    });
+    let period = alarm.period().or(of_parts.max())?;
+    let datapoints = alarm.datapoints_to_alarm().or(alarm.evaluation_periods());
+    let seconds = period.checked_mul(datapoints?)?;
+    u32::try_from(seconds).ok()
+}
+
 /// Whether an item of the history is a change to ALARM: `newState.stateValue` of its data, or where that is cut off (it
 /// has 4095 characters at most) the end of its summary, "Alarm updated from OK to ALARM". Sources: AlarmHistoryItem in
 /// CloudWatch's API reference, and the output of `describe-alarm-history` in the AWS CLI's reference.
@@ -168,6 +200,8 @@ fn fires(item: &AlarmHistoryItem) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_cloudwatch::types::MetricDataQuery;
+
     use super::*;
 
     fn fires_by(data: Option<&str>, summary: Option<&str>) -> bool {
@@ -177,6 +211,24 @@ mod tests {
                 .set_history_summary(summary.map(str::to_owned))
                 .build(),
         )
+    }
+
+    #[test]
+    fn as_many_periods_have_to_be_bad_as_the_alarm_says() {
+        let alarm = MetricAlarm::builder().period(60).evaluation_periods(5);
+        assert_eq!(seconds(&alarm.clone().build()), Some(300));
+        assert_eq!(seconds(&alarm.datapoints_to_alarm(3).build()), Some(180));
+        let part = |period| {
+            let metric = MetricStat::builder().period(period).build();
+            MetricDataQuery::builder().metric_stat(metric).build()
+        };
+        let of_an_expression = MetricAlarm::builder()
+            .metrics(MetricDataQuery::builder().expression("a / b").build())
+            .metrics(part(60))
+            .metrics(part(300))
+            .evaluation_periods(2);
+        assert_eq!(seconds(&of_an_expression.build()), Some(600));
+        assert_eq!(seconds(&MetricAlarm::builder().build()), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! decides nothing, names every failure, and reads every page. Called by the six functions that speak to AWS; those
 //! that speak to servers do not link it.
 
-#[cfg(feature = "record")]
+#[cfg(feature = "alarms")]
 mod alarms;
 #[cfg(feature = "instances")]
 mod auto_scaling;
@@ -28,7 +28,7 @@ mod record;
 #[cfg(feature = "balancer")]
 mod target_group;
 
-#[cfg(feature = "record")]
+#[cfg(feature = "alarms")]
 pub use alarms::AlarmReader;
 #[cfg(feature = "instances")]
 pub use auto_scaling::AutoScaling;
@@ -92,6 +92,9 @@ pub struct Clients {
     pub auto_scaling: aws_sdk_autoscaling::Client,
     /// DynamoDB's.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// CloudWatch's.
+    #[cfg(feature = "alarms")]
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
 }
 
 /// One stack's AWS, in the words of the rules.
@@ -118,6 +121,9 @@ pub struct Cloud {
     /// How long Auto Scaling groups let their instances live.
     #[cfg(feature = "instances")]
     pub lifetimes: Lifetimes,
+    /// Alarms.
+    #[cfg(feature = "alarms")]
+    pub alarms: AlarmReader,
 }
 
 /// The SDK's configuration, from the process's environment.
@@ -151,6 +157,8 @@ impl Clients {
             #[cfg(feature = "instances")]
             auto_scaling: aws_sdk_autoscaling::Client::new(config),
             dynamodb: aws_sdk_dynamodb::Client::new(config),
+            #[cfg(feature = "alarms")]
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
         }
     }
 }
@@ -177,6 +185,8 @@ impl Cloud {
             auto_scaling: AutoScaling::new(clients.auto_scaling.clone()),
             #[cfg(feature = "instances")]
             lifetimes: Lifetimes::new(clients.auto_scaling),
+            #[cfg(feature = "alarms")]
+            alarms: AlarmReader::new(clients.cloudwatch),
         }
     }
 }

@@ -85,6 +85,7 @@ fn cloud(network: &Failing, listener: &str) -> Cloud {
         elb: client!(aws_sdk_elasticloadbalancingv2, network),
         auto_scaling: client!(aws_sdk_autoscaling, network),
         dynamodb: client!(aws_sdk_dynamodb, network),
+        cloudwatch: client!(aws_sdk_cloudwatch, network),
     };
     let stack = Stack {
         service: "tunnel".to_owned(),

@@ -74,7 +74,14 @@ pub(crate) async fn observe(
         template_spot: template.is_some_and(|it| it.spot),
         launch_template_version: version.map(|it| it.version),
         requested_version: requested,
+        alarms: cloud.alarms.spans(watched(settings, input)).await?,
     })
+}
+
+/// The alarms that the deployment would watch.
+fn watched<'a>(settings: &'a Settings, input: &'a Input) -> &'a [String] {
+    let asked = input.alarms.as_ref();
+    asked.unwrap_or(&settings.defaults.alarms)
 }
 
 /// An instance without an address has never run: nobody can be connected to it.

@@ -26,6 +26,7 @@ pub use hazards::{Hazards, Idle};
 pub use refusal::{Refusal, Refusals};
 pub use spread::spread;
 pub use standing::{Holder, green_percent, holder, recorded};
+pub use watching::AlarmSpan;
 
 /// The load balancer's kind, which decides how long it keeps sending sessions to blue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +106,8 @@ pub struct Observation {
     pub template_spot: bool,
     /// The version asked for.
     pub requested_version: String,
+    /// How fast the alarms are that would be watched, as far as they say.
+    pub alarms: Vec<AlarmSpan>,
 }
 
 /// The parts of a plan that the preflight decides.
@@ -163,6 +166,7 @@ pub fn decide(
     };
     let mut warnings = warnings(blue, healthy, count);
     warnings.extend(hazards::warnings(seen));
+    warnings.extend(watching::slow(&seen.alarms, &policy));
     Ok(Decision {
         blue: Blue {
             environment: blue.environment.clone(),

@@ -23,6 +23,8 @@ pub struct FakeAlarm {
     pub name: String,
     /// Whether it is made of other alarms.
     pub composite: bool,
+    /// How many minutes of bad data make it fire; of no meaning where it is composite.
+    pub minutes: i32,
     /// Its states, the present one last, each with when it came.
     pub states: Vec<(Timestamp, String)>,
 }
@@ -66,6 +68,8 @@ fn describe(world: &mut World, input: &DescribeAlarmsInput) -> Acted<DescribeAla
                     .alarm_name(alarm.name)
                     .state_value(state)
                     .state_updated_timestamp(at)
+                    .period(60)
+                    .evaluation_periods(alarm.minutes)
                     .build(),
             )
         } else if with_composite {

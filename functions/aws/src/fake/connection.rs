@@ -53,6 +53,7 @@ pub(super) fn clients(fake: &Fake) -> Clients {
         #[cfg(feature = "instances")]
         auto_scaling: client!(aws_sdk_autoscaling, fake),
         dynamodb: client!(aws_sdk_dynamodb, fake),
+        cloudwatch: client!(aws_sdk_cloudwatch, fake),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{ALL_GREEN, NOW, Run, after, confirmed, deploy};
 fn alarm(name: &str, composite: bool, states: &[(i64, &str)]) -> FakeAlarm {
     FakeAlarm {
         name: name.to_owned(),
+        minutes: 1,
         composite,
         states: states
             .iter()

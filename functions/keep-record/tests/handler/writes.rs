@@ -67,6 +67,7 @@ async fn what_was_decided_on_a_record_that_has_changed_is_not_written() {
         world.front().unwrap().plan.policy.alarms = vec!["errors".to_owned()];
         world.alarms = vec![FakeAlarm {
             name: "errors".to_owned(),
+            minutes: 1,
             composite: false,
             states: vec![(Timestamp::UNIX_EPOCH, "ALARM".to_owned())],
         }];

@@ -1,5 +1,6 @@
 //! What AWS itself may do to sessions, as the preflight reads it from AWS.
 
+use ebbtide_aws::fake::FakeAlarm;
 use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 
 use super::*;
@@ -8,6 +9,29 @@ type Spoil = fn(&Fake);
 
 async fn warnings(fake: &Fake) -> Vec<String> {
     deploy(fake, json!({})).await.recorded.warnings
+}
+
+#[tokio::test]
+async fn a_watched_alarm_that_fires_after_the_bake_is_warned_of() {
+    let fake = free();
+    let alarm = |name: &str, composite, minutes| FakeAlarm {
+        name: name.to_owned(),
+        composite,
+        minutes,
+        states: Vec::new(),
+    };
+    fake.world().alarms = vec![
+        alarm("fast", false, 4),
+        alarm("slow", false, 6),
+        alarm("both", true, 0),
+    ];
+    let bake = json!({"bake": {"seconds": 300, "alarms": ["fast", "slow", "both"]}});
+    let warned = deploy(&fake, bake).await.recorded.warnings;
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    let expected = "alarm slow fires after 360 s of bad data, and the bake takes 300 s";
+    assert!(warned[0].starts_with(expected), "{warned:?}");
+    // Without names CloudWatch would answer every alarm of the account.
+    assert_eq!(warnings(&fake).await, Vec::<String>::new());
 }
 
 fn scaled(fake: &Fake) {

@@ -93,6 +93,7 @@ fn ready() -> Observation {
         network_interfaces: false,
         template_protects: false,
         template_spot: false,
+        alarms: Vec::new(),
         requested_version: "$Latest".to_owned(),
     }
 }

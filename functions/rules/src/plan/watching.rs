@@ -1,10 +1,32 @@
-//! How many passes the watching takes: the steps and the bake, which one execution sees to the end.
+//! The watching of steps and bake: how many passes it takes, and whether its alarms are fast enough.
 //!
 //! Only the drain goes on in another execution, so what is watched must fit into one history. Counts the worst case:
 //! something changes at every pass and no pass takes any time. Called by the preflight.
 
 use super::Policy;
 use crate::wait::SHORTEST_SECONDS;
+
+/// For how long a metric has to be bad before its alarm fires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmSpan {
+    /// The alarm's name.
+    pub name: String,
+    /// So many seconds; CloudWatch takes a minute or two more.
+    pub seconds: u32,
+}
+
+/// Warns of alarms that would fire when the bake is over: green's faults would be seen too late for a rollback.
+pub(super) fn slow(alarms: &[AlarmSpan], policy: &Policy) -> Vec<String> {
+    let bake = policy.bake_seconds;
+    let slow = alarms.iter().filter(|alarm| alarm.seconds >= bake);
+    slow.map(|AlarmSpan { name, seconds }| {
+        format!(
+            "alarm {name} fires after {seconds} s of bad data, and the bake takes {bake} s: it comes too late to roll \
+             back, make the bake longer or the alarm faster"
+        )
+    })
+    .collect()
+}
 
 /// The most passes that steps and bake can take.
 pub(super) fn passes(policy: &Policy) -> u64 {
@@ -42,6 +64,23 @@ mod tests {
             settle_seconds: 30,
             ..Policy::default()
         }
+    }
+
+    #[test]
+    fn an_alarm_that_fires_after_the_bake_is_warned_of() {
+        let alarm = |name: &str, seconds| AlarmSpan {
+            name: name.to_owned(),
+            seconds,
+        };
+        let alarms = [alarm("fast", 599), alarm("slow", 600)];
+        let warned = slow(&alarms, &policy(&[100], 0, 600, 30));
+        assert_eq!(
+            warned,
+            [
+                "alarm slow fires after 600 s of bad data, and the bake takes 600 s: it comes too late to roll back, make \
+                 the bake longer or the alarm faster"
+            ]
+        );
     }
 
     #[test]
