@@ -11,7 +11,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_local_cloud::variant::Variant;
 use ebbtide_local_cloud::wait::{Seen, until};
+use ebbtide_rules::document::Document;
+use ebbtide_rules::wait::reached;
 use ebbtide_tests::scene::Scene;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::matrix::Stage;
@@ -54,55 +57,36 @@ impl Gated {
 
     /// When it waits at a gate that is not open yet: which stage is next. `None` once it has ended.
     ///
-    /// Every pass drains and counts. It is held before it drains once it has settled, and before it counts once its bake is
-    /// over: then there are orders to give, and seals to ask for.
+    /// Every pass drains and counts. It is held before it drains in a pass that will give orders, and before it counts in
+    /// one that will ask for seals; the passes before those go on.
     pub(crate) async fn next(&self, scene: &Scene) -> Option<Stage> {
         loop {
             let next = self
                 .waits_at(scene, |stage| !self.opened.contains(&stage))
                 .await;
+            let goes_on = match next {
+                Some(Stage::Drain) => !self.will_give_orders().await,
+                Some(Stage::Check) => !self.document().await.may_seal(),
+                _ => false,
+            };
             match next {
-                Some(Stage::Drain) => self.settles().await,
-                Some(Stage::Check) if !self.is_draining().await => {
-                    self.lets_through(scene, Stage::Check).await;
-                    continue;
-                }
-                _ => {}
+                Some(stage) if goes_on => self.lets_through(scene, stage).await,
+                next => return next,
             }
-            return next;
         }
     }
 
     /// The document with which it waits at its gate.
-    async fn document(&self) -> Value {
+    async fn document(&self) -> Document {
         let entry = self.story.execution().last_entry().await;
         let (_, input) = entry.expect("a history").expect("it has entered a state");
-        match input.get("held") {
-            Some(held) => held.clone(),
-            None => input,
-        }
+        let document = input.get("gated").unwrap_or(&input).clone();
+        serde_json::from_value(document).expect("a document")
     }
 
-    /// When the load balancer has settled, by what the document says.
-    async fn settles(&self) {
-        let document = self.document().await;
-        let moments = [
-            &document["switch"]["settledAt"],
-            &document["record"]["doing"]["moments"]["settledAt"],
-        ];
-        let settled = moments.into_iter().rev().find_map(Value::as_str);
-        let settled = settled.and_then(|at| at.parse::<jiff::Timestamp>().ok());
-        let left = settled.map(|at| jiff::Timestamp::now().duration_until(at));
-        if let Some(left) = left.and_then(|left| Duration::try_from(left).ok()) {
-            tokio::time::sleep(left).await;
-        }
-    }
-
-    /// Whether it empties an environment: its bake, or its rollback, is over.
-    async fn is_draining(&self) -> bool {
-        let document = self.document().await;
-        let doing = document["record"]["doing"]["is"].as_str();
-        doing.is_some_and(|doing| ["draining", "opening"].contains(&doing))
+    async fn will_give_orders(&self) -> bool {
+        let question = self.document().await.drain().expect("a plan");
+        reached(question.settled_at, Timestamp::now())
     }
 
     /// When it has gone past this gate, which is closed again behind it.
@@ -234,7 +218,7 @@ fn lead(value: &mut Value, from: &str, to: &str) {
 }
 
 fn gate(task: &str, table: &str, service: &str) -> Map<String, Value> {
-    let as_it_came = "{% $states.input.held %}";
+    let as_it_came = "{% $states.input.gated %}";
     let states = json!({
         format!("{LOOK}{task}"): {
             "Type": "Task",
@@ -244,7 +228,7 @@ fn gate(task: &str, table: &str, service: &str) -> Map<String, Value> {
                 "Key": {"service": {"S": service}, "item": {"S": item(task)}},
                 "ConsistentRead": true,
             },
-            "Output": {"held": "{% $states.input %}", "open": "{% $exists($states.result.Item.item.S) %}"},
+            "Output": {"gated": "{% $states.input %}", "open": "{% $exists($states.result.Item.item.S) %}"},
             "Next": format!("{IS_OPEN}{task}"),
         },
         format!("{IS_OPEN}{task}"): {

@@ -12,7 +12,7 @@ pub(crate) fn made(fault: Fault) -> &'static str {
             "That call is done, its answer kept back, and the function's process killed."
         }
         Fault::Ghost => {
-            "A call whose function was killed is let go after the end, after the rollback, or when another deployment owns the service; the writes of claim and release are made again by a deployment that has ended. The world is compared before and after."
+            "A call whose function was killed is let go after the end, after the rollback, or when another deployment holds the front; the claim and the release of a deployment that has ended are asked for again. The world is compared before and after."
         }
         Fault::EndpointTimesOut
         | Fault::EndpointRefuses

@@ -19,7 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         .to_vec();
     vec![
         Trial::new(
-            "a second deployment starts at each stage of the one that owns the service",
+            "a second deployment starts at each stage of the one that holds the front",
             &owned,
             while_it_owns,
         ),
@@ -105,7 +105,7 @@ async fn before_it_owns(ledger: Ledger) {
     at_claim.held(scene, Stage::Claim).await;
     let second = Story::of(scene.deploy(&hasty()).await);
     scene.passes(second.execution(), "LaunchGreen", 1).await;
-    // The one at its claim has read who owns the service before anybody did; the other one has read nothing yet.
+    // The one at its claim has read the record before anybody claimed; the other one has read nothing yet.
     at_claim.open(scene, Stage::Claim).await;
     told_of(&ledger, &at_claim.story, &second, Stage::Claim).await;
     at_plan.open(scene, Stage::Plan).await;

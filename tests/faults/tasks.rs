@@ -13,7 +13,7 @@ use crate::trial::{Ledger, Trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![Trial::new(
-        "the claim and the release of a deployment that has ended arrive while another owns the service",
+        "the claim and the release of a deployment that has ended arrive while another holds the front",
         &[
             (Fault::Ghost, Stage::Claim, Outcome::Refused),
             (Fault::Ghost, Stage::Release, Outcome::Refused),

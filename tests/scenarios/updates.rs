@@ -5,11 +5,17 @@ use serde_json::{Value, json};
 
 use crate::scene::{Scene, hasty};
 
-/// The numbers that a deployment would have now, by a dry run.
+/// What a deployment would do now, by a dry run.
 async fn planned(scene: &Scene) -> Value {
     let shown = scene.deploy(&json!({"dryRun": true})).await;
     let standing = scene.ends_well(&shown).await;
-    standing.output.expect("a document")["plan"]["recorded"]["policy"].clone()
+    standing.output.expect("a document")["plan"].clone()
+}
+
+/// When nothing of the stack is changed but one parameter.
+async fn updated(scene: &mut Scene, name: &str, value: &str) {
+    let update = scene.cloud.update(&[(name, value)]).await;
+    update.unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +35,7 @@ async fn a_deployment_keeps_its_settings_through_an_update_a_redrive_and_a_conti
     let update = [("DeadlineSeconds", "86400"), ("PassesPerExecution", "20")];
     scene.cloud.update(&update).await.expect("an update");
     // Then the next deployment obeys, and the one that runs goes on as it began, also in another execution
-    let policy = planned(&scene).await;
+    let policy = planned(&scene).await["recorded"]["policy"].clone();
     assert_eq!(policy["deadlineSeconds"], 86_400);
     assert_eq!(policy["mostPasses"], 20);
     let second = scene.continues(&[first.name()]).await;
@@ -43,5 +49,139 @@ async fn a_deployment_keeps_its_settings_through_an_update_a_redrive_and_a_conti
     busy.leave();
     scene.promoted(&redriven).await;
     scene.minimum_held(witness, &[first.name()]).await;
+    scene.ends().await;
+}
+
+/// Each parameter that a plan shows: its name, another value, where the plan shows it, and what it shows then.
+fn shown() -> Vec<(&'static str, &'static str, &'static str, Value)> {
+    vec![
+        (
+            "TestPort",
+            "8081",
+            "/recorded/policy/pages/port",
+            json!(8081),
+        ),
+        (
+            "TestPaths",
+            "/ready",
+            "/recorded/policy/pages/paths",
+            json!(["/ready"]),
+        ),
+        (
+            "HealthySeconds",
+            "77",
+            "/recorded/policy/healthySeconds",
+            json!(77),
+        ),
+        (
+            "TrafficSteps",
+            "50,100",
+            "/recorded/policy/steps",
+            json!([50, 100]),
+        ),
+        ("StepSeconds", "7", "/recorded/policy/stepSeconds", json!(7)),
+        (
+            "BakeSeconds",
+            "11",
+            "/recorded/policy/bakeSeconds",
+            json!(11),
+        ),
+        (
+            "BakeAlarms",
+            "errors",
+            "/recorded/policy/alarms",
+            json!(["errors"]),
+        ),
+        (
+            "SettleSeconds",
+            "3",
+            "/recorded/policy/settleSeconds",
+            json!(3),
+        ),
+        (
+            "ClosuresPerSecond",
+            "9",
+            "/recorded/policy/closuresPerSecond",
+            json!(9),
+        ),
+        ("PollSeconds", "6", "/recorded/policy/pollSeconds", json!(6)),
+        (
+            "DeadlineSeconds",
+            "86400",
+            "/recorded/policy/deadlineSeconds",
+            json!(86_400),
+        ),
+        (
+            "DrainDetached",
+            "true",
+            "/recorded/policy/detached",
+            json!(true),
+        ),
+        (
+            "MinimumHealthyPercent",
+            "60",
+            "/recorded/policy/minimumHealthy",
+            json!(2),
+        ),
+        (
+            "PassesPerExecution",
+            "20",
+            "/recorded/policy/mostPasses",
+            json!(20),
+        ),
+        (
+            "SubnetIds",
+            "subnet-01234567",
+            "/recorded/green/subnets/0/subnetId",
+            json!("subnet-01234567"),
+        ),
+        ("ServiceName", "renamed", "/service", json!("renamed")),
+    ]
+}
+
+/// Each that it does not show, by what the next deployment fails with: what is asked last stands first, so that each one
+/// is met before those above it.
+fn failing() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
+    vec![
+        ("SessionPath", "/elsewhere", "NotFitYet", "404"),
+        ("SessionPort", "9", "NotFitYet", "refused"),
+        ("PingSeconds", "600", "PreflightRefused", "without data"),
+        (
+            "LaunchTemplateId",
+            "lt-01234567",
+            "AwsRefused",
+            "lt-01234567",
+        ),
+        ("ListenerArn", NO_LISTENER, "AwsRefused", NO_LISTENER),
+    ]
+}
+
+const NO_LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/none/0123456789abcdef/0123456789abcdef";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_deployment_obeys_each_parameter_that_was_changed_alone() {
+    let mut scene = Scene::of_three_blue_servers().await;
+    scene.quiet_alarm("errors").await;
+    let environments = planned(&scene).await["recorded"]["environments"].clone();
+    let arn = |index: usize| {
+        environments[index]["targetGroupArn"]
+            .as_str()
+            .expect("an ARN")
+    };
+    let two = format!("{},{}", arn(0), arn(1));
+    updated(&mut scene, "TargetGroupArns", &two).await;
+    let environments = planned(&scene).await["recorded"]["environments"].clone();
+    assert_eq!(environments.as_array().map(Vec::len), Some(2));
+    for (name, value, place, expected) in shown() {
+        updated(&mut scene, name, value).await;
+        let plan = planned(&scene).await;
+        assert_eq!(plan.pointer(place), Some(&expected), "{name}: {plan}");
+    }
+    for (name, value, error, words) in failing() {
+        updated(&mut scene, name, value).await;
+        let failed = scene.deploy(&json!({"dryRun": true})).await;
+        let cause = scene.fails_with(&failed, error).await;
+        assert!(cause.contains(words), "{name}: {cause}");
+    }
     scene.ends().await;
 }

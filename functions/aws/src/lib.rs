@@ -103,7 +103,7 @@ pub struct Clients {
 pub struct Cloud {
     /// The service's name.
     pub service: String,
-    /// Who owns the service.
+    /// The service's record.
     pub records: Records,
     /// The listener or rule with the weights.
     pub listener: Listener,

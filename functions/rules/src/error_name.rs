@@ -38,7 +38,7 @@ error_names! {
     InvalidInput,
     /// The world is not fit for a deployment; nothing was touched.
     PreflightRefused,
-    /// Another deployment, or a later epoch of this one, owns the service: this function is late.
+    /// Another deployment, or a later epoch of this one, has its place: this function is late.
     Superseded,
     /// Another deployment holds the front, or no environment is free; the cause says whose turn it is.
     DeploymentInProgress,

@@ -17,7 +17,7 @@ pub mod settings;
 pub mod suggestion;
 pub mod url_path;
 
-// The AWS half: who owns the service, which environment is which, what may be launched, weighed and ended.
+// The AWS half: who holds what, which environment is which, what may be launched, weighed and ended.
 pub mod hold;
 pub mod launch;
 pub mod plan;

@@ -58,7 +58,7 @@ pub struct Group {
     pub targets: Vec<Target>,
 }
 
-/// A forward to one of the two groups that this deployment would not move.
+/// A forward to one of the configured groups that this deployment would not move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherForward {
     /// The listener or rule that has it.
@@ -82,7 +82,7 @@ pub struct Observation {
     pub groups: Vec<Group>,
     /// The environments that still retire.
     pub retiring: Vec<Entry>,
-    /// Forwards to either group from other listeners and rules of the load balancer.
+    /// Forwards to the groups from other listeners and rules of the load balancer.
     pub other_forwards: Vec<OtherForward>,
     /// The subnet of each of blue's live instances.
     pub blue_subnets: Vec<String>,

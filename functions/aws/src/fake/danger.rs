@@ -29,7 +29,7 @@ pub struct Dangers {
     pub listener: Attributes,
     /// Those of either target group.
     pub groups: Attributes,
-    /// Other load balancers that send traffic to either group.
+    /// Other load balancers that send traffic to a group of the service.
     pub other_balancers: Vec<String>,
     /// Instances with termination protection.
     pub protected: Vec<String>,

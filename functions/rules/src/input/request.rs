@@ -21,7 +21,7 @@ pub enum Request {
 /// Which deployment is taken over, and to what end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakeOver {
-    /// The deployment that owns the service.
+    /// The deployment that is to be taken over.
     pub deployment: String,
     /// What to do with it.
     pub then: Then,

@@ -9,9 +9,9 @@ pub enum Refusal {
     /// Unclear is when the forward action does not say which environment is blue.
     #[error(transparent)]
     Unclear(Unclear),
-    /// NameUsed is when a deployment of this very name has moved weights and still owns the service.
+    /// NameUsed is when a deployment of this very name has moved weights and still holds the front, or an entry.
     #[error(
-        "deployment {0} has already moved traffic and still owns the service: redrive its execution, or start one under \
+        "deployment {0} has already moved traffic and has not ended: redrive its execution, or start one under \
          another name"
     )]
     NameUsed(String),
@@ -59,7 +59,7 @@ pub enum Refusal {
         /// How often the servers ping.
         ping_seconds: u32,
     },
-    /// ServesAnother is when another load balancer sends traffic to one of the two groups.
+    /// ServesAnother is when another load balancer sends traffic to one of its groups.
     #[error(
         "load balancer {load_balancer} sends traffic to {group} too, and a deployment would not move it: its users would \
          be left without servers; let it use other target groups"
@@ -110,7 +110,7 @@ pub enum Refusal {
         "the load balancer is of type {0}; Ebbtide needs an application or a network load balancer"
     )]
     LoadBalancerUnfit(String),
-    /// ForwardedElsewhere is when another listener or rule sends traffic to one of the two groups.
+    /// ForwardedElsewhere is when another listener or rule sends traffic to one of its groups.
     #[error(
         "{from} forwards to {group} too, and a deployment would not move it: its users would be left without servers; \
          let it use other target groups"
