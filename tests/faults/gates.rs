@@ -139,6 +139,12 @@ impl Gated {
         assert_eq!(next, Some(stage), "the gate at which it waits");
     }
 
+    /// When it waits at this stage's gate in its first pass, whatever that pass will do.
+    pub(crate) async fn held_in_the_first_pass(&self, scene: &Scene, stage: Stage) {
+        let first = self.waits_at(scene, |_| true).await;
+        assert_eq!(first, Some(stage), "the gate at which it waits");
+    }
+
     /// When a stage's gate is opened, for good.
     pub(crate) async fn open(&mut self, scene: &Scene, stage: Stage) {
         put(scene, stage).await;

@@ -201,7 +201,7 @@ async fn at_test_of(ledger: Ledger, fault: Fault) {
 async fn while_it_may_serve(ledger: Ledger, fault: Fault, stage: Stage) {
     let stand = Stand::of_three().await;
     let mut gated = Gated::deploy(&stand.scene, &[stage], &long_bake()).await;
-    gated.held(&stand.scene, stage).await;
+    gated.held_in_the_first_pass(&stand.scene, stage).await;
     let instance = one_of_green(&stand.scene).await;
     strike(&stand.scene, fault, &instance);
     unhealthy(&stand.scene, &instance).await;

@@ -1,6 +1,7 @@
 //! Stack updates while a deployment runs: it keeps the definition, the code and the settings that it began with.
 
 use ebbtide_local_cloud::options::Options;
+use ebbtide_rules::record::SHAPE;
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, hasty};
@@ -19,7 +20,8 @@ async fn updated(scene: &mut Scene, name: &str, value: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deployment_keeps_its_settings_through_an_update_a_redrive_and_a_continuation() {
+async fn a_deployment_ends_as_it_began_through_updates_of_settings_and_code_a_redrive_and_a_continuation()
+ {
     // Given a drain of many parts
     let options = Options {
         parameters: vec![("PassesPerExecution".to_owned(), "8".to_owned())],
@@ -31,9 +33,12 @@ async fn a_deployment_keeps_its_settings_through_an_update_a_redrive_and_a_conti
     let first = scene.deploy(&hasty()).await;
     scene.retires(first.name(), "tunnel-a").await;
     let began_with = scene.entry_of(first.name()).await.plan.policy;
-    // When the stack is updated
+    // When the stack is updated: its settings, then the code that writes the record
     let update = [("DeadlineSeconds", "86400"), ("PassesPerExecution", "20")];
     scene.cloud.update(&update).await.expect("an update");
+    let code = ("KeepRecordFunction", "keep-record-next");
+    let updated = scene.cloud.update_code(code.0, code.1).await;
+    updated.expect("an update");
     // Then the next deployment obeys, and the one that runs goes on as it began, also in another execution
     let policy = planned(&scene).await["recorded"]["policy"].clone();
     assert_eq!(policy["deadlineSeconds"], 86_400);
@@ -49,6 +54,11 @@ async fn a_deployment_keeps_its_settings_through_an_update_a_redrive_and_a_conti
     busy.leave();
     scene.promoted(&redriven).await;
     scene.minimum_held(witness, &[first.name()]).await;
+    // And nobody wrote another shape under it: the next claim does
+    assert_eq!(scene.record().await.shape, SHAPE);
+    let next = scene.deploy(&hasty()).await;
+    scene.promoted_into(&next, "tunnel-c").await;
+    assert_eq!(scene.record().await.shape, SHAPE + 1);
     scene.ends().await;
 }
 
@@ -149,7 +159,7 @@ fn failing() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
         (
             "LaunchTemplateId",
             "lt-01234567",
-            "AwsRefused",
+            "PreflightRefused",
             "lt-01234567",
         ),
         ("ListenerArn", NO_LISTENER, "AwsRefused", NO_LISTENER),

@@ -11,7 +11,9 @@ mod next_execution;
 use ebbtide_aws::{CloudError, Ledger, Written};
 use ebbtide_rules::ErrorName;
 use ebbtide_rules::document::{Act, Invocation, WrongAct};
-use ebbtide_rules::record::{Answer, Ask, Decision, Facts, Kind, Record, Refused, decide, wants};
+use ebbtide_rules::record::{
+    Answer, Ask, Decision, Facts, Kind, Record, Refused, SHAPE, decide_in, wants,
+};
 use jiff::Timestamp;
 
 pub use ebbtide_runtime::Failed;
@@ -28,11 +30,24 @@ pub async fn handle(
     now: Timestamp,
     invocation: Invocation,
 ) -> Result<Answer, Failed> {
+    handle_in(SHAPE, ledger, now, invocation).await
+}
+
+/// As [`handle`], for code that writes records of this shape.
+///
+/// # Errors
+/// [`Failed`].
+pub async fn handle_in(
+    shape: u32,
+    ledger: &Ledger,
+    now: Timestamp,
+    invocation: Invocation,
+) -> Result<Answer, Failed> {
     let ask = ask(invocation)?;
     for _ in 0..MOST_ATTEMPTS {
-        let record = read(ledger, &ask).await?;
+        let record = read(shape, ledger, &ask).await?;
         let facts = observe(ledger, &record, &ask, now).await?;
-        let decision = decide(&record, &ask, &facts, now)?;
+        let decision = decide_in(shape, &record, &ask, &facts, now)?;
         log(&ask, &record, &decision);
         if write(ledger, &record, &decision).await? == Written::Lost {
             continue;
@@ -69,10 +84,10 @@ fn ask(invocation: Invocation) -> Result<Ask, WrongAct> {
 }
 
 /// The record; one that only a newer version can read is refused by its shape, as one that it can is by the rules.
-async fn read(ledger: &Ledger, ask: &Ask) -> Result<Record, Failed> {
+async fn read(known: u32, ledger: &Ledger, ask: &Ask) -> Result<Record, Failed> {
     match ledger.records.read().await {
         Ok(record) => Ok(record),
-        Err(CloudError::Unreadable(shape)) => Err(Refused::newer(shape, ask).into()),
+        Err(CloudError::Unreadable(shape)) => Err(Refused::newer(shape, known, ask).into()),
         Err(other) => Err(other.into()),
     }
 }

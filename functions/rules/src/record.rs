@@ -29,7 +29,7 @@ use crate::weights::{Moments, Weights};
 pub use alarms::{Alarms, Watch};
 pub use answer::{Answer, Doing, Ended, Next};
 pub use ask::{Ask, Execution, Facts, Key, Kind, Wants, wants};
-pub use decide::{Decision, decide};
+pub use decide::{Decision, decide, decide_in};
 pub use fence::{Superseded, Work};
 pub use outcome::{Outcome, OutcomeItem};
 pub use refused::{InProgress, Refused};

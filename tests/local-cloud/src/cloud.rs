@@ -1,5 +1,7 @@
 //! A running local cloud: everything wired together.
 
+use std::path::Path;
+
 use crate::clients::Clients;
 use crate::emulators::{self, Emulators};
 use crate::error::Result;
@@ -76,8 +78,21 @@ impl LocalCloud {
             self.parameters
                 .push(((*name).to_owned(), (*value).to_owned()));
         }
+        let built = self.ground.sam().build().await?;
+        self.redeploy(built).await
+    }
+
+    /// Updates the stack with this program as a function's code.
+    ///
+    /// # Errors
+    /// If there is no such program, or the update fails.
+    pub async fn update_code(&mut self, function: &str, program: &str) -> Result<()> {
+        let built = self.ground.sam().build_with(function, program).await?;
+        self.redeploy(&built).await
+    }
+
+    async fn redeploy(&mut self, built: &Path) -> Result<()> {
         let sam = self.ground.sam();
-        let built = sam.build().await?;
         let emulators = self.emulators()?;
         self.stack = sam
             .deploy(built, emulators, &self.clients, &self.parameters)

@@ -50,6 +50,53 @@ impl Sam<'_> {
         Ok(built)
     }
 
+    /// As [`Sam::build`], with this program in the place of a function's; both are named as the template and cargo do.
+    ///
+    /// # Errors
+    /// As [`Sam::build`], or if there is no such program.
+    pub async fn build_with(self, function: &str, program: &str) -> Result<PathBuf> {
+        let built = self.build().await?;
+        let builds = self.repository.join("target/sam-build");
+        let of_this_process = builds.join(std::process::id().to_string());
+        let into = tempfile::tempdir_in(&of_this_process)
+            .map_err(Error::io("cannot make a directory in", &of_this_process))?
+            .keep();
+        let built = built.parent().unwrap_or(built);
+        for entry in std::fs::read_dir(built).map_err(Error::io("cannot read", built))? {
+            let path = entry.map_err(Error::io("cannot read", built))?.path();
+            let copy = into.join(path.file_name().unwrap_or_default());
+            std::fs::copy(&path, &copy).map_err(Error::io("cannot copy", &path))?;
+        }
+        let archive = into.join(format!("{function}.zip"));
+        std::fs::remove_file(&archive).map_err(Error::io("cannot remove", &archive))?;
+        let code = into.join(function);
+        std::fs::create_dir(&code).map_err(Error::io("cannot make", &code))?;
+        let program = places::programs()?.join(program);
+        std::fs::copy(&program, code.join("bootstrap"))
+            .map_err(Error::io("cannot copy", &program))?;
+        let template = into.join("template.yaml");
+        let text = std::fs::read_to_string(&template)
+            .map_err(Error::io("cannot read", &template))?
+            .replace(&format!("{function}.zip"), function);
+        std::fs::write(&template, text).map_err(Error::io("cannot write", &template))?;
+        self.zip(&into).await?;
+        Ok(template)
+    }
+
+    /// Makes zip files of the functions' directories, and names them in the template.
+    async fn zip(self, built: &Path) -> Result<()> {
+        let zip = Program::new("zip-functions", self.venv.program("python"), self.directory);
+        zip.arg(
+            self.repository
+                .join("tests/local-cloud/python/zip_functions.py"),
+        )
+        .arg(built)
+        .arg(self.repository.join("target/sam-build/zips"))
+        .run()
+        .await?;
+        Ok(())
+    }
+
     async fn build_anew(self) -> Result<PathBuf> {
         let builds = self.repository.join("target/sam-build");
         forget_builds_of_the_dead(&builds);
@@ -70,15 +117,7 @@ impl Sam<'_> {
             .env("CARGO_TARGET_DIR", target)
             .run()
             .await?;
-        let zip = Program::new("zip-functions", self.venv.program("python"), self.directory);
-        zip.arg(
-            self.repository
-                .join("tests/local-cloud/python/zip_functions.py"),
-        )
-        .arg(&into)
-        .arg(builds.join("zips"))
-        .run()
-        .await?;
+        self.zip(&into).await?;
         Ok(into.join("template.yaml"))
     }
 

@@ -10,7 +10,7 @@ use super::pass::note_unanswered;
 use super::refused::InProgress;
 use super::{
     Ask, Clearing, Course, Doing, Execution, Facts, Front, LATE_SECONDS, Next, Owner, Phase,
-    Record, Refused, SHAPE, Wish, take_over,
+    Record, Refused, Wish, take_over,
 };
 use crate::plan::{Asked, Deploy, Plan, Recorded};
 use crate::shape::{Environment, Fence};
@@ -114,7 +114,6 @@ fn supersede(record: &Record, front: &Front, ask: &Ask, now: Timestamp) -> Resul
     };
     let epoch = record.epoch + 1;
     let next = Record {
-        shape: SHAPE,
         epoch,
         front: Some(Front {
             owner: owner(plan, epoch),
@@ -181,7 +180,6 @@ fn begin(
     let mut course = own.map_or_else(|| Course::begun(now), |front| front.course.clone());
     course.alarms_seen_at = facts.alarms.as_ref().map(|alarms| alarms.at);
     let next = Record {
-        shape: SHAPE,
         epoch,
         front: Some(Front {
             owner: owner(plan, epoch),

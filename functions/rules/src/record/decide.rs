@@ -32,7 +32,23 @@ pub fn decide(
     facts: &Facts,
     now: Timestamp,
 ) -> Result<Decision, Refused> {
-    refuse_newer(record, ask)?;
+    decide_in(SHAPE, record, ask, facts, now)
+}
+
+/// As [`decide`], for code that writes records of this shape: the next version of Ebbtide, of which nothing else is known.
+///
+/// # Errors
+/// [`Refused`]; nothing is to be written then.
+pub fn decide_in(
+    shape: u32,
+    record: &Record,
+    ask: &Ask,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Decision, Refused> {
+    if record.shape > shape {
+        return Err(Refused::newer(record.shape, shape, ask));
+    }
     if let Some(answer) = same_answer(record, ask) {
         return Ok(Decision {
             record: record.clone(),
@@ -49,6 +65,10 @@ pub fn decide(
         Kind::HandOn => hand_on::decide(record, ask, now)?,
         Kind::Release => release::decide(record, ask, now)?,
     };
+    // A new epoch of a claim is the only moment at which everybody who acts is of the version that writes.
+    if ask.kind == Kind::Claim && made.record.epoch > record.epoch {
+        made.record.shape = shape;
+    }
     // A dry run writes nothing; every other answer is kept, so that it can be given again.
     if made.answer.next != Next::Show {
         made.record.revision = record.revision + 1;
@@ -116,14 +136,6 @@ impl Say {
             deployment: fence.deployment.clone(),
         }
     }
-}
-
-/// Nothing that this version does not know is overwritten.
-fn refuse_newer(record: &Record, ask: &Ask) -> Result<(), Refused> {
-    if record.shape <= SHAPE {
-        return Ok(());
-    }
-    Err(Refused::newer(record.shape, ask))
 }
 
 /// An ask that comes late, after its execution has been answered a later one, changes nothing. A claim is known to be

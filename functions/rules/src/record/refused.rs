@@ -1,6 +1,6 @@
 //! Why an ask is refused: each refusal with what the operator does about it. A refusal writes nothing.
 
-use super::{Ask, SHAPE, Superseded};
+use super::{Ask, Superseded};
 use crate::document::Incomplete;
 use crate::{ErrorName, Failure};
 
@@ -84,12 +84,12 @@ fn waiting(waiting_for: &Option<String>) -> String {
 }
 
 impl Refused {
-    /// That the record has a newer shape than this version writes.
-    pub fn newer(found: u32, ask: &Ask) -> Self {
+    /// That the record has a newer shape than the asker's version knows.
+    pub fn newer(found: u32, known: u32, ask: &Ask) -> Self {
         let plan = ask.document.plan.as_ref();
         Self::NewerShape {
             found,
-            known: SHAPE,
+            known,
             deployment: plan.map_or_else(String::new, |plan| plan.deployment.clone()),
         }
     }

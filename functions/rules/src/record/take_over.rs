@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::claim::{in_progress, name_of, wait_out};
 use super::decide::{Made, Say};
 use super::{
-    Ask, Doing, Entry, Execution, Facts, Front, Next, Owner, Phase, Record, Refused, SHAPE, State,
+    Ask, Doing, Entry, Execution, Facts, Front, Next, Owner, Phase, Record, Refused, State,
 };
 use crate::input::Then;
 use crate::plan::Asked;
@@ -193,7 +193,6 @@ fn of_entry(record: &Record, entry: &Entry, ask: &Ask, now: Timestamp) -> Result
 
 fn raised(record: &Record, epoch: u64) -> Record {
     Record {
-        shape: SHAPE,
         epoch,
         ..record.clone()
     }

@@ -1,0 +1,22 @@
+//! keep-record of a version to come: it writes records of the next shape, and knows nothing else that is new.
+//!
+//! For the scenario that updates the stack in the middle of a deployment.
+
+use ebbtide_aws::Ledger;
+use ebbtide_rules::record::SHAPE;
+use ebbtide_runtime::{Error, run};
+use jiff::Timestamp;
+use keep_record::handle_in;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    run(
+        |variables| {
+            let table = variables.required("EBBTIDE_TABLE");
+            (table, variables.required("EBBTIDE_SERVICE"))
+        },
+        async |(table, service)| Ok(Ledger::connect(table, service).await),
+        async |ledger, invocation| handle_in(SHAPE + 1, ledger, Timestamp::now(), invocation).await,
+    )
+    .await
+}
