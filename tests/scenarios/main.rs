@@ -12,6 +12,7 @@
 mod blockers;
 mod claims;
 mod harness;
+mod late_balancer;
 mod long_drains;
 mod promotion;
 mod redrive;

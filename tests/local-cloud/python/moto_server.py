@@ -1,7 +1,8 @@
-"""moto's server, with target health that is really probed.
+"""moto's server, with target health that is really probed and load balancers that are told of every change.
 
-Usage: moto_server.py PORT [SCALE], on 127.0.0.1. Intervals between health checks are multiplied by SCALE: Elastic Load
-Balancing, and so moto, takes none under 5 s.
+Usage: moto_server.py PORT [SCALE [ROUTES_PORT]], on 127.0.0.1. Intervals between health checks are multiplied by SCALE:
+Elastic Load Balancing, and so moto, takes none under 5 s. At ROUTES_PORT load balancers learn where to forward to:
+see routes.py.
 
 Stock moto calls every registered target healthy, and a deployment that waits for health would prove nothing. Here a
 target starts `initial`, is probed at its target group's protocol, port, path, interval and thresholds, and turns
@@ -33,8 +34,11 @@ import moto.server
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses.instances import InstanceResponse
 
+from routes import Routes
+
 TICK_SECONDS = 0.05
 INTERVAL_SCALE = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
+ROUTES_PORT = int(sys.argv[3]) if len(sys.argv) > 3 else None
 PROBES_AT_ONCE = 32
 INITIAL = ("initial", "Elb.RegistrationInProgress", "Target registration is in progress")
 HEALTHY = ("healthy", None, None)
@@ -162,21 +166,58 @@ class Prober:
 def in_use(group):
     """Whether a listener's default action or a rule forwards to the group, at whatever weight."""
     region = group.arn.split(":")[3]
-    backend = elbv2.elbv2_backends[group.account_id][region]
-    for balancer in list(backend.load_balancers.values()):
-        for listener in list(balancer.listeners.values()):
-            actions = list(listener.default_actions)
-            for rule in list(listener.rules.values()):
-                actions.extend(rule.actions)
-            if any(group.arn in forwarded_to(action) for action in actions):
-                return True
+    for listener in listeners_of(elbv2.elbv2_backends[group.account_id][region]):
+        actions = list(listener.default_actions)
+        for rule in list(listener.rules.values()):
+            actions.extend(rule.actions)
+        if any(group.arn in forwarded_to(action) for action in actions):
+            return True
     return False
+
+
+def listeners_of(backend):
+    return [listener for balancer in list(backend.load_balancers.values()) for listener in list(balancer.listeners.values())]
 
 
 def forwarded_to(action):
     """The target group ARNs that a forward action names, in either of its two spellings."""
     groups = (action.data.get("ForwardConfig") or {}).get("TargetGroups") or []
     return [action.data.get("TargetGroupArn")] + [group.get("TargetGroupArn") for group in groups]
+
+
+def weights(action):
+    """Target group ARNs and weights of a forward action, in either of its two spellings."""
+    groups = (action.data.get("ForwardConfig") or {}).get("TargetGroups") or []
+    if groups:
+        return [(group.get("TargetGroupArn"), int(group.get("Weight", 1))) for group in groups]
+    single = action.data.get("TargetGroupArn")
+    return [(single, 1)] if single else []
+
+
+def listeners_now():
+    """Each listener's default action with the addresses of its healthy targets, for load balancers."""
+    seen = {}
+    for regions in list(elbv2.elbv2_backends.values()):
+        for backend in list(regions.values()):
+            for listener in listeners_of(backend):
+                forwarding = [pair for action in listener.default_actions for pair in weights(action)]
+                seen[listener.arn] = [
+                    {"arn": arn, "weight": weight, "targets": healthy(backend.target_groups.get(arn))}
+                    for arn, weight in forwarding
+                ]
+    return seen
+
+
+def healthy(group):
+    if group is None:
+        return []
+    targets = []
+    for target in list(group.targets.values()):
+        is_healthy = group.health_for(target, group.ec2_backend).status == "healthy"
+        ip = address(group, target["Id"]) if is_healthy else None
+        if ip:
+            targets.append(f"{ip}:{target['Port']}")
+    return targets
 
 
 class Launches:
@@ -210,6 +251,7 @@ stock_run_instances = InstanceResponse.run_instances
 stock_health_for = elbv2.FakeTargetGroup.health_for
 stock_register = elbv2.FakeTargetGroup.register
 stock_deregister = elbv2.FakeTargetGroup.deregister
+stock_modify_listener = elbv2.ELBv2Backend.modify_listener
 
 
 def health_for(self, target, ec2_backend):
@@ -237,10 +279,19 @@ def run_instances(self):
     return launches.run(self)
 
 
+def modify_listener(self, *arguments, **named):
+    listener = stock_modify_listener(self, *arguments, **named)
+    routes.changed()
+    return listener
+
+
 if __name__ == "__main__":
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # The harness polls: a line a request would bury the rest.
     elbv2.FakeTargetGroup.health_for = health_for
     elbv2.FakeTargetGroup.register = register
     elbv2.FakeTargetGroup.deregister = deregister
     InstanceResponse.run_instances = run_instances
+    if ROUTES_PORT:
+        routes = Routes(ROUTES_PORT, listeners_now)
+        elbv2.ELBv2Backend.modify_listener = modify_listener
     moto.server.main(["-H", "127.0.0.1", "-p", sys.argv[1]])

@@ -47,7 +47,7 @@ impl LocalCloud {
         options
             .progress
             .say("deploying the template and starting the blue servers");
-        let service = Service::start(&ground, &options, &clients).await?;
+        let service = Service::start(&ground, &options, &clients, emulators.routes_port).await?;
         let parameters = parameters(&options, &service);
         let (stack, ()) = tokio::try_join!(
             ground

@@ -28,6 +28,8 @@ pub struct Emulators {
     pub ministack: String,
     /// moto's URL.
     pub moto: String,
+    /// Where moto tells load balancers of every change to their listeners.
+    pub routes_port: u16,
     ministack_process: Child,
     moto_process: Child,
     faults: Option<AwsFaults>,
@@ -45,11 +47,13 @@ impl Emulators {
         faults: bool,
     ) -> Result<Self> {
         let (ministack_port, moto_port) = (ports::free()?, ports::free()?);
+        let routes_port = ports::free()?;
         let ministack = format!("http://127.0.0.1:{ministack_port}");
         let moto = format!("http://127.0.0.1:{moto_port}");
         let moto_program = Program::new("moto", venv.program("python"), directory)
             .arg(scripts.join("moto_server.py"))
             .args([moto_port.to_string().as_str(), HEALTH_CHECK_SCALE])
+            .arg(routes_port.to_string())
             // Seven hundred images that nobody launches, parsed at the first call.
             .env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false");
         let proxies = || AwsFaults::start(&moto, &ministack, directory);
@@ -68,6 +72,7 @@ impl Emulators {
             moto_process: moto_program.start()?,
             ministack,
             moto,
+            routes_port,
             faults,
         };
         let health = format!("{}/_ministack/health", emulators.ministack);

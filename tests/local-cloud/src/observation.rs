@@ -1,4 +1,4 @@
-//! What EC2 and ELB say now: the one thing that polls moto, for the host and the load balancer both.
+//! What EC2 and ELB say now: the one thing that polls moto, for the host and those who watch.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

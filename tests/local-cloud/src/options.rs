@@ -28,6 +28,8 @@ pub struct Options {
     pub faults: bool,
     /// When the load balancer closes a connection on which nothing moves.
     pub idle_timeout: Duration,
+    /// How long after a change of weights the load balancer goes on by those of before, on however busy a machine.
+    pub follows_after: Duration,
     /// Is told what is being done, line by line.
     pub progress: Progress,
 }
@@ -44,6 +46,7 @@ impl Default for Options {
             choice: Choice::default(),
             faults: false,
             idle_timeout: Duration::from_secs(600),
+            follows_after: crate::balancer::FOLLOWS_AFTER,
             progress: Progress::default(),
         }
     }

@@ -47,6 +47,7 @@ impl Service {
         ground: &Ground,
         options: &Options,
         clients: &Clients,
+        routes_port: u16,
     ) -> Result<Self> {
         let (service_port, session_port) = (ports::free()?, ports::free()?);
         let server_port = if options.faults {
@@ -74,10 +75,12 @@ impl Service {
         })?);
         let (publisher, observed) = watch::channel(Observation::default());
         let settings = balancer::Settings {
-            service_port,
+            routes_port,
+            listener_arn: world.listener_arn.clone(),
+            follows_after: options.follows_after,
             idle_timeout: options.idle_timeout,
         };
-        let balancer = Balancer::start(ports::free()?, settings, observed.clone()).await?;
+        let balancer = Balancer::start(ports::free()?, settings).await?;
         let stop = CancellationToken::new();
         let arn = world.listener_arn.clone();
         tokio::spawn(observation::publish(

@@ -29,7 +29,12 @@ impl Backoff {
 
     /// The next wait: `random`, from 0 to 1, of a limit that doubles each time.
     pub(crate) fn next(&mut self, random: f64) -> Duration {
-        let wait = self.limit.mul_f64(random.clamp(0.0, 1.0));
+        self.next_within(self.most, random)
+    }
+
+    /// The same, of a limit that is no longer than `within`.
+    pub(crate) fn next_within(&mut self, within: Duration, random: f64) -> Duration {
+        let wait = self.limit.min(within).mul_f64(random.clamp(0.0, 1.0));
         self.limit = self.limit.saturating_mul(2).min(self.most);
         wait
     }
@@ -49,6 +54,16 @@ mod tests {
         assert_eq!(waits, [100, 200, 400, 800, 1000, 1000]);
         backoff.reset();
         assert_eq!(backoff.next(1.0), FIRST);
+    }
+
+    #[test]
+    fn a_wait_within_a_bound_is_spread_over_all_of_it() {
+        let mut backoff = Backoff::new(FIRST, MOST);
+        let within = Duration::from_millis(300);
+        let waits: Vec<_> = (0..4)
+            .map(|_| backoff.next_within(within, 0.5).as_millis())
+            .collect();
+        assert_eq!(waits, [50, 100, 150, 150]);
     }
 
     #[test]

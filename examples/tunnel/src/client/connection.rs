@@ -39,10 +39,29 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub(crate) enum ConnectError {
     #[error("no connection after {0:?}")]
     Slow(Duration),
-    #[error("the server answered {0} instead of opening the tunnel")]
-    Refused(http::StatusCode),
+    #[error("the server answered {status} instead of opening the tunnel")]
+    Refused {
+        status: http::StatusCode,
+        come_back: Option<Duration>,
+    },
     #[error(transparent)]
     Socket(SocketError),
+}
+
+impl ConnectError {
+    /// When the server that refused wants to see the client again, somewhere: at the latest.
+    pub(crate) fn come_back(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { come_back, .. } => *come_back,
+            Self::Slow(_) | Self::Socket(_) => None,
+        }
+    }
+}
+
+/// `Retry-After` in seconds; its other form, a date, is nobody's here.
+fn come_back(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
+    Some(Duration::from_secs(seconds.parse().ok()?))
 }
 
 /// How a connection ended.
@@ -58,6 +77,11 @@ pub(crate) enum End {
         error: String,
         in_flight: usize,
     },
+    /// A draining server's refusal: another one will take the tunnel.
+    Refused {
+        error: String,
+        come_back: Duration,
+    },
 }
 
 pub(crate) struct Connected {
@@ -71,7 +95,10 @@ pub(crate) async fn connect(options: &Options) -> Result<Connected, ConnectError
     let (socket, response) = match tokio::time::timeout(options.connect_timeout, connecting).await {
         Err(_) => return Err(ConnectError::Slow(options.connect_timeout)),
         Ok(Err(SocketError::Http(response))) => {
-            return Err(ConnectError::Refused(response.status()));
+            return Err(ConnectError::Refused {
+                status: response.status(),
+                come_back: come_back(response.headers()),
+            });
         }
         Ok(Err(error)) => return Err(ConnectError::Socket(error)),
         Ok(Ok(connected)) => connected,

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::close;
 use backoff::Backoff;
-use connection::{End, connect};
+use connection::{ConnectError, End, connect};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -107,10 +107,7 @@ pub async fn run<S, B>(
     while !stop.is_cancelled() {
         let end = match stop.run_until_cancelled(connect(&options)).await {
             None => return,
-            Some(Err(error)) => End::Lost {
-                error: error.to_string(),
-                in_flight: 0,
-            },
+            Some(Err(error)) => not_connected(&error),
             Some(Ok(connected)) => {
                 backoff.reset();
                 let _ = events.send(Event::Connected {
@@ -129,10 +126,25 @@ pub async fn run<S, B>(
     }
 }
 
+fn not_connected(failed: &ConnectError) -> End {
+    let error = failed.to_string();
+    match failed.come_back() {
+        Some(come_back) => End::Refused { error, come_back },
+        None => End::Lost {
+            error,
+            in_flight: 0,
+        },
+    }
+}
+
 fn tell(events: &UnboundedSender<Event>, end: End) {
     let event = match end {
         End::Stopped => return,
         End::Lost { error, in_flight } => Event::Lost { error, in_flight },
+        End::Refused { error, .. } => Event::Lost {
+            error,
+            in_flight: 0,
+        },
         End::Closed {
             code,
             reason,
@@ -159,6 +171,7 @@ fn pause(end: &End, backoff: &mut Backoff, random: f64) -> Option<Duration> {
             reason,
             ..
         } => Some(close::reconnect_after(reason).unwrap_or_else(|| backoff.next(random))),
+        End::Refused { come_back, .. } => Some(backoff.next_within(*come_back, random)),
         End::Closed { .. } | End::Lost { .. } => Some(backoff.next(random)),
     }
 }
@@ -193,6 +206,11 @@ mod tests {
             }),
             Some(Duration::from_secs(4))
         );
+        let refused = End::Refused {
+            error: String::new(),
+            come_back: Duration::from_secs(1),
+        };
+        assert_eq!(pauses(refused), Some(Duration::from_secs(1)));
         assert_eq!(pauses(closed(4001, "replaced")), None);
         assert_eq!(pauses(End::Stopped), None);
     }

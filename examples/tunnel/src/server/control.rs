@@ -67,8 +67,8 @@ pub(crate) struct Control {
     seal_in_doubt: AtomicBool,
     admission: Admission,
     drain: Arc<Drain>,
-    /// Tells the public port of every order to drain.
-    draining: watch::Sender<bool>,
+    /// Tells the public port of the seal.
+    sealed: watch::Sender<bool>,
 }
 
 impl Control {
@@ -90,13 +90,13 @@ impl Control {
                 written: true,
             }),
             drain,
-            draining: watch::Sender::new(false),
+            sealed: watch::Sender::new(false),
         }))
     }
 
-    /// True, anew, at every order to drain.
-    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
-        self.draining.subscribe()
+    /// Turns true when the seal is written.
+    pub(crate) fn sealed(&self) -> watch::Receiver<bool> {
+        self.sealed.subscribe()
     }
 
     pub(crate) fn admission(&self) -> &Admission {
@@ -133,7 +133,6 @@ impl Control {
                 self.keep(&mut memory, kept).await?;
                 self.drain.cancel();
                 self.admission.apply(Event::Resume)?;
-                self.draining.send_replace(false);
             }
             What::Seal => {
                 self.seal(
@@ -174,7 +173,6 @@ impl Control {
         let state = self.admission.apply(Event::Drain)?;
         if state.mode == Mode::Draining {
             self.drain.give(per_second, lease, now());
-            self.draining.send_replace(true);
         }
         Ok(())
     }
@@ -190,6 +188,7 @@ impl Control {
         }
         self.admission.apply(Event::ConfirmSeal)?;
         self.drain.cancel();
+        self.sealed.send_replace(true);
         Ok(())
     }
 

@@ -13,24 +13,22 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, StatusCode, Uri, Version, header};
-use http_body_util::Empty;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 
 use super::Shared;
+use super::again::Again;
 use super::body::{Counted, Outbox, Outgoing, Work, outgoing};
 use super::headers::{RESERVATION, SERVER, strip};
 use super::open::open;
-use super::peers::{Asked, FORWARD, PassOnFailed, Reserved};
+use super::peers::{Asked, FORWARD, Reserved};
 use super::problem::{closing, elsewhere, problem};
 use super::tunnel::InFlight;
 use crate::admission::Mode;
 use crate::sync::{now, select, sleep, timeout};
 
-/// The first pause between two questions to the peers; it doubles up to the longest.
+/// The pause between two attempts, and the first between two questions to the peers; that one doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// A tunnel that turned out dead is found to be so by its own task, at once.
-const AFTER_DEAD_TUNNEL: Duration = Duration::from_millis(20);
 const LONGEST_NAME: usize = 128;
 
 /// Answers requests on the public port.
@@ -115,7 +113,10 @@ where
         .cloned()
         .unwrap_or_default();
     let response = match onward(request, rest) {
-        Ok(request) => send(shared, name, request, work, outbox).await,
+        Ok(request) => {
+            let request = Again::new(request, &shared.kept);
+            send(shared, name, request, work, outbox).await
+        }
         Err(error) => counted(
             problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
             work,
@@ -162,65 +163,64 @@ enum Road {
     Nowhere { silent: usize },
 }
 
+/// Sends the request where its tunnel is, and again (as [`Again`] allows) if the tunnel had gone, until the deadline.
 async fn send(
     shared: &Shared,
     name: &str,
-    mut request: Request<Outgoing>,
+    request: Again,
     mut work: Work,
     outbox: Outbox,
 ) -> Response {
     let deadline = now() + shared.hold_for;
     loop {
-        match find(shared, name, deadline).await {
+        let Some(attempt) = request.attempt() else {
+            return counted(moved("too much of its body was sent"), work, outbox);
+        };
+        let gone = match find(shared, name, deadline).await {
             Road::Here(in_flight) => {
                 // From here on the session counts it.
                 work.in_flight = Some(in_flight);
                 work.carried = None;
-                match into_tunnel(shared, request, work, outbox.clone()).await {
-                    Ok(response) => return response,
-                    Err(unsent) => (request, work) = (unsent.request, unsent.work),
+                match into_tunnel(shared, attempt, work, outbox.clone()).await {
+                    Ok(response) => {
+                        request.arrived();
+                        return response;
+                    }
+                    Err(unsent) => work = *unsent,
                 }
                 work.carried = Some(shared.carrying.begin(now()));
                 work.in_flight = None;
-                sleep(AFTER_DEAD_TUNNEL).await;
+                "its client went away".to_owned()
             }
             Road::There(reserved) => {
                 shared.metrics.passed_on.inc();
-                let again = without_body(&request);
-                let failed = match shared.peers.pass_on(reserved, request).await {
-                    Ok(response) => return counted(response, work, outbox),
-                    Err(failed) => failed,
-                };
-                request = match again {
-                    Some(again) if failed.unsent() && now() < deadline => again,
-                    _ => return counted(not_passed_on(&failed), work, outbox),
-                };
-                sleep(FIRST_PAUSE).await;
+                match shared.peers.pass_on(reserved, attempt).await {
+                    Ok(response) => {
+                        request.arrived();
+                        return counted(response, work, outbox);
+                    }
+                    Err(failed) if failed.unsent() => failed.to_string(),
+                    Err(failed) => return counted(lost(&failed.to_string()), work, outbox),
+                }
             }
             Road::Nowhere { silent } => return counted(nowhere(shared, silent), work, outbox),
+        };
+        if now() >= deadline {
+            return counted(moved(&gone), work, outbox);
         }
+        sleep(FIRST_PAUSE).await;
     }
 }
 
-/// The same request once more, if there is nothing of it that can be sent only once.
-fn without_body(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
-    if !request.body().is_end_stream() {
-        return None;
-    }
-    let mut again = Request::new(outgoing(Empty::new()));
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.headers_mut() = request.headers().clone();
-    Some(again)
+/// The application has certainly not seen the request.
+fn moved(why: &str) -> Response {
+    let message = format!("the tunnel moved before the request was in it: {why}");
+    elsewhere("TunnelMoved", &message)
 }
 
-fn not_passed_on(failed: &PassOnFailed) -> Response {
-    match failed {
-        PassOnFailed::Lapsed => elsewhere("TunnelMoved", &failed.to_string()),
-        PassOnFailed::Unreached(_) | PassOnFailed::Peer(_) => {
-            problem(StatusCode::BAD_GATEWAY, "TunnelLost", &failed.to_string())
-        }
-    }
+/// The application may have seen it.
+fn lost(why: &str) -> Response {
+    problem(StatusCode::BAD_GATEWAY, "TunnelLost", why)
 }
 
 fn nowhere(shared: &Shared, silent: usize) -> Response {
@@ -266,28 +266,23 @@ async fn find(shared: &Shared, name: &str, deadline: Instant) -> Road {
     }
 }
 
-/// A request that certainly did not leave this server.
-struct Unsent {
-    request: Request<Outgoing>,
-    work: Work,
-}
-
-/// Sends a request into the tunnel that its work is in flight on.
+/// Sends a request into the tunnel that its work is in flight on; gives back the work of a request that certainly did not
+/// leave this server.
 async fn into_tunnel(
     shared: &Shared,
     request: Request<Outgoing>,
     mut work: Work,
     outbox: Outbox,
-) -> Result<Response, Box<Unsent>> {
+) -> Result<Response, Box<Work>> {
     let tunnel = match &mut work.in_flight {
         Some(in_flight) => match in_flight.take_turn().await {
             Ok(()) => in_flight.tunnel().clone(),
-            Err(_over) => return Err(Box::new(Unsent { request, work })),
+            Err(_over) => return Err(Box::new(work)),
         },
-        None => return Err(Box::new(Unsent { request, work })),
+        None => return Err(Box::new(work)),
     };
     let Ok(mut http2) = tunnel.http2().await else {
-        return Err(Box::new(Unsent { request, work }));
+        return Err(Box::new(work));
     };
     match http2.try_send_request(with_authority(request)).await {
         Ok(mut response) => {
@@ -299,17 +294,13 @@ async fn into_tunnel(
             Ok(counted(response, work, outbox))
         }
         Err(mut failed) => match failed.take_message() {
-            Some(request) => Err(Box::new(Unsent {
-                request: with_host(request),
-                work,
-            })),
+            Some(_unsent) => Err(Box::new(work)),
             None => {
                 let message = format!(
                     "the tunnel's client went away or gave up: {}",
                     failed.into_error()
                 );
-                let lost = problem(StatusCode::BAD_GATEWAY, "TunnelLost", &message);
-                Ok(counted(lost, work, outbox))
+                Ok(counted(lost(&message), work, outbox))
             }
         },
     }
@@ -326,18 +317,6 @@ fn with_authority(mut request: Request<Outgoing>) -> Request<Outgoing> {
     parts.authority = Some(authority);
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
-    }
-    request
-}
-
-/// Takes [`with_authority`] back: HTTP/1.1 names the host in a header.
-fn with_host(mut request: Request<Outgoing>) -> Request<Outgoing> {
-    let host = request
-        .uri()
-        .authority()
-        .and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-    if let Some(host) = host {
-        request.headers_mut().insert(header::HOST, host);
     }
     request
 }
@@ -374,7 +353,7 @@ pub(crate) async fn from_peer(
     match onward(request, &rest) {
         Ok(request) => into_tunnel(&shared, request, work, outbox.clone())
             .await
-            .unwrap_or_else(|unsent| counted(lapsed(), unsent.work, outbox)),
+            .unwrap_or_else(|unsent| counted(lapsed(), *unsent, outbox)),
         Err(error) => counted(
             problem(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string()),
             work,

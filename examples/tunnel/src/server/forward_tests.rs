@@ -1,5 +1,7 @@
 //! Names, paths and headers of a forwarded request, and when its work ends.
 
+use http_body_util::Empty;
+
 use super::super::parts;
 use super::*;
 
@@ -44,6 +46,7 @@ async fn an_error_counts_until_it_has_left() {
         _place: place,
     };
     let request = Request::new(outgoing(Empty::<bytes::Bytes>::new()));
+    let request = Again::new(request, &shared.kept);
     let outbox = Outbox::default();
     let response = send(&shared, "nobody", request, work, outbox.clone()).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);

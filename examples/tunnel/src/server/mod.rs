@@ -2,6 +2,7 @@
 //!
 //! Owns the wiring: two ports, one admission, one registry of tunnels. The binary and the tests start it.
 
+mod again;
 mod announce;
 mod body;
 mod carried;
@@ -117,6 +118,7 @@ pub(crate) struct Shared {
     pub(crate) drain: Arc<drain::Drain>,
     pub(crate) registry: Arc<registry::Registry>,
     pub(crate) carrying: carried::Carrying,
+    pub(crate) kept: again::Kept,
     pub(crate) reservations: reserve::Reservations,
     pub(crate) peers: Arc<peers::Peers>,
     pub(crate) announcer: announce::Announcer,
@@ -182,6 +184,7 @@ fn share(
         drain,
         registry,
         carrying: carried::Carrying::default(),
+        kept: again::Kept::default(),
         reservations: reserve::Reservations::default(),
         announcer: announce::Announcer::start(peers.clone(), stop.clone()),
         peers,
@@ -196,13 +199,13 @@ fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) 
         let shared = shared.clone();
         move |request| forward::public(shared.clone(), request)
     };
-    let draining = shared.control.draining();
-    spawn(serve::serve(public, on_public, stop.clone(), draining));
+    let sealed = shared.control.sealed();
+    spawn(serve::serve(public, on_public, stop.clone(), sealed));
     spawn(serve::serve(
         private,
         endpoint::handler(shared.clone()),
         stop.clone(),
-        // Nobody is sent elsewhere from here.
+        // Reports are read, and seals repeated, of a sealed server too.
         tokio::sync::watch::channel(false).1,
     ));
     spawn(

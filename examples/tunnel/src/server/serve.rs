@@ -37,12 +37,12 @@ const NEXT_HEAD: Duration = Duration::from_secs(75);
 /// A response counts until it is in the kernel's send buffer, so that bounds what termination could still lose.
 const UNSENT: usize = 128 * 1024;
 
-/// Serves until `stop`; connections end with it, and between two requests when `draining` turns true.
+/// Serves until `stop`; connections end with it, and idle ones when `sealed` turns true.
 pub(crate) async fn serve<H, F>(
     listener: TcpListener,
     handle: H,
     stop: CancellationToken,
-    draining: watch::Receiver<bool>,
+    sealed: watch::Receiver<bool>,
 ) where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
@@ -61,7 +61,7 @@ pub(crate) async fn serve<H, F>(
                     socket,
                     handle.clone(),
                     stop.clone(),
-                    draining.clone(),
+                    sealed.clone(),
                     NEXT_HEAD,
                 ));
             }
@@ -78,7 +78,7 @@ async fn connection<S, H, F>(
     socket: S,
     handle: H,
     stop: CancellationToken,
-    mut draining: watch::Receiver<bool>,
+    mut sealed: watch::Receiver<bool>,
     next_head: Duration,
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -117,20 +117,21 @@ async fn connection<S, H, F>(
                 return;
             }
             // One without a request yet is left to it: the answer says that the connection closes.
-            () = turned(&mut draining) => if used.load(Ordering::SeqCst) {
+            () = turned(&mut sealed) => if used.load(Ordering::SeqCst) {
                 serving.as_mut().graceful_shutdown();
             }
         }
     }
 }
 
-/// Waits until draining is ordered, or ordered again.
+/// Waits for the seal.
 ///
-/// An NLB leaves a connection on the server where it was opened, so an idle one would otherwise bring its next request
-/// here although the traffic has moved.
-async fn turned(draining: &mut watch::Receiver<bool>) {
-    while draining.changed().await.is_ok() {
-        if *draining.borrow_and_update() {
+/// A user behind an NLB keeps its connection to this server, so an idle one is closed before the instance ends. Not
+/// while the server drains: whoever writes a request at that moment loses it, and a load balancer that is late to follow
+/// the weights writes many. The answer to the next request closes the connection then, and none is lost.
+async fn turned(sealed: &mut watch::Receiver<bool>) {
+    while sealed.changed().await.is_ok() {
+        if *sealed.borrow_and_update() {
             return;
         }
     }

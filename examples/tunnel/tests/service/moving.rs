@@ -19,7 +19,9 @@ use super::harness::*;
 const TUNNELS: usize = 30;
 
 /// A load balancer for connections: new ones go to whoever is current.
-async fn balance(current: watch::Receiver<SocketAddr>) -> (SocketAddr, AbortOnDropHandle<()>) {
+pub(crate) async fn balance(
+    current: watch::Receiver<SocketAddr>,
+) -> (SocketAddr, AbortOnDropHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let accepting = tokio::spawn(async move {

@@ -208,19 +208,70 @@ async fn forgetful() -> (
 }
 
 #[tokio::test]
-async fn a_request_that_its_peer_no_longer_expects_goes_on_looking_unless_its_body_is_gone() {
+async fn a_request_that_its_peer_no_longer_expects_goes_on_looking_with_its_whole_body() {
     let fleet = Fleet::start(1).await;
     let server = &fleet.servers[0];
     let (peer, mut asked) = forgetful().await;
     fleet.write_peers(&[peer]);
     let waiting = server.spawn_get("/t/a/");
     soon("a request at the peer", asked.recv()).await.unwrap();
-    let (_send, body) = pieces();
-    let response = server.send("POST", "/t/a/", body).await;
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(read(response).await.contains("TunnelMoved"));
+    // One whose body is there, one whose body still comes.
+    let url = server.url("/t/a/echo");
+    let whole = "whole ".repeat(10_000);
+    let sent = user().request(request("POST", url.clone(), text(whole.clone())));
+    let sent = tokio::spawn(sent);
+    let (send, body) = pieces();
+    send.send(Bytes::from("one ")).unwrap();
+    let streamed = tokio::spawn(user().request(request("POST", url, body)));
+    for _ in 0..6 {
+        soon("a request at the peer", asked.recv()).await.unwrap();
+    }
     let mut tunnel = server.tunnel("a").await;
     tunnel.arrival().await.answer(text("found"));
-    let response = waiting.await.unwrap();
-    assert_eq!(read(response).await, "found");
+    assert_eq!(read(waiting.await.unwrap()).await, "found");
+    let response = sent.await.unwrap().unwrap();
+    assert_eq!(read(response).await, whole);
+    let mut echoed = streamed.await.unwrap().unwrap().into_body();
+    assert_eq!(piece(&mut echoed).await.unwrap(), "one ");
+    send.send(Bytes::from("two")).unwrap();
+    assert_eq!(piece(&mut echoed).await.unwrap(), "two");
+    drop(send);
+    assert_eq!(piece(&mut echoed).await, None);
+}
+
+/// A server that says it has every tunnel, and takes the body before it says that it has not.
+async fn greedy() -> std::net::SocketAddr {
+    let router = axum::Router::new()
+        .route(
+            "/peers/reserve",
+            axum::routing::post(|| async { r#"{"token":"x"}"# }),
+        )
+        .fallback(|body: axum::body::Body| async {
+            axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            (StatusCode::GONE, [("tunnel-reservation", "lapsed")])
+        });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_to_be_kept_is_sent_once_and_its_user_told_to_try_again() {
+    let fleet = Fleet::start(1).await;
+    let server = &fleet.servers[0];
+    fleet.write_peers(&[greedy().await]);
+    let send = async |bytes: usize| {
+        let body = text(vec![b'x'; bytes]);
+        let response = server.send("POST", "/t/a/echo", body).await;
+        let (status, moved) = (response.status(), read(response).await);
+        match moved.contains("TunnelMoved") {
+            true => Ok((status, moved)),
+            false => Err(moved),
+        }
+    };
+    // The list of peers is read once a second: until then nobody holds the tunnel.
+    let (status, answer) = until("an answer", || send(256 * 1024 + 1)).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.contains("too much of its body"), "{answer}");
 }

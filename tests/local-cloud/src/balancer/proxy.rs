@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, UPGRADE};
@@ -68,7 +68,7 @@ impl Proxy {
         peer: IpAddr,
         stop: CancellationToken,
     ) -> Response<Body> {
-        match self.routes.next() {
+        match self.routes.next(Instant::now()) {
             Some(target) => self.forward(request, peer, target, stop).await,
             None => plain(StatusCode::SERVICE_UNAVAILABLE, "no healthy target"),
         }

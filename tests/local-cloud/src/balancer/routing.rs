@@ -1,16 +1,21 @@
 //! Where the next request or connection goes: a group by weight, then its healthy targets in turn.
 //!
-//! Pure but for its counters. As on ELB, a group that is chosen by its weight and has no healthy target answers 503: no
-//! other group takes over (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rule-action-types.html).
+//! Owns the moment at which new weights are followed, asked of the clock at every choice: a task that wakes up late on a
+//! busy machine changes nothing about it. As on ELB, a group that is chosen by its weight and has no healthy target
+//! answers 503: no other group takes over
+//! (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rule-action-types.html).
 //! Unlike ELB it never fails open: an unhealthy target gets nothing, so that a test sees it.
 
+use std::collections::VecDeque;
 use std::net::SocketAddrV4;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
 
 /// A target group as the balancer knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Group {
     /// Its ARN.
     pub arn: String,
     /// Its weight in the listener.
@@ -19,13 +24,42 @@ pub struct Group {
     pub targets: Vec<SocketAddrV4>,
 }
 
+/// Weights by target group, in the listener's order.
+type Weights = Vec<(String, u32)>;
+
 /// Chooses targets.
+#[derive(Debug)]
+pub(super) struct Routes(Mutex<State>);
+
 #[derive(Debug, Default)]
-pub struct Routes {
-    groups: Mutex<Turns>,
-    /// The groups with their weights of before, while part of the balancer still goes by them.
-    before: Mutex<Turns>,
-    chosen: AtomicUsize,
+struct State {
+    /// How long weights of before hold after a change, for every request.
+    follows_after: Duration,
+    /// And for every other request after that.
+    lag: Duration,
+    /// As they were told last: their targets are followed at once, their weights later.
+    groups: Vec<Group>,
+    /// The weights gone by.
+    weights: Weights,
+    turns: Turns,
+    /// Part of the balancer still goes by the weights of before.
+    before: Option<Before>,
+    /// Weights that were told and are not followed yet, oldest first.
+    coming: VecDeque<Change>,
+    chosen: usize,
+}
+
+#[derive(Debug)]
+struct Before {
+    weights: Weights,
+    turns: Turns,
+    until: Instant,
+}
+
+#[derive(Debug)]
+struct Change {
+    weights: Weights,
+    at: Instant,
 }
 
 /// Groups that take turns.
@@ -41,30 +75,104 @@ struct Turn {
 }
 
 impl Routes {
-    /// Replaces the groups. Whoever's turn it was keeps it.
-    pub fn set(&self, groups: Vec<Group>) {
-        locked(&self.groups).set(groups);
+    /// Knows no target yet.
+    pub(super) fn new(follows_after: Duration) -> Self {
+        Self(Mutex::new(State {
+            follows_after,
+            ..State::default()
+        }))
     }
 
-    /// Replaces the groups that every other choice is made of; empty: none is.
-    pub fn set_before(&self, groups: Vec<Group>) {
-        locked(&self.before).set(groups);
+    /// From now on, weights count this long after they changed, also those that were told before.
+    pub(super) fn follow_after(&self, delay: Duration) {
+        self.state().follows_after = delay;
+    }
+
+    /// From the next change of weights on, every other request follows it this much later.
+    pub(super) fn lag(&self, lag: Duration) {
+        self.state().lag = lag;
+    }
+
+    /// The groups are these, since `at`. Targets count from now on; weights when they are due, the first at once.
+    pub(super) fn told(&self, groups: Vec<Group>, at: Instant) {
+        let mut state = self.state();
+        let weights = weights_of(&groups);
+        let last = state.coming.back().map(|change| &change.weights);
+        if *last.unwrap_or(&state.weights) != weights {
+            if state.weights.is_empty() {
+                state.weights = weights;
+            } else {
+                state.coming.push_back(Change { weights, at });
+            }
+        }
+        state.groups = groups;
+        state.arrange();
     }
 
     /// The target for the next request; `None` if the group whose turn it is has no healthy one.
-    pub fn next(&self) -> Option<SocketAddrV4> {
-        let mut before = locked(&self.before);
-        if !before.0.is_empty()
-            && self
-                .chosen
-                .fetch_add(1, Ordering::Relaxed)
-                .is_multiple_of(2)
-        {
-            return before.next();
+    pub(super) fn next(&self, now: Instant) -> Option<SocketAddrV4> {
+        let mut state = self.state();
+        state.advance(now);
+        state.chosen = state.chosen.wrapping_add(1);
+        let odd = !state.chosen.is_multiple_of(2);
+        match &mut state.before {
+            Some(before) if odd => before.turns.next(),
+            _ => state.turns.next(),
         }
-        drop(before);
-        locked(&self.groups).next()
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Follows what is due.
+    fn advance(&mut self, now: Instant) {
+        let mut changed = false;
+        let due = |change: &Change| change.at + self.follows_after;
+        while let Some(change) = self.coming.pop_front_if(|change| due(change) <= now) {
+            self.before = Some(Before {
+                until: due(&change) + self.lag,
+                weights: std::mem::replace(&mut self.weights, change.weights),
+                turns: Turns::default(),
+            });
+            changed = true;
+        }
+        self.before.take_if(|before| before.until <= now);
+        if changed {
+            self.arrange();
+        }
+    }
+
+    fn arrange(&mut self) {
+        self.turns.set(weighted(&self.groups, &self.weights));
+        if let Some(before) = &mut self.before {
+            before.turns.set(weighted(&self.groups, &before.weights));
+        }
+    }
+}
+
+/// The groups with these weights; 0 for a group that is not among them.
+fn weighted(groups: &[Group], weights: &Weights) -> Vec<Group> {
+    let weight = |group: &Group| {
+        let known = weights.iter().find(|(arn, _)| *arn == group.arn);
+        known.map_or(0, |(_, weight)| *weight)
+    };
+    groups
+        .iter()
+        .map(|group| Group {
+            weight: weight(group),
+            ..group.clone()
+        })
+        .collect()
+}
+
+fn weights_of(groups: &[Group]) -> Weights {
+    groups
+        .iter()
+        .map(|group| (group.arn.clone(), group.weight))
+        .collect()
 }
 
 impl Turns {
@@ -107,13 +215,11 @@ impl Turns {
     }
 }
 
-fn locked(turns: &Mutex<Turns>) -> MutexGuard<'_, Turns> {
-    turns.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     fn group(arn: &str, weight: u32, targets: &[&str]) -> Group {
         Group {
@@ -126,60 +232,122 @@ mod tests {
         }
     }
 
-    fn share(routes: &Routes, of: usize, target: &str) -> usize {
+    const A: [&str; 1] = ["127.0.0.1:1"];
+    const B: [&str; 1] = ["127.0.0.2:1"];
+
+    fn groups(a: u32, b: u32) -> Vec<Group> {
+        vec![group("a", a, &A), group("b", b, &B)]
+    }
+
+    /// How many of ten choices at this moment are `b`'s.
+    fn of_b(routes: &Routes, now: Instant) -> usize {
+        share(routes, now, 10, B[0])
+    }
+
+    fn share(routes: &Routes, now: Instant, of: usize, target: &str) -> usize {
         let target = target.parse().unwrap();
-        (0..of).filter(|_| routes.next() == Some(target)).count()
+        (0..of).filter(|_| routes.next(now) == Some(target)).count()
     }
 
     #[test]
     fn weights_divide_the_requests() {
-        let routes = Routes::default();
-        routes.set(vec![
-            group("a", 90, &["127.0.0.1:1"]),
-            group("b", 10, &["127.0.0.2:1"]),
-        ]);
-        assert_eq!(share(&routes, 100, "127.0.0.2:1"), 10);
+        let (routes, now) = (Routes::new(Duration::ZERO), Instant::now());
+        routes.told(groups(90, 10), now);
+        assert_eq!(share(&routes, now, 100, B[0]), 10);
     }
 
     #[test]
     fn weight_zero_gets_nothing() {
-        let routes = Routes::default();
-        routes.set(vec![
-            group("a", 0, &["127.0.0.1:1"]),
-            group("b", 1, &["127.0.0.2:1"]),
-        ]);
-        assert_eq!(share(&routes, 50, "127.0.0.2:1"), 50);
-        routes.set(vec![group("a", 0, &["127.0.0.1:1"])]);
-        assert_eq!(routes.next(), None);
+        let (routes, now) = (Routes::new(Duration::ZERO), Instant::now());
+        assert_eq!(routes.next(now), None);
+        routes.told(groups(0, 1), now);
+        assert_eq!(of_b(&routes, now), 10);
+        routes.told(vec![group("a", 0, &A)], now);
+        assert_eq!(routes.next(now), None);
     }
 
     #[test]
-    fn every_other_choice_goes_by_the_weights_of_before_while_there_are_any() {
-        let routes = Routes::default();
-        let (a, b) = (["127.0.0.1:1"], ["127.0.0.2:1"]);
-        routes.set(vec![group("a", 0, &a), group("b", 100, &b)]);
-        routes.set_before(vec![group("a", 100, &a), group("b", 0, &b)]);
-        assert_eq!(share(&routes, 10, "127.0.0.1:1"), 5);
-        routes.set_before(Vec::new());
-        assert_eq!(share(&routes, 10, "127.0.0.1:1"), 0);
+    fn weights_are_followed_after_their_delay_and_no_later() {
+        let (routes, now) = (Routes::new(SECOND * 5), Instant::now());
+        // The first are followed at once: there is nothing else to go by.
+        routes.told(groups(100, 0), now);
+        assert_eq!(of_b(&routes, now), 0);
+        routes.told(groups(0, 100), now + SECOND);
+        assert_eq!(
+            of_b(&routes, now + SECOND * 6 - Duration::from_millis(1)),
+            0
+        );
+        assert_eq!(of_b(&routes, now + SECOND * 6), 10);
+    }
+
+    #[test]
+    fn weights_that_are_held_back_are_followed_when_the_test_says_so() {
+        let (routes, now) = (Routes::new(SECOND * 3600), Instant::now());
+        routes.told(groups(100, 0), now);
+        routes.told(groups(0, 100), now);
+        assert_eq!(of_b(&routes, now + SECOND), 0);
+        routes.follow_after(Duration::ZERO);
+        assert_eq!(of_b(&routes, now + SECOND), 10);
+    }
+
+    #[test]
+    fn each_change_has_a_delay_of_its_own() {
+        let (routes, now) = (Routes::new(SECOND * 5), Instant::now());
+        routes.told(groups(100, 0), now);
+        routes.told(groups(50, 50), now + SECOND);
+        routes.told(groups(0, 100), now + SECOND * 3);
+        // Told again: nothing new.
+        routes.told(groups(0, 100), now + SECOND * 4);
+        let seen = [5, 6, 7, 8, 9].map(|second| of_b(&routes, now + SECOND * second));
+        assert_eq!(seen, [0, 5, 5, 10, 10]);
+    }
+
+    #[test]
+    fn weights_that_were_told_late_are_followed_on_time() {
+        let (routes, now) = (Routes::new(SECOND * 5), Instant::now());
+        routes.told(groups(100, 0), now);
+        // They have been so for seven seconds: they should have been followed two seconds ago.
+        routes.told(groups(0, 100), now);
+        assert_eq!(of_b(&routes, now + SECOND * 7), 10);
+    }
+
+    #[test]
+    fn every_other_choice_goes_by_the_weights_of_before_while_the_balancer_lags() {
+        let (routes, now) = (Routes::new(SECOND), Instant::now());
+        routes.lag(SECOND * 3);
+        routes.told(groups(100, 0), now);
+        routes.told(groups(0, 100), now);
+        let seen = [0, 1, 3, 4].map(|second| of_b(&routes, now + SECOND * second));
+        assert_eq!(seen, [0, 5, 5, 10]);
+    }
+
+    #[test]
+    fn targets_count_at_once() {
+        let (routes, now) = (Routes::new(SECOND * 5), Instant::now());
+        routes.told(groups(100, 0), now);
+        routes.told(vec![group("a", 0, &[]), group("b", 100, &B)], now);
+        assert_eq!(routes.next(now), None);
+        assert_eq!(of_b(&routes, now + SECOND * 5), 10);
     }
 
     #[test]
     fn a_group_serves_its_targets_in_turn_through_updates() {
-        let routes = Routes::default();
+        let (routes, now) = (Routes::new(Duration::ZERO), Instant::now());
         let targets = ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1"];
         let mut seen = Vec::new();
         for _ in 0..6 {
-            routes.set(vec![group("a", 100, &targets)]);
-            seen.push(routes.next().unwrap().to_string());
+            routes.told(vec![group("a", 100, &targets)], now);
+            seen.push(routes.next(now).unwrap().to_string());
         }
         assert_eq!(seen, [targets, targets].concat());
     }
 
     #[test]
     fn a_group_without_healthy_targets_is_not_replaced_by_the_other() {
-        let routes = Routes::default();
-        routes.set(vec![group("a", 1, &[]), group("b", 1, &["127.0.0.2:1"])]);
-        assert_eq!((0..10).filter(|_| routes.next().is_none()).count(), 5);
+        let (routes, now) = (Routes::new(Duration::ZERO), Instant::now());
+        let groups = vec![group("a", 1, &[]), group("b", 1, &B)];
+        routes.told(groups, now);
+        let refused = (0..10).filter(|_| routes.next(now).is_none());
+        assert_eq!(refused.count(), 5);
     }
 }

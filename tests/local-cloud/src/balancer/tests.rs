@@ -1,11 +1,10 @@
-//! The balancer against small servers of its own, told what to observe by the test.
+//! The balancer against small servers of its own, told by a test that plays moto.
 
-use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use super::*;
-use crate::observation::{Forwarding, Instance};
 use crate::ports;
-use crate::wait::{Seen, until};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -76,8 +75,11 @@ async fn answer(mut stream: TcpStream, ip: u8) {
     }
 }
 
+const LISTENER: &str = "arn:listener";
+
 struct World {
-    sender: watch::Sender<Observation>,
+    moto: TcpListener,
+    told: TcpStream,
     balancer: Balancer,
     service_port: u16,
     port: u16,
@@ -85,66 +87,54 @@ struct World {
 
 impl World {
     async fn new(idle_timeout: Duration) -> Self {
-        let (sender, receiver) = watch::channel(Observation::default());
+        Self::following(Duration::ZERO, idle_timeout).await
+    }
+
+    async fn following(follows_after: Duration, idle_timeout: Duration) -> Self {
+        let moto = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (service_port, port) = (ports::free().unwrap(), ports::free().unwrap());
         let settings = Settings {
-            service_port,
+            routes_port: moto.local_addr().unwrap().port(),
+            listener_arn: LISTENER.to_owned(),
+            follows_after,
             idle_timeout,
         };
-        let balancer = Balancer::start(port, settings, receiver).await.unwrap();
+        let telling = async {
+            let (mut told, _) = moto.accept().await.unwrap();
+            tell(&mut told, json!({})).await;
+            told
+        };
+        let (balancer, told) = tokio::join!(Balancer::start(port, settings), telling);
         Self {
-            sender,
-            balancer,
+            moto,
+            told,
+            balancer: balancer.unwrap(),
             service_port,
             port,
         }
     }
 
-    /// Group `a` holds 127.0.9.1 and 127.0.9.2, group `b` 127.0.9.3; targets in `healthy` are.
-    async fn observe(&self, a: u32, b: u32, healthy: &[u8]) {
-        let instance = |ip: u8| Instance {
-            id: format!("i-{ip}"),
-            ip: Ipv4Addr::new(127, 0, 9, ip),
-            state: "running".to_owned(),
-            tags: BTreeMap::new(),
+    /// Group `a` holds 127.0.9.1 and 127.0.9.2, group `b` 127.0.9.3; targets in `healthy` are. The balancer knows it when
+    /// this returns.
+    async fn observe(&mut self, a: u32, b: u32, healthy: &[u8]) {
+        let targets = |members: &[u8]| -> Vec<String> {
+            let healthy = members.iter().filter(|ip| healthy.contains(ip));
+            healthy
+                .map(|ip| format!("127.0.9.{ip}:{}", self.service_port))
+                .collect()
         };
-        let forwarding = |group: &str, weight, members: &[u8]| Forwarding {
-            group: group.to_owned(),
-            weight,
-            healthy: members
-                .iter()
-                .filter(|ip| healthy.contains(ip))
-                .map(|ip| format!("i-{ip}"))
-                .collect(),
-            health: BTreeMap::new(),
-        };
-        self.sender.send_replace(Observation {
-            instances: vec![instance(1), instance(2), instance(3)],
-            forwarding: vec![forwarding("a", a, &[1, 2]), forwarding("b", b, &[3])],
-        });
-        // The follower runs in the same single-threaded runtime: two turns are enough for it to have seen this.
-        tokio::task::yield_now().await;
-        tokio::task::yield_now().await;
+        let groups = json!([
+            {"arn": "a", "weight": a, "targets": targets(&[1, 2])},
+            {"arn": "b", "weight": b, "targets": targets(&[3])},
+        ]);
+        let listeners = json!({LISTENER: groups, "arn:other": []});
+        tell(&mut self.told, listeners).await;
     }
 
     async fn get(&self) -> (u16, String) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let answer = client.get(self.balancer.url()).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
-    }
-
-    /// Waits until a request is answered by server `ip`.
-    async fn until_served_by(&self, ip: u8) {
-        until("a request at that server", LIMIT, || async {
-            let (status, body) = self.get().await;
-            Ok(if status == 200 && body.starts_with(&format!("{ip} ")) {
-                Seen::Done(())
-            } else {
-                Seen::NotYet(format!("{status} {body}"))
-            })
-        })
-        .await
-        .unwrap();
     }
 
     async fn upgraded(&self) -> TcpStream {
@@ -170,6 +160,17 @@ impl World {
     }
 }
 
+/// One line, and the balancer's answer to it.
+async fn tell(balancer: &mut TcpStream, listeners: serde_json::Value) {
+    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let line = json!({"at": at.unwrap().as_secs_f64(), "listeners": listeners});
+    balancer
+        .write_all(format!("{line}\n").as_bytes())
+        .await
+        .unwrap();
+    assert_eq!(balancer.read_u8().await.unwrap(), b'\n');
+}
+
 async fn echoes(stream: &mut TcpStream) -> bool {
     let mut back = [0; 5];
     stream.write_all(b"hello").await.is_ok()
@@ -179,13 +180,12 @@ async fn echoes(stream: &mut TcpStream) -> bool {
 
 #[tokio::test]
 async fn unhealthy_targets_get_nothing_and_none_at_all_is_503() {
-    let world = World::new(LIMIT).await;
+    let mut world = World::new(LIMIT).await;
     let _servers = [
         server(1, world.service_port).await,
         server(2, world.service_port).await,
     ];
     world.observe(100, 0, &[2]).await;
-    world.until_served_by(2).await;
     for _ in 0..6 {
         assert_eq!(world.get().await, (200, "2 forwarded".to_owned()));
     }
@@ -195,14 +195,14 @@ async fn unhealthy_targets_get_nothing_and_none_at_all_is_503() {
 
 #[tokio::test]
 async fn a_target_that_refuses_is_502() {
-    let world = World::new(LIMIT).await;
+    let mut world = World::new(LIMIT).await;
     world.observe(100, 0, &[1]).await;
     assert_eq!(world.get().await.0, 502);
 }
 
 #[tokio::test]
 async fn requests_on_one_client_connection_follow_the_weights() {
-    let world = World::new(LIMIT).await;
+    let mut world = World::new(LIMIT).await;
     let _servers = [
         server(1, world.service_port).await,
         server(3, world.service_port).await,
@@ -212,16 +212,8 @@ async fn requests_on_one_client_connection_follow_the_weights() {
         .pool_max_idle_per_host(1)
         .build()
         .unwrap();
-    let get = || async {
-        client
-            .get(world.balancer.url())
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap()
-    };
+    let url = world.balancer.url();
+    let get = || async { client.get(&url).send().await.unwrap().text().await.unwrap() };
     world.observe(100, 0, &[1, 3]).await;
     assert_eq!(get().await, "1 forwarded");
     world.observe(0, 100, &[1, 3]).await;
@@ -230,14 +222,13 @@ async fn requests_on_one_client_connection_follow_the_weights() {
 
 #[tokio::test]
 async fn an_upgraded_connection_stays_with_its_server_and_dies_with_it() {
-    let world = World::new(LIMIT).await;
+    let mut world = World::new(LIMIT).await;
     let first = server(1, world.service_port).await;
     let _third = server(3, world.service_port).await;
     world.observe(100, 0, &[1, 3]).await;
     let mut pinned = world.upgraded().await;
     assert!(echoes(&mut pinned).await);
     world.observe(0, 100, &[3]).await;
-    world.until_served_by(3).await;
     assert!(
         echoes(&mut pinned).await,
         "the switch cut a pinned connection"
@@ -252,7 +243,7 @@ async fn an_upgraded_connection_stays_with_its_server_and_dies_with_it() {
 
 #[tokio::test]
 async fn a_pinned_connection_on_which_nothing_moves_is_closed() {
-    let world = World::new(Duration::from_millis(300)).await;
+    let mut world = World::new(Duration::from_millis(300)).await;
     let _first = server(1, world.service_port).await;
     world.observe(100, 0, &[1]).await;
     let mut pinned = world.upgraded().await;
@@ -266,7 +257,7 @@ async fn a_pinned_connection_on_which_nothing_moves_is_closed() {
 
 #[tokio::test]
 async fn bodies_are_streamed_both_ways_at_once() {
-    let world = World::new(LIMIT).await;
+    let mut world = World::new(LIMIT).await;
     let _first = server(1, world.service_port).await;
     world.observe(100, 0, &[1]).await;
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, world.port))
@@ -292,50 +283,49 @@ async fn bodies_are_streamed_both_ways_at_once() {
 }
 
 #[tokio::test]
-async fn stale_weights_hold_for_the_time_set() {
-    let world = World::new(LIMIT).await;
+async fn weights_of_before_hold_for_the_time_set() {
+    // Longer than any test: only whether it holds is seen here, how long is seen in `routing`.
+    let mut world = World::following(Duration::from_secs(3600), LIMIT).await;
     let _servers = [
         server(1, world.service_port).await,
         server(3, world.service_port).await,
     ];
     world.observe(100, 0, &[1, 3]).await;
-    world.until_served_by(1).await;
-    let delay = Duration::from_millis(800);
-    world.balancer.follow_weights_after(delay);
-    let changed = Instant::now();
     world.observe(0, 100, &[1, 3]).await;
     assert_eq!(world.get().await.1, "1 forwarded");
-    world.until_served_by(3).await;
-    assert!(
-        changed.elapsed() >= delay,
-        "followed after {:?}",
-        changed.elapsed()
-    );
 }
 
 #[tokio::test]
 async fn a_lagging_balancer_sends_every_other_request_by_the_weights_of_before() {
-    let world = World::new(LIMIT).await;
+    let mut world = World::new(LIMIT).await;
     let _servers = [
         server(1, world.service_port).await,
         server(3, world.service_port).await,
     ];
     world.observe(100, 0, &[1, 3]).await;
-    world.until_served_by(1).await;
-    let lag = Duration::from_millis(1500);
-    world.balancer.lag(lag);
-    let changed = Instant::now();
+    world.balancer.lag(Duration::from_secs(3600));
     world.observe(0, 100, &[1, 3]).await;
     let mut served = Vec::new();
     for _ in 0..4 {
         served.push(world.get().await.1);
     }
-    assert!(changed.elapsed() < lag, "this machine is too slow");
     served.sort();
     let (one, three) = ("1 forwarded", "3 forwarded");
     assert_eq!(served, [one, one, three, three]);
-    tokio::time::sleep_until(changed + lag + Duration::from_millis(100)).await;
-    for _ in 0..4 {
-        assert_eq!(world.get().await.1, three);
-    }
+}
+
+#[tokio::test]
+async fn it_goes_on_by_what_it_knows_until_moto_tells_again() {
+    let mut world = World::new(LIMIT).await;
+    let _servers = [
+        server(1, world.service_port).await,
+        server(3, world.service_port).await,
+    ];
+    world.observe(100, 0, &[1, 3]).await;
+    world.told.shutdown().await.unwrap();
+    assert_eq!(world.get().await.1, "1 forwarded");
+    let again = tokio::time::timeout(LIMIT, world.moto.accept()).await;
+    world.told = again.expect("it connects again").unwrap().0;
+    world.observe(0, 100, &[1, 3]).await;
+    assert_eq!(world.get().await.1, "3 forwarded");
 }

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -157,10 +158,15 @@ async fn hold(io: DuplexStream, leave: CancellationToken) -> Option<u16> {
     }
 }
 
+const QUESTION: &[u8] = b"a question";
 const ANSWER: &[u8] = b"an answer";
 
 async fn answer(io: DuplexStream) {
-    let app = service_fn(|_request| async {
+    let app = service_fn(|request: Request<Incoming>| async {
+        // Cut only when the tunnel closes first.
+        if let Ok(question) = request.into_body().collect().await {
+            assert_eq!(question.to_bytes(), QUESTION, "not what was asked");
+        }
         yield_now().await;
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(ANSWER))))
     });
@@ -182,7 +188,7 @@ pub(super) async fn ask_then<T>(
     then: impl FnOnce() -> T,
 ) -> (StatusCode, T) {
     let outbox = Outbox::default();
-    let mut request = Request::new(Empty::<Bytes>::new());
+    let mut request = Request::new(Full::new(Bytes::from_static(QUESTION)));
     request.extensions_mut().insert(outbox.clone());
     let response = forward(&server.shared, name, "/", request).await;
     let (parts, body) = response.into_parts();

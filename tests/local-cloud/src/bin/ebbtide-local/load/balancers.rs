@@ -57,10 +57,8 @@ fn program(cloud: &LocalCloud, number: usize, port: u16, idle: Duration) -> Resu
     let what = format!("load-balancer-{number}");
     Ok(Program::new(&what, this, cloud.directory())
         .arg("balance")
-        .args(["--ministack", &emulators.ministack])
-        .args(["--moto", &emulators.moto])
+        .args(["--routes-port", &emulators.routes_port.to_string()])
         .args(["--listener-arn", &cloud.world().listener_arn])
         .args(["--port", &port.to_string()])
-        .args(["--service-port", &cloud.service_port().to_string()])
         .args(["--idle-seconds", &idle.as_secs().to_string()]))
 }

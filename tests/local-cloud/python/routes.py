@@ -1,0 +1,83 @@
+"""Tells load balancers where their listeners forward to, at the moment that changes.
+
+A load balancer connects to 127.0.0.1:PORT and gets one line of JSON, and another one for every change:
+
+    {"at": SECONDS_SINCE_1970, "listeners": {ARN: [{"arn": GROUP, "weight": 100, "targets": ["127.0.10.4:8080"]}]}}
+
+It answers each line with a line of its own. Whoever changes a listener waits for these answers, so a load balancer knows
+of new weights before their caller does: how late it follows them is for it to say, and no poll adds to it.
+"""
+
+import json
+import socket
+import sys
+import threading
+import time
+
+# Between two looks for what changes by itself: health, registrations.
+TICK_SECONDS = 0.05
+# A load balancer that does not answer for this long is told no more, until it connects again.
+ANSWER_SECONDS = 5.0
+
+
+class Routes:
+    """Owns the connections and what was told last. `look` returns the listeners as they are now."""
+
+    def __init__(self, port, look):
+        self.look = look
+        self.lock = threading.Lock()
+        self.connections = []
+        self.told, self.line = None, b""
+        self.server = socket.create_server(("127.0.0.1", port))
+        for work in (self.accept, self.watch):
+            threading.Thread(target=self.repeat, args=[work], daemon=True).start()
+
+    def changed(self):
+        """Tells everybody what has changed; returns when everybody has answered."""
+        with self.lock:
+            self.tell()
+
+    def tell(self):
+        listeners = self.look()
+        if listeners == self.told:
+            return
+        line = json.dumps({"at": time.time(), "listeners": listeners}) + "\n"
+        self.told, self.line = listeners, line.encode()
+        sent = [connection for connection in self.connections if self.send(connection)]
+        self.connections = [connection for connection in sent if self.answered(connection)]
+
+    def send(self, connection):
+        try:
+            connection.sendall(self.line)
+            return True
+        except OSError:
+            connection.close()
+            return False
+
+    def answered(self, connection):
+        try:
+            if connection.recv(1) == b"\n":
+                return True
+        except OSError as error:
+            print(f"a load balancer does not answer: {error!r}", file=sys.stderr, flush=True)
+        connection.close()
+        return False
+
+    def repeat(self, work):
+        while True:
+            try:
+                work()
+            except Exception as error:  # moto changes what is looked at meanwhile: the next look is in a moment.
+                print(f"a look at the listeners: {error!r}", file=sys.stderr, flush=True)
+
+    def accept(self):
+        connection, _ = self.server.accept()
+        connection.settimeout(ANSWER_SECONDS)
+        with self.lock:
+            self.tell()
+            if self.send(connection) and self.answered(connection):
+                self.connections.append(connection)
+
+    def watch(self):
+        time.sleep(TICK_SECONDS)
+        self.changed()
