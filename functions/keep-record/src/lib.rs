@@ -30,7 +30,7 @@ pub async fn handle(
     now: Timestamp,
     invocation: Invocation,
 ) -> Result<Answer, Failed> {
-    handle_in(SHAPE, ledger, now, invocation).await
+    Box::pin(handle_in(SHAPE, ledger, now, invocation)).await
 }
 
 /// As [`handle`], for code that writes records of this shape.
