@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     let only: Vec<String> = std::env::args().skip(1).collect();
     let wanted =
         |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut good = true;
     println!(
         "The shipped rules, {} properties in every state:",
@@ -21,11 +22,11 @@ fn main() -> ExitCode {
         .chain(QUICK.iter().filter(|_| !only.is_empty()))
         .filter(|model| wanted(model.name))
     {
-        good &= explored(model);
+        good &= explored(model, threads);
     }
     println!("The protocol without one of its mechanisms:");
     for broken in BROKEN.iter().filter(|broken| wanted(broken.name)) {
-        match proof::catch(broken) {
+        match proof::catch(broken, threads) {
             Some((steps, story)) => {
                 println!("{}: caught in {steps} steps\n{story}", broken.name);
             }
@@ -42,8 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn explored(model: &ebbtide_model::model::Deployments) -> bool {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+fn explored(model: &ebbtide_model::model::Deployments, threads: usize) -> bool {
     let explored = proof::explore(model, threads);
     println!(
         "  {:<32} {:>10} states, {:>11} steps, {:>3} deep, {:>6.1} s: {}",

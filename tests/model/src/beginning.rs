@@ -83,11 +83,11 @@ impl Deployments {
         let count = u32::from([self.blue, self.green, self.third][usize::from(green)]);
         Recorded {
             blue: Blue {
-                environment: environment(blue),
+                environment: environment(blue).clone(),
                 healthy: 0,
             },
             green: Green {
-                environment: environment(green),
+                environment: environment(green).clone(),
                 launch_template_id: String::new(),
                 launch_template_version: String::new(),
                 subnets: Vec::new(),
@@ -116,9 +116,9 @@ impl Deployments {
 
     /// Starts an execution that waits to be started.
     pub(crate) fn begin(&self, world: &mut World, number: usize) -> bool {
-        let stand = DEFINITION.begin(&workflow::requested());
         world.executions[number].status = Status::Running;
-        workflow::stands(self, world, number, workflow::requested(), stand);
+        let requested = workflow::requested().keep();
+        workflow::goes_to(self, world, number, requested, DEFINITION.start());
         plan(self, world, number)
     }
 }
@@ -144,8 +144,7 @@ pub(crate) fn plan(model: &Deployments, world: &mut World, number: usize) -> boo
         ..workflow::requested()
     };
     let (_, next) = DEFINITION.answered(execution.at);
-    let stand = DEFINITION.stand(next, &document);
-    workflow::stands(model, world, number, document, stand);
+    workflow::goes_to(model, world, number, document.keep(), next);
     true
 }
 

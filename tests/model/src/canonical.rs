@@ -24,6 +24,7 @@ pub(crate) use document::forget_before;
 pub(crate) struct Forms {
     documents: Memo<(Id<Document>, u8, Option<u64>), Id<Document>>,
     records: Memo<(Id<Record>, u8, Vec<Asking>), Id<Record>>,
+    answers: Memo<(Id<Answer>, u8), Id<Answer>>,
 }
 
 /// An execution that may yet ask, and its turns: each as it was, and as it is to be.
@@ -75,9 +76,11 @@ impl World {
         };
         let arns: Vec<Id<String>> = self.executions.iter().map(|it| it.arn).collect();
         for execution in &mut self.executions {
-            execution.unheard = execution
-                .unheard
-                .map(|unheard| record::answer(clock, unheard.get(), ticks).keep());
+            execution.unheard = execution.unheard.map(|unheard| {
+                forms.answers.of((unheard, ticks), || {
+                    record::answer(clock, unheard.get(), ticks).keep()
+                })
+            });
             execution.document = plain(execution.document, execution.arn);
             if let Some(call) = &mut execution.call {
                 call.document = plain(call.document, execution.arn);
@@ -150,7 +153,7 @@ impl World {
             let strays = self.strays.iter().map(|stray| &stray.call);
             let strays = strays.filter(|call| usize::from(call.execution) == number);
             let mut turns: Vec<u64> = strays.map(|call| call.document.get().turn()).collect();
-            if turns.is_empty() && !execution.is_open() {
+            if turns.is_empty() && execution.status == Status::Ended {
                 continue;
             }
             turns.push(execution.document.get().turn());

@@ -8,7 +8,7 @@ use crate::action::Action;
 use crate::calls::{Mishap, kind};
 use crate::definition::DEFINITION;
 use crate::model::{Deployments, Mishaps};
-use crate::server::Life;
+use crate::server::{Life, Server};
 use crate::world::{Execution, Mark, Role, Status, World};
 
 impl Deployments {
@@ -70,7 +70,7 @@ impl Deployments {
                     actions.push(Action::Lose(number));
                 }
             }
-            Life::Absent if server.group == 0 && self.launches > 0 => {
+            Life::Absent if server.group == 0 && self.launches > 0 && has_scaling(world) => {
                 actions.push(Action::Launch(number));
             }
             Life::Absent | Life::Gone => {}
@@ -187,6 +187,13 @@ impl Deployments {
     pub(crate) fn may_tick(world: &World) -> bool {
         world.stale == [false; 3]
     }
+}
+
+/// Whether Auto Scaling may launch for A: holding suspends it, and what it had begun before shows while A is emptied. What
+/// it launches once nothing is left there is no deployment's.
+fn has_scaling(world: &World) -> bool {
+    let of_group = |server: &Server| server.group == 0 && server.is_live();
+    world.weight(0) > 0 || world.servers.iter().any(of_group)
 }
 
 /// Whether a repeat of the act may find that the first call has changed something.

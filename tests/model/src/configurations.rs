@@ -73,16 +73,27 @@ pub static QUICK: LazyLock<Vec<Deployments>> = LazyLock::new(|| {
 });
 
 /// What `make prove` explores.
-pub static FULL: LazyLock<Vec<Deployments>> = LazyLock::new(|| {
+pub static FULL: LazyLock<Vec<Deployments>> =
+    LazyLock::new(|| ones().into_iter().chain(overlaps()).collect());
+
+/// One deployment on two environments, and what may come beside it.
+fn ones() -> Vec<Deployments> {
     vec![
+        one("1 + 1"),
         Deployments {
             sessions: 2,
+            faults: 0,
             ..one("1 + 1, 2 sessions")
+        },
+        Deployments {
+            faults: 2,
+            sessions: 0,
+            carried: 0,
+            ..one("1 + 1, 2 faults")
         },
         Deployments {
             blue: 2,
             green: 2,
-            carried: 0,
             faults: 0,
             ..one("2 + 2")
         },
@@ -98,11 +109,16 @@ pub static FULL: LazyLock<Vec<Deployments>> = LazyLock::new(|| {
             ..one("1 + 1, Auto Scaling launches")
         },
         Deployments {
+            detached: true,
+            carried: 0,
+            ..one("1 + 1, a detached drain")
+        },
+        Deployments {
             wishes: true,
             others: &[Comes::TakesOver(0, false), Comes::TakesOver(0, true)],
             carried: 0,
             sessions: 0,
-            ..one("1 + 1, a take-over")
+            ..one("1 + 1, take-overs")
         },
         Deployments {
             others: &[Comes::Second],
@@ -114,18 +130,36 @@ pub static FULL: LazyLock<Vec<Deployments>> = LazyLock::new(|| {
             window: true,
             ..one("1 + 1, the window of rule 8")
         },
-        three("overlap: two deployments, a fault"),
+    ]
+}
+
+/// Two deployments and more on three environments: while one drains, the next begins.
+fn overlaps() -> Vec<Deployments> {
+    vec![
+        three("overlap"),
+        Deployments {
+            detached: true,
+            ..three("overlap, detached drains")
+        },
         Deployments {
             others: &[Comes::Second, Comes::TakesOver(0, false)],
-            ..three("overlap: a take-over, a fault")
+            ..three("overlap, the first is taken over")
+        },
+        Deployments {
+            others: &[Comes::Second, Comes::TakesOver(0, true)],
+            ..three("overlap, the first is taken back")
+        },
+        Deployments {
+            others: &[Comes::Second, Comes::TakesOver(1, false)],
+            ..three("overlap, the second is taken over")
         },
         Deployments {
             faults: 0,
             others: &[Comes::Second, Comes::Third],
-            ..three("overlap: three deployments")
+            ..three("overlap, three deployments")
         },
     ]
-});
+}
 
 /// Where a broken variant is looked for: as little as shows it.
 pub fn of_broken(broken: &Broken) -> Deployments {

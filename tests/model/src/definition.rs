@@ -106,9 +106,9 @@ impl Definition {
         matches!(self.states[usize::from(state)].kind, Kind::End)
     }
 
-    /// Where an execution with this input begins.
-    pub fn begin(&self, document: &Document) -> Stand {
-        self.stand(self.start, document)
+    /// Where an execution begins.
+    pub fn start(&self) -> u8 {
+        self.start
     }
 
     /// What an answered Task makes of the document, and the state after it.

@@ -2,24 +2,26 @@
 //!
 //! A record and a document are those of the shipped rules, with all their fields; two that are equal have one number, so
 //! comparing states is comparing numbers.
+//!
+//! Exploring is mostly looking values up, so each carries its value with it, and its JSON form, by which it is known, is
+//! written into a buffer that is used again.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::marker::PhantomData;
 use std::sync::{LazyLock, RwLock};
 
 use ebbtide_rules::document::Document;
 use ebbtide_rules::record::{Answer, Record};
 use serde::Serialize;
 
-/// The number of a kept value.
-pub struct Id<T>(u32, PhantomData<fn() -> T>);
+/// A kept value, known by its number.
+pub struct Id<T: 'static>(u32, &'static T);
 
 /// Every kept value of a kind. What is kept is never dropped: the checker ends first.
 pub struct Store<T: 'static> {
-    numbers: RwLock<HashMap<String, u32>>,
-    values: RwLock<Vec<&'static T>>,
+    values: RwLock<HashMap<Box<[u8]>, Id<T>>>,
 }
 
 /// What can be kept.
@@ -49,36 +51,38 @@ kept!(Record, Document, Answer, String);
 impl<T> Default for Store<T> {
     fn default() -> Self {
         Self {
-            numbers: RwLock::default(),
             values: RwLock::default(),
         }
     }
 }
 
+thread_local! {
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 impl<T: Serialize> Store<T> {
     fn keep(&self, value: T) -> Id<T> {
-        let Ok(key) = serde_json::to_string(&value) else {
-            unreachable!("everything kept has a JSON form");
-        };
-        if let Some(number) = read(&self.numbers).get(&key) {
-            return Id(*number, PhantomData);
-        }
-        let mut numbers = write(&self.numbers);
-        if let Some(number) = numbers.get(&key) {
-            return Id(*number, PhantomData);
-        }
-        let mut values = write(&self.values);
-        let number = u32::try_from(values.len()).unwrap_or(u32::MAX);
-        values.push(Box::leak(Box::new(value)));
-        numbers.insert(key, number);
-        Id(number, PhantomData)
+        WRITTEN.with_borrow_mut(|written| {
+            written.clear();
+            if serde_json::to_writer(&mut *written, &value).is_err() {
+                unreachable!("everything kept has a JSON form");
+            }
+            if let Some(kept) = read(&self.values).get(written.as_slice()) {
+                return *kept;
+            }
+            let mut values = write(&self.values);
+            let number = u32::try_from(values.len()).unwrap_or(u32::MAX);
+            *values
+                .entry(written.as_slice().into())
+                .or_insert_with(|| Id(number, Box::leak(Box::new(value))))
+        })
     }
 }
 
-impl<T: Keep> Id<T> {
+impl<T> Id<T> {
     /// The value.
     pub fn get(self) -> &'static T {
-        read(&T::store().values)[self.0 as usize]
+        self.1
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ebbtide_rules::document::Document;
+use ebbtide_rules::record::Answer;
 use stateright::{Model, Property};
 
 use crate::action::Action;
@@ -38,7 +39,7 @@ pub struct Deployments {
     pub green: u8,
     /// Servers of environment C; without any the service has two environments.
     pub third: u8,
-    /// Instances that Auto Scaling may launch for A at any moment.
+    /// Instances that Auto Scaling may launch for A as long as A serves, or is not empty.
     pub launches: u8,
     /// The most sessions on a server; none where a server that served and has not sealed counts as in use.
     pub sessions: u8,
@@ -97,7 +98,8 @@ pub struct Memory(Arc<Memories>);
 pub struct Memories {
     pub(crate) forms: Forms,
     pub(crate) decisions: Decisions,
-    pub(crate) stands: Memo<(u8, Id<Document>), Stand>,
+    pub(crate) stands: Memo<(u8, Id<Document>), (Stand, Id<Document>)>,
+    pub(crate) heard: Memo<(Id<Document>, Id<Answer>), Id<Document>>,
 }
 
 impl fmt::Debug for Memory {

@@ -1,12 +1,12 @@
 //! Runs the checker over configurations and broken variants, and says what came of it.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::configurations;
 use crate::ending;
+use crate::graph::Graph;
 use crate::model::Deployments;
 use crate::properties::Rule;
 use crate::story;
@@ -19,7 +19,7 @@ pub struct Explored {
     pub states: usize,
     /// Steps taken.
     pub steps: usize,
-    /// How far the furthest state is.
+    /// How many steps lead to the furthest state, at least; exactly where nothing is violated.
     pub depth: usize,
     /// How long it took.
     pub took: Duration,
@@ -52,7 +52,7 @@ pub fn explore(model: &Deployments, threads: usize) -> Explored {
             _ => {}
         }
     }
-    let (states, steps, depth) = (
+    let (states, steps, mut depth) = (
         checker.unique_state_count(),
         checker.state_count(),
         checker.max_depth(),
@@ -60,7 +60,8 @@ pub fn explore(model: &Deployments, threads: usize) -> Explored {
     // What the first check keeps is not needed by the second.
     drop(checker);
     if violated.is_empty() {
-        let ending = ending::can_end(model);
+        let ending = ending::can_end(model, threads);
+        depth = ending.depth;
         let stuck = ending.stuck.filter(|_| !model.window);
         if let Some(way) = stuck {
             violated.push((
@@ -87,20 +88,14 @@ pub fn explore(model: &Deployments, threads: usize) -> Explored {
 }
 
 /// The shortest counterexample of a broken variant: its length and its story; none if the variant was not caught.
-pub fn catch(broken: &Broken) -> Option<(usize, String)> {
+pub fn catch(broken: &Broken, threads: usize) -> Option<(usize, String)> {
     let model = configurations::of_broken(broken);
-    let path = if broken.violates == Rule::CanEnd {
-        ending::can_end(&model).stuck?
+    let rule = broken.violates;
+    let way = if rule == Rule::CanEnd {
+        ending::can_end(&model, threads).stuck?
     } else {
-        // One thread: only then is the first path found a shortest one.
-        let wanted = HasDiscoveries::AnyOf(BTreeSet::from([broken.violates.name()]));
-        let checker = model
-            .checker()
-            .threads(1)
-            .finish_when(wanted)
-            .spawn_bfs()
-            .join();
-        checker.discovery(broken.violates.name())?.into_vec()
+        let (graph, found) = Graph::explore(&model, threads, |world| !rule.holds(&model, world));
+        graph.way_to(&model, found?)
     };
-    Some((path.len() - 1, story::tell(&path, broken.violates.name())))
+    Some((way.len() - 1, story::tell(&way, rule.name())))
 }

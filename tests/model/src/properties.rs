@@ -106,7 +106,8 @@ impl Rule {
         1 << self as u32
     }
 
-    fn holds(self, model: &Deployments, world: &World) -> bool {
+    /// Whether a state keeps it.
+    pub(crate) fn holds(self, model: &Deployments, world: &World) -> bool {
         if world.broken & self.bit() != 0 {
             return false;
         }
@@ -115,7 +116,7 @@ impl Rule {
             Self::MinimumServes => world.minimum_serves(model.minimum),
             Self::RollbackBeforeSeal => world.rolled_back_unsealed(),
             Self::RetiringHasNoWeight => {
-                !(0..3).any(|group| world.retires(group) && world.weight(group) > 0)
+                !(0..3).any(|group| world.weight(group) > 0 && world.retires(group))
             }
             Self::NothingIsLeft => world.nothing_is_left(),
             _ => true,

@@ -3,6 +3,7 @@
 //! Makes observations out of the small state, and nothing else; it decides nothing.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use ebbtide_rules::Environment;
 use ebbtide_rules::observed::{
@@ -12,7 +13,7 @@ use ebbtide_rules::observed::{
 use ebbtide_rules::terminate::WeightedGroup;
 
 use crate::server::{Life, Server};
-use crate::world::World;
+use crate::world::{SERVERS, World};
 
 /// The service.
 pub(crate) const SERVICE: &str = "tunnel";
@@ -42,13 +43,28 @@ pub(crate) fn arn(name: &str) -> String {
 }
 
 /// A group's environment.
-pub(crate) fn environment(group: u8) -> Environment {
-    Environment::of_arn(GROUPS[usize::from(group)])
+pub(crate) fn environment(group: u8) -> &'static Environment {
+    static ENVIRONMENTS: LazyLock<[Environment; 3]> =
+        LazyLock::new(|| GROUPS.map(Environment::of_arn));
+    &ENVIRONMENTS[usize::from(group)]
 }
 
 /// Every environment.
 pub(crate) fn environments() -> Vec<Environment> {
-    (0..3).map(environment).collect()
+    (0..3).map(|group| environment(group).clone()).collect()
+}
+
+/// The id of the instance in a place that this deployment has launched; no two instances ever have one.
+fn instance(number: usize, launched_by: Option<u8>) -> &'static String {
+    static NAMES: LazyLock<Vec<[String; 4]>> = LazyLock::new(|| {
+        let of = |number: usize| {
+            let by = |by: &str| format!("i-{number}-of-{by}");
+            let [first, second, third] = DEPLOYMENTS.map(by);
+            [first, second, third, format!("i-{number}")]
+        };
+        (1..=SERVERS).map(of).collect()
+    });
+    &NAMES[number][launched_by.map_or(3, usize::from)]
 }
 
 /// The group with this ARN.
@@ -60,18 +76,18 @@ pub(crate) fn group_of(target_group_arn: &str) -> u8 {
 }
 
 impl World {
-    /// The id of the instance in this place; no two instances ever have one.
+    /// The id of the instance in this place.
     pub(crate) fn instance(&self, number: usize) -> String {
-        let server = &self.servers[number];
-        match server.launched_by {
-            Some(by) => format!("i-{}-of-{}", number + 1, deployment(by)),
-            None => format!("i-{}", number + 1),
-        }
+        self.name(number).clone()
+    }
+
+    fn name(&self, number: usize) -> &'static String {
+        instance(number, self.servers[number].launched_by)
     }
 
     /// The set of servers with these ids.
     pub(crate) fn set_of<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> u8 {
-        let number = |id: &String| (0..self.servers.len()).find(|it| self.instance(*it) == *id);
+        let number = |id: &String| (0..self.servers.len()).find(|it| self.name(*it) == id);
         ids.into_iter()
             .filter_map(number)
             .fold(0, |set, server| set | 1 << server)
@@ -148,7 +164,7 @@ impl World {
         let named = (0..3).filter_map(|group: u8| {
             let weight = self.weights[usize::from(group)]?;
             Some(GroupWeight {
-                target_group_arn: environment(group).target_group_arn,
+                target_group_arn: environment(group).target_group_arn.clone(),
                 weight: u32::from(weight),
             })
         });
@@ -162,7 +178,7 @@ impl World {
     pub(crate) fn occupied(&self) -> Vec<String> {
         let occupied = (0..3).filter(|group| self.of_group(*group).any(|(_, it)| it.registered));
         occupied
-            .map(|group| environment(group).target_group_arn)
+            .map(|group| environment(group).target_group_arn.clone())
             .collect()
     }
 
@@ -171,7 +187,7 @@ impl World {
         (0..3)
             .filter(|group| self.weight(*group) > 0)
             .map(|group| WeightedGroup {
-                target_group_arn: environment(group).target_group_arn,
+                target_group_arn: environment(group).target_group_arn.clone(),
                 weight: u32::from(self.weight(group)),
                 instances: self
                     .shipped_targets(group)

@@ -10,7 +10,7 @@ use crate::calls::{self, Mishap, Reply, Told, asks};
 use crate::canonical::forget_before;
 use crate::clock::NOW;
 use crate::definition::{DEFINITION, Output, Stand};
-use crate::kept::Keep;
+use crate::kept::{Id, Keep};
 use crate::model::Deployments;
 use crate::properties::Rule;
 use crate::shipped;
@@ -145,10 +145,20 @@ fn answered(model: &Deployments, world: &mut World, number: usize, reply: Reply)
             note_other_answer(world, number, &told);
             let (output, next) = DEFINITION.answered(at);
             let execution = &world.executions[number];
-            let mut document = execution.document.get().clone();
-            if let Output::Added(key) = output {
-                add(model, &mut document, key, told, execution.tried);
-            }
+            let known = execution.document;
+            let added = |told| {
+                let mut document = known.get().clone();
+                if let Output::Added(key) = output {
+                    add(model, &mut document, key, told, execution.tried);
+                }
+                document.keep()
+            };
+            let document = match told {
+                Told::Record(answer) => model
+                    .heard
+                    .of((known, answer), || added(Told::Record(answer))),
+                told => added(told),
+            };
             goes_to(model, world, number, document, next);
         }
         Reply::Under(_) | Reply::Waits => {}
@@ -190,7 +200,7 @@ fn failed(model: &Deployments, world: &mut World, number: usize, name: ErrorName
             Output::Requested | Output::Planned => document = requested(),
             Output::Same => {}
         }
-        goes_to(model, world, number, document, next);
+        goes_to(model, world, number, document.keep(), next);
         return;
     }
     if name == ErrorName::Superseded && act.is_some_and(asks) && !execution.replaced {
@@ -211,40 +221,43 @@ pub(crate) fn requested() -> Document {
     Document::default()
 }
 
-fn goes_to(model: &Deployments, world: &mut World, number: usize, document: Document, next: u8) {
-    let document = document.keep();
-    let stand = model
-        .stands
-        .of((next, document), || DEFINITION.stand(next, document.get()));
-    stands(model, world, number, document.get().clone(), stand);
-}
-
-/// Puts an execution where it stands.
-pub(crate) fn stands(
+/// Puts an execution, with what it knows, where it stands once it goes on to a state.
+pub(crate) fn goes_to(
     model: &Deployments,
     world: &mut World,
     number: usize,
-    document: Document,
-    stand: Stand,
+    document: Id<Document>,
+    next: u8,
 ) {
-    let mut document = if stand.anew { requested() } else { document };
-    if model.variant != Variant::NotListedAgain {
-        forget_before(DEFINITION.act(stand.at), &mut document);
-    }
+    let stands = || stands(model, document.get(), next);
+    let (stand, document) = model.stands.of((next, document), stands);
     let execution = &mut world.executions[number];
-    execution.document = document.keep();
+    execution.document = document;
     execution.at = stand.at;
     execution.wait = model.clock.ticks_of(stand.seconds);
     (execution.tried, execution.unheard) = (false, None);
     if DEFINITION.is_end(stand.at) {
         execution.status = Status::Ended;
     }
+}
+
+/// Where an execution stands that goes on to a state, and what it knows then.
+fn stands(model: &Deployments, document: &Document, next: u8) -> (Stand, Id<Document>) {
+    let mut stand = DEFINITION.stand(next, document);
+    let mut document = if stand.anew {
+        requested()
+    } else {
+        document.clone()
+    };
     if DEFINITION.act(stand.at) == Some(Act::TestBlue) {
         // Reads servers that the plan has just read, and changes nothing: no step of its own.
         let (_, next) = DEFINITION.answered(stand.at);
-        let document = execution.document.get().clone();
-        goes_to(model, world, number, document, next);
+        stand = DEFINITION.stand(next, &document);
     }
+    if model.variant != Variant::NotListedAgain {
+        forget_before(DEFINITION.act(stand.at), &mut document);
+    }
+    (stand, document.keep())
 }
 
 /// Adds an answer to the document, as the Task's output does.
@@ -309,10 +322,9 @@ pub(crate) fn start(model: &Deployments, world: &mut World, name: &str, document
         continued: Some(Value::Bool(true)),
         ..document.clone()
     };
-    let stand = DEFINITION.begin(&continued);
     let mut execution = Execution::new(arn, shipped::number_of(&fence.deployment), Role::Continues);
     execution.status = Status::Running;
     world.executions.push(execution);
     let number = world.executions.len() - 1;
-    stands(model, world, number, continued, stand);
+    goes_to(model, world, number, continued.keep(), DEFINITION.start());
 }

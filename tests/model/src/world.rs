@@ -223,8 +223,7 @@ impl World {
 
     /// Whether an environment is being emptied.
     pub(crate) fn retires(&self, group: u8) -> bool {
-        let environment = crate::shipped::environment(group);
-        let entry = self.record().entry(&environment);
+        let entry = self.record().entry(crate::shipped::environment(group));
         entry.is_some_and(|entry| entry.state == State::Draining)
     }
 

@@ -16,7 +16,7 @@ fn the_shipped_rules_hold_within_the_quick_bounds() {
 #[test]
 fn every_broken_variant_is_caught() {
     for broken in &BROKEN {
-        let caught = catch(broken);
+        let caught = catch(broken, 2);
         assert!(caught.is_some(), "{} was not caught", broken.name);
     }
 }

@@ -9,8 +9,8 @@ use super::decide::{Made, Say};
 use super::pass::note_unanswered;
 use super::refused::InProgress;
 use super::{
-    Ask, Clearing, Course, Doing, Execution, Facts, Front, LATE_SECONDS, Next, Owner, Phase,
-    Record, Refused, Wish, take_over,
+    Answered, Ask, Clearing, Course, Doing, Execution, Facts, Front, LATE_SECONDS, Next, Owner,
+    Phase, Record, Refused, Wish, take_over,
 };
 use crate::plan::{Asked, Deploy, Plan, Recorded};
 use crate::shape::{Environment, Fence};
@@ -29,6 +29,7 @@ pub(super) fn decide(
     now: Timestamp,
 ) -> Result<Made, Refused> {
     let plan = ask.document.plan()?;
+    refuse_replaced(record, ask, plan)?;
     match &plan.asked {
         Asked::Deploy(deploy) => {
             if let Some(refused) = held(record, ask, facts, deploy.dry_run) {
@@ -43,6 +44,26 @@ pub(super) fn decide(
         },
         Asked::TakeOver { .. } => take_over::decide(record, ask, facts, now),
         Asked::RollBack { deployment } => wish(record, ask, deployment, facts, now),
+    }
+}
+
+/// An execution that has claimed before and whose place was taken begins nothing again: a redrive would deploy a second
+/// time under the name of a deployment that another execution goes on with, or has ended.
+fn refuse_replaced(record: &Record, ask: &Ask, plan: &Plan) -> Result<(), Refused> {
+    let begins = matches!(plan.asked, Asked::Deploy(_) | Asked::Held { .. });
+    let front = record.front.as_ref();
+    let own = front.is_some_and(|front| front.owner.execution == ask.execution);
+    if !begins || own {
+        return Ok(());
+    }
+    refuse_name(record, plan)?;
+    // One that had ended is another execution: AWS gives a name again after 90 days.
+    let acted = |told: &&Answered| !matches!(told.answer.doing, Doing::Ended(_));
+    match record.answered(&ask.execution).filter(acted) {
+        None => Ok(()),
+        Some(told) => Err(Refused::Superseded(
+            record.superseded(&fence(plan, told.answer.epoch)),
+        )),
     }
 }
 
@@ -160,7 +181,6 @@ fn begin(
     if let Some(against) = facts.alarms.as_ref().and_then(|alarms| alarms.against()) {
         return Err(Refused::Preflight(against));
     }
-    refuse_name(record, plan)?;
     refuse_occupied(record, &deploy.recorded)?;
     if deploy.dry_run {
         let say = Say::new(Next::Show, Doing::Nothing, "a dry run: nothing was touched");

@@ -21,8 +21,8 @@ pub struct Decision {
 
 /// Answers `ask`, which came in now, by the record and the facts.
 ///
-/// The same ask gets the same answer for as long as its deployment's owner and epoch hold: a reply that was lost advances
-/// nothing and counts nothing twice.
+/// The same ask gets the same answer for as long as its deployment's owner and epoch hold, and for ever where the answer
+/// was that its execution ends: a reply that was lost advances nothing and counts nothing twice.
 ///
 /// # Errors
 /// [`Refused`]; nothing is to be written then.
@@ -152,8 +152,8 @@ fn refuse_late(record: &Record, ask: &Ask) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The last answer to the execution, if it was to this very ask and its deployment still acts with that epoch, or has
-/// ended with it.
+/// The last answer to the execution, if it was to this very ask and its deployment still acts with that epoch. Whoever
+/// was told that it ends is told so again, whatever became of the execution that it handed on to.
 fn same_answer(record: &Record, ask: &Ask) -> Option<Answer> {
     let last = record.answered(&ask.execution)?;
     if last.key != ask.key() {
@@ -164,9 +164,9 @@ fn same_answer(record: &Record, ask: &Ask) -> Option<Answer> {
         .front_of(deployment)
         .map(|front| &front.owner)
         .or(record.entry_of(deployment).map(|entry| &entry.owner));
-    let holds = match owner {
-        Some(owner) => owner.epoch == last.answer.epoch,
-        None => matches!(last.answer.doing, Doing::Ended(_) | Doing::Nothing),
+    let holds = match (&last.answer.doing, owner) {
+        (Doing::Ended(_), _) | (Doing::Nothing, None) => true,
+        (_, owner) => owner.is_some_and(|owner| owner.epoch == last.answer.epoch),
     };
     holds.then(|| last.answer.clone())
 }

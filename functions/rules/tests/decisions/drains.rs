@@ -4,10 +4,11 @@ use ebbtide_rules::Server;
 use ebbtide_rules::document::Document;
 use ebbtide_rules::record::{Kind, Record};
 use ebbtide_rules::resume::Resumed;
+use ebbtide_rules::terminate::Verdict;
 use serde_json::json;
 
 use crate::passes::baking;
-use crate::scene::{Run, check, free, quiet, second};
+use crate::scene::{Run, check, ended, free, quiet, second};
 use crate::told::Script;
 
 /// A drain, begun at second 1001.
@@ -128,6 +129,22 @@ fn drains() {
         &repeated.ask(Kind::HandOn),
         &quiet(),
         second(1025),
+    );
+    heir.document.terminate = Some(ended(Verdict::Gone, 0, second(1100)));
+    let detaching = script.go(
+        "the next execution ends",
+        &adopted,
+        &mut heir,
+        Kind::Release,
+        &quiet(),
+        second(1100),
+    );
+    script.tell(
+        "the former one's reply was lost until then: it has ended well",
+        &detaching,
+        &repeated.ask(Kind::HandOn),
+        &quiet(),
+        second(1101),
     );
     insta::assert_snapshot!(script.text());
 }

@@ -2,7 +2,7 @@
 
 use ebbtide_rules::input::Then;
 use ebbtide_rules::plan::Asked;
-use ebbtide_rules::record::{Ask, Kind, Phase, Record};
+use ebbtide_rules::record::{Alarms, Ask, Facts, Kind, Phase, Record};
 use ebbtide_rules::terminate::Verdict;
 
 use crate::drains::draining;
@@ -197,6 +197,154 @@ fn of_an_entry() {
         Kind::Release,
         &quiet(),
         second(2090),
+    );
+    insta::assert_snapshot!(script.text());
+}
+
+#[test]
+fn whose_place_was_taken() {
+    let mut script = Script::default();
+    let mut first = Run::planned("first", 0, "a", "b");
+    let refused = Facts {
+        alarms: Some(Alarms {
+            firing: vec!["errors".to_owned()],
+            ..quiet().alarms.unwrap()
+        }),
+        holder: None,
+    };
+    script.tell(
+        "a claim that writes nothing",
+        &free(),
+        &first.ask(Kind::Claim),
+        &refused,
+        NOON,
+    );
+    first.redrives = 1;
+    let ask = first.ask(Kind::Claim);
+    let claimed = script
+        .tell("redriven, it may", &free(), &ask, &quiet(), second(60))
+        .unwrap()
+        .record;
+    script.tell(
+        "its reply was lost",
+        &claimed,
+        &ask,
+        &holder("FAILED"),
+        second(61),
+    );
+    let mut run = heir(&claimed, Then::RollBack, 0);
+    let taken = script.go(
+        "it is taken over, to roll back",
+        &claimed,
+        &mut run,
+        Kind::Claim,
+        &holder("FAILED"),
+        second(90),
+    );
+    let again = |epoch| Run::planned("first", epoch, "a", "b").ask(Kind::Claim);
+    let held = Run::of("first", "first", 2, Asked::Held { dry_run: false });
+    script.tell(
+        "redriven while its heir acts",
+        &taken,
+        &held.ask(Kind::Claim),
+        &holder("RUNNING"),
+        second(120),
+    );
+    script.tell(
+        "redriven when its heir has failed",
+        &taken,
+        &held.ask(Kind::Claim),
+        &holder("FAILED"),
+        second(130),
+    );
+    run.document.rejected = Some(ended(Verdict::Gone, 0, second(170)));
+    run.document.detached = Some(run.switched(second(175), (100, 0), &["a"], 0));
+    let over = script.go(
+        "its heir ends it",
+        &taken,
+        &mut run,
+        Kind::Release,
+        &quiet(),
+        second(180),
+    );
+    script.tell(
+        "redriven, and planned again, when its heir has ended it",
+        &over,
+        &again(2),
+        &quiet(),
+        second(300),
+    );
+    script.tell(
+        "another name may claim",
+        &over,
+        &Run::planned("second", 2, "a", "b").ask(Kind::Claim),
+        &quiet(),
+        second(300),
+    );
+    script.tell(
+        "so may an execution of a name that has ended: AWS gives it again after 90 days",
+        &over,
+        &Run::planned("heir", 2, "a", "b").ask(Kind::Claim),
+        &quiet(),
+        second(8_000_000),
+    );
+    insta::assert_snapshot!(script.text());
+}
+
+#[test]
+fn a_superseder_plans_again_and_is_not_begun_again_once_it_is_superseded() {
+    let mut script = Script::default();
+    let mut first = Run::planned("first", 0, "a", "b");
+    let claimed = script.go("claimed", &free(), &mut first, Kind::Claim, &quiet(), NOON);
+    let held = |name, epoch| Run::of(name, name, epoch, Asked::Held { dry_run: false });
+    let failed = holder("FAILED");
+    let mut run = held("second", 1);
+    let record = script.go(
+        "superseded",
+        &claimed,
+        &mut run,
+        Kind::Claim,
+        &failed,
+        second(10),
+    );
+    run.document.rejected = Some(ended(Verdict::Gone, 0, second(90)));
+    run.document.detached = Some(run.switched(second(95), (100, 0), &["a"], 0));
+    let record = script.go(
+        "cleared",
+        &record,
+        &mut run,
+        Kind::Release,
+        &quiet(),
+        second(100),
+    );
+    script.tell(
+        "planned again: the front is its own",
+        &record,
+        &Run::planned("second", 2, "a", "b").ask(Kind::Claim),
+        &quiet(),
+        second(105),
+    );
+    script.tell(
+        "the superseded one is redriven",
+        &record,
+        &held("first", 2).ask(Kind::Claim),
+        &failed,
+        second(110),
+    );
+    let record = script.go(
+        "superseded in its turn",
+        &record,
+        &mut held("third", 2),
+        Kind::Claim,
+        &failed,
+        second(120),
+    );
+    script.tell(
+        "the superseder is redriven",
+        &record,
+        &held("second", 3).ask(Kind::Claim),
+        &failed,
+        second(130),
     );
     insta::assert_snapshot!(script.text());
 }

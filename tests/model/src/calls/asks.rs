@@ -33,8 +33,33 @@ pub(crate) fn kind(act: Act) -> Option<Kind> {
     }
 }
 
-/// What was decided before, by all that it depends on.
-pub(crate) type Decisions = Memo<Question, Result<Decided, ErrorName>>;
+/// What was decided before, by all that it depends on, and which facts that were to be.
+#[derive(Default)]
+pub(crate) struct Decisions {
+    wanted: Memo<Question, (Option<Id<String>>, bool)>,
+    decided: Memo<Question, Result<Decided, ErrorName>>,
+}
+
+/// The alarms, if they are looked at, and whether the holder's execution runs.
+fn facts(looked: bool, alarm: bool, holder_runs: Option<bool>) -> Facts {
+    let firing = if alarm {
+        vec!["alarm".to_owned()]
+    } else {
+        Vec::new()
+    };
+    Facts {
+        alarms: looked.then(|| Alarms {
+            at: NOW,
+            firing,
+            fired: Vec::new(),
+            missing: Vec::new(),
+        }),
+        holder: holder_runs.map(|running| Execution {
+            running,
+            status: String::new(),
+        }),
+    }
+}
 
 /// Everything that a decision depends on.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -81,45 +106,37 @@ impl Calling<'_> {
 
     fn decided(&self, world: &World, kind: Kind, alarm: bool) -> Result<Decided, ErrorName> {
         let arn = world.executions[usize::from(self.call.execution)].arn;
-        let ask = Ask {
+        let mut question = Question {
+            record: world.record,
+            call: (self.call.at, self.call.document, self.call.redrives),
+            arn,
+            alarm: false,
+            holder_runs: None,
+        };
+        let decisions = &self.model.decisions;
+        let wanted = decisions.wanted.of(question.clone(), || {
+            let wants = wants(&self.as_read(world.record(), kind), &self.asks(kind, arn));
+            (wants.holder.map(Keep::keep), wants.alarms.is_some())
+        });
+        question.holder_runs = wanted.0.map(|holder| world.runs(holder));
+        question.alarm = alarm && wanted.1;
+        let facts = || facts(wanted.1, question.alarm, question.holder_runs);
+        decisions.decided.of(question.clone(), || {
+            let record = self.as_read(world.record(), kind);
+            let decision = decide(&record, &self.asks(kind, arn), &facts(), NOW);
+            let decision = decision.map_err(|refused| refused.name())?;
+            Ok(self.normal(self.as_decided(world.record(), decision)))
+        })
+    }
+
+    fn asks(&self, kind: Kind, arn: Id<String>) -> Ask {
+        Ask {
             kind,
             execution: arn.get().clone(),
             state: DEFINITION.name(self.call.at).to_owned(),
             redrives: u64::from(self.call.redrives),
             document: self.document.clone(),
-        };
-        let record = self.as_read(world.record(), kind);
-        let wants = wants(&record, &ask);
-        let holder_runs = wants.holder.map(|holder| world.runs(holder.keep()));
-        let alarm = alarm && wants.alarms.is_some();
-        let question = Question {
-            record: world.record,
-            call: (self.call.at, self.call.document, self.call.redrives),
-            arn,
-            alarm,
-            holder_runs,
-        };
-        self.model.decisions.of(question, || {
-            let firing = if alarm {
-                vec!["alarm".to_owned()]
-            } else {
-                Vec::new()
-            };
-            let facts = Facts {
-                alarms: wants.alarms.map(|_| Alarms {
-                    at: NOW,
-                    firing,
-                    fired: Vec::new(),
-                    missing: Vec::new(),
-                }),
-                holder: holder_runs.map(|running| Execution {
-                    running,
-                    status: String::new(),
-                }),
-            };
-            let decision = decide(&record, &ask, &facts, NOW).map_err(|refused| refused.name())?;
-            Ok(self.normal(self.as_decided(world.record(), decision)))
-        })
+        }
     }
 
     fn normal(&self, decision: Decision) -> Decided {

@@ -51,6 +51,7 @@ impl Calling<'_> {
         let green = &self.document.recorded().ok()?.green.environment;
         let group = group_of(&green.target_group_arn);
         if self.has_launched(world) {
+            self.register(world, group);
             return Some(self.launched(world, green));
         }
         self.changes(world, Work::Green);
@@ -188,7 +189,7 @@ impl Calling<'_> {
                 if !self.has_launched(world) {
                     self.launches(world, group);
                 }
-                Some(self.launched(world, &environment(group)))
+                Some(self.launched(world, environment(group)))
             }
         }
     }
@@ -232,6 +233,22 @@ impl Calling<'_> {
                 world.servers[number] = Server::new(group, Life::Up);
                 world.servers[number].launched_by = Some(by);
             }
+        }
+    }
+
+    /// Registers what was launched and is no target any more, because an end of it was begun and not made.
+    fn register(&self, world: &mut World, group: u8) {
+        let by = Some(number_of(&self.fence.deployment));
+        let lacks = |server: &Server| {
+            let own = server.group == group && server.launched_by == by;
+            own && server.is_live() && !server.registered
+        };
+        if !world.servers.iter().any(lacks) {
+            return;
+        }
+        self.changes(world, Work::Green);
+        for server in world.servers.iter_mut().filter(|server| lacks(server)) {
+            server.registered = true;
         }
     }
 
