@@ -114,7 +114,7 @@ async fn mend(world: &mut World, owner: &Owner, error: &str) {
     let Some(front) = record.front_of(&owner.deployment) else {
         return;
     };
-    let blue = letter(&front.plan.blue.environment.target_group_arn);
+    let blue = letter(front.plan.blue.environment.target_group());
     match error {
         "TooFewHealthy" | "BlueNotOpen" => {
             world.tell(format!("the operator adds a server to tunnel-{blue}"));
@@ -127,7 +127,7 @@ async fn mend(world: &mut World, owner: &Owner, error: &str) {
                 (&front.plan.green.environment, front.weights.green),
             ]
             .into_iter()
-            .map(|(it, weight)| (it.target_group_arn.clone(), weight))
+            .map(|(it, weight)| (it.target_group().to_owned(), weight))
             .collect();
             aws::move_back(&world.fake, &weights);
             world.tell(json!(weights).to_string());

@@ -174,7 +174,7 @@ async fn the_next_deployment_obeys_each_parameter_that_was_changed_alone() {
     scene.quiet_alarm("errors").await;
     let environments = planned(&scene).await["recorded"]["environments"].clone();
     let arn = |index: usize| {
-        environments[index]["targetGroupArn"]
+        environments[index]["targetGroupArns"][0]
             .as_str()
             .expect("an ARN")
     };

@@ -327,7 +327,7 @@ impl World {
         let found = self
             .groups
             .iter_mut()
-            .find(|group| group.environment.target_group_arn == arn);
+            .find(|group| group.environment.has(arn));
         found.unwrap_or_else(|| panic!("no target group {arn}"))
     }
 
@@ -350,7 +350,7 @@ pub fn arn(name: &str) -> String {
 /// An environment by its last letter.
 pub fn environment(name: &str) -> Environment {
     Environment {
-        target_group_arn: arn(name),
+        target_group_arns: vec![arn(name)],
         name: format!("tunnel-{name}"),
     }
 }

@@ -79,7 +79,7 @@ impl TargetGroups {
         );
         Ok(Described {
             environment: Environment {
-                target_group_arn: arn.to_owned(),
+                target_group_arns: vec![arn.to_owned()],
                 name: group.target_group_name().unwrap_or_default().to_owned(),
             },
             target_type: group

@@ -39,7 +39,7 @@ async fn observe(call: &Call<'_>) -> Result<Seen, Failed> {
         environment,
         ..
     } = call;
-    let targets = cloud.groups.targets(&environment.target_group_arn).await?;
+    let targets = cloud.groups.targets(environment.target_group()).await?;
     let registered = registered(&targets);
     let held = [
         (SERVICE_TAG, cloud.service.as_str()),

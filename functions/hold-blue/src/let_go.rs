@@ -49,7 +49,7 @@ async fn observe(call: &Call<'_>) -> Result<Seen, CloudError> {
         holder,
         ..
     } = call;
-    let targets = cloud.groups.targets(&environment.target_group_arn).await?;
+    let targets = cloud.groups.targets(environment.target_group()).await?;
     let service = (SERVICE_TAG, holder.service.as_str());
     let tags = [service, (ENVIRONMENT_TAG, holder.environment.as_str())];
     let tagged = cloud.instances.tagged(&tags).await?;

@@ -69,7 +69,7 @@ impl Call<'_> {
         }
         if !decision.register.is_empty() {
             self.cloud.records.admit(&self.fence, Work::Green).await?;
-            let group = &self.plan.green.environment.target_group_arn;
+            let group = self.plan.green.environment.target_group();
             let groups = &self.cloud.groups;
             groups.register(group, &decision.register).await?;
             decision = self.decide(now).await?;
@@ -90,7 +90,7 @@ impl Call<'_> {
             targets: self
                 .cloud
                 .groups
-                .targets(&green.environment.target_group_arn)
+                .targets(green.environment.target_group())
                 .await?,
         };
         let decision = decide(&seen, green, policy.healthy_seconds, now);

@@ -32,7 +32,7 @@ pub fn after(seconds: i64) -> Timestamp {
 /// An environment whose target group's ARN is `arn:NAME`.
 pub fn environment(name: &str) -> Environment {
     Environment {
-        target_group_arn: format!("arn:{name}"),
+        target_group_arns: vec![format!("arn:{name}")],
         name: name.to_owned(),
     }
 }
@@ -201,7 +201,7 @@ pub fn switched(weights: Weights, groups: &[&Environment]) -> Told<Switched> {
         weights,
         groups: groups
             .iter()
-            .map(|environment| environment.target_group_arn.clone())
+            .map(|environment| environment.target_group().to_owned())
             .collect(),
         moments: moments(),
         confirmed_at: NOW,

@@ -141,7 +141,7 @@ pub fn decide(
     refusals.extend(hazards::refuse_protection(seen));
     let groups = seen.groups.iter();
     let configured: Vec<String> = groups
-        .map(|group| group.environment.target_group_arn.clone())
+        .map(|group| group.environment.target_group().to_owned())
         .collect();
     let roles = match roles(&seen.forward, &configured, &seen.retiring) {
         Ok(roles) => roles,
@@ -193,7 +193,7 @@ pub fn decide(
 fn by_role<'a>(groups: &'a [Group], roles: &Roles) -> (Option<&'a Group>, Option<&'a Group>) {
     let group = |arn: &String| {
         let mut groups = groups.iter();
-        groups.find(|group| group.environment.target_group_arn == *arn)
+        groups.find(|group| group.environment.has(arn))
     };
     (group(&roles.blue), group(&roles.green))
 }
@@ -219,7 +219,7 @@ fn refuse_setting(seen: &Observation) -> Vec<Refusal> {
             });
         }
         for other in &seen.other_forwards {
-            if other.target_group_arn == group.environment.target_group_arn {
+            if group.environment.has(&other.target_group_arn) {
                 refusals.push(Refusal::ForwardedElsewhere {
                     group: name.clone(),
                     from: other.from.clone(),
@@ -303,14 +303,12 @@ fn refuse_green(seen: &Observation, green: &Group, count: u32, minimum: u32) -> 
 
 /// A group that the action names besides the pair and what still drains leaves it when green is attached.
 fn refuse_left_over(seen: &Observation, roles: &Roles) -> Vec<Refusal> {
-    let stays = |arn: &String| {
-        let draining = |entry: &Entry| {
-            entry.state == State::Draining && entry.environment.target_group_arn == *arn
-        };
-        [&roles.blue, &roles.green].contains(&arn) || seen.retiring.iter().any(draining)
+    let stays = |arn: &str| {
+        let draining = |entry: &Entry| entry.state == State::Draining && entry.environment.has(arn);
+        [roles.blue.as_str(), &roles.green].contains(&arn) || seen.retiring.iter().any(draining)
     };
     let leaves = |group: &&Group| {
-        let arn = &group.environment.target_group_arn;
+        let arn = group.environment.target_group();
         seen.forward.names(arn) && !stays(arn)
     };
     let registered = |group: &Group| -> Vec<String> {

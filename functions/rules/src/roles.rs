@@ -78,11 +78,7 @@ pub fn roles(
 
 /// The environments take turns: the first free one after blue is green.
 fn free(configured: &[String], blue: usize, retiring: &[Entry]) -> Result<Roles, Unclear> {
-    let retires = |arn: &String| {
-        retiring
-            .iter()
-            .any(|entry| entry.environment.target_group_arn == *arn)
-    };
+    let retires = |arn: &String| retiring.iter().any(|entry| entry.environment.has(arn));
     let (before, after) = configured.split_at(blue);
     let mut others = after.iter().skip(1).chain(before);
     match others.find(|arn| !retires(arn)) {
@@ -139,7 +135,7 @@ mod tests {
     /// An entry that retires the environment of a target group.
     fn retiring(arn: &str) -> Entry {
         let environment = crate::Environment {
-            target_group_arn: arn.to_owned(),
+            target_group_arns: vec![arn.to_owned()],
             name: format!("tunnel-{arn}"),
         };
         let plan = examples::recorded(&environment, &examples::environment("green"), &[]);

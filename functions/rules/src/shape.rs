@@ -16,13 +16,13 @@ pub struct Fence {
     pub epoch: u64,
 }
 
-/// One of the service's two sets of servers, known by its target group.
+/// One of the service's sets of servers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Environment {
-    /// The target group's ARN.
-    pub target_group_arn: String,
-    /// The target group's name, which is also the value of the tag `ebbtide:environment`.
+    /// The ARNs of its target groups, one for each listener of the service: one, for now.
+    pub target_group_arns: Vec<String>,
+    /// The name of the first group, which is also the value of the tag `ebbtide:environment`.
     pub name: String,
 }
 
@@ -31,9 +31,21 @@ impl Environment {
     pub fn of_arn(target_group_arn: &str) -> Self {
         let name = target_group_arn.split('/').nth(1).unwrap_or_default();
         Self {
-            target_group_arn: target_group_arn.to_owned(),
+            target_group_arns: vec![target_group_arn.to_owned()],
             name: name.to_owned(),
         }
+    }
+
+    /// The group that the service's listener forwards to.
+    pub fn target_group(&self) -> &str {
+        self.target_group_arns.first().map_or("", String::as_str)
+    }
+
+    /// Whether this group is one of its groups.
+    pub fn has(&self, target_group_arn: &str) -> bool {
+        self.target_group_arns
+            .iter()
+            .any(|own| own == target_group_arn)
     }
 }
 

@@ -211,11 +211,11 @@ fn refuse(seen: &Observation, order: &Order, instance: &Instance) -> Option<Refu
 }
 
 fn refuse_weight(seen: &Observation, order: &Order, instance: &Instance) -> Option<Refusal> {
-    let own = &order.environment.target_group_arn;
+    let own = &order.environment;
     if let Some(group) = seen
         .weighted
         .iter()
-        .find(|group| group.target_group_arn == *own)
+        .find(|group| own.has(&group.target_group_arn))
     {
         return Some(Refusal::GroupHasWeight {
             group: order.environment.name.clone(),

@@ -144,8 +144,8 @@ fn refuse_weights(seen: &Observation, wanted: &Wanted) -> Result<(), Refusal> {
 
 fn live(forward: &Forward, blue: &Environment, green: &Environment) -> Weights {
     Weights {
-        blue: forward.weight(&blue.target_group_arn),
-        green: forward.weight(&green.target_group_arn),
+        blue: forward.weight(blue.target_group()),
+        green: forward.weight(green.target_group()),
     }
 }
 
@@ -184,9 +184,7 @@ pub fn is_set(forward: &Forward, wanted: &Wanted) -> bool {
 fn refuse_action(seen: &Observation, wanted: &Wanted) -> Result<(), Refusal> {
     let known = |arn: &str| {
         let environments = wanted.environments.iter().chain(&wanted.retiring);
-        environments
-            .into_iter()
-            .any(|it| it.target_group_arn == arn)
+        environments.into_iter().any(|it| it.has(arn))
     };
     // Who only takes out what is gone may be of before a group was added that serves by now.
     let pair = matches!(wanted.serving, Serving::Pair { .. });

@@ -107,8 +107,8 @@ impl Call<'_> {
     async fn targets(&self, front: &Front) -> Result<Targets, CloudError> {
         let mut targets = Targets::new();
         for environment in &front.plan.environments {
-            let arn = &environment.target_group_arn;
-            targets.insert(arn.clone(), self.cloud.groups.targets(arn).await?);
+            let arn = environment.target_group();
+            targets.insert(arn.to_owned(), self.cloud.groups.targets(arn).await?);
         }
         Ok(targets)
     }
@@ -135,7 +135,7 @@ impl Call<'_> {
 type Targets = BTreeMap<String, Vec<Target>>;
 
 fn observation(forward: Forward, front: &Front, targets: &Targets) -> Observation {
-    let of = |environment: &Environment| targets.get(&environment.target_group_arn);
+    let of = |environment: &Environment| targets.get(environment.target_group());
     let healthy = |environment| of(environment).map_or(0, |targets| healthy(targets));
     let occupied = targets
         .iter()

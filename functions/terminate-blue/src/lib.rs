@@ -74,7 +74,7 @@ async fn end(
             cloud,
             fence,
             work,
-            group: &order.environment.target_group_arn,
+            group: order.environment.target_group(),
         };
         ending
             .deregister(&seen.targets, &decision.terminate, stale)

@@ -21,7 +21,7 @@ pub(crate) async fn environment(
         (ENVIRONMENT_TAG, order.environment.name.as_str()),
         (order.ownership(), order.deployment.as_str()),
     ];
-    let own = &order.environment.target_group_arn;
+    let own = order.environment.target_group();
     let targets = cloud.groups.targets(own).await?;
     let tagged = cloud.instances.tagged(&tags).await?;
     let listed = servers.iter().map(|server| &server.instance);

@@ -171,7 +171,7 @@ impl Told<'_> {
             return self.truly(false, "nothing was planned");
         };
         let pair = [&recorded.blue.environment, &recorded.green.environment];
-        let [blue, green] = pair.map(|it| aws::weight(&things, &it.target_group_arn));
+        let [blue, green] = pair.map(|it| aws::weight(&things, it.target_group()));
         let told = &self.answer["weights"];
         self.truly(
             told["blue"] == blue && told["green"] == green,
@@ -206,7 +206,7 @@ impl Told<'_> {
     ) -> Vec<ebbtide_rules::hold::ScalingMember> {
         let things = self.world.things();
         let mut targets = things.targets.iter();
-        let targets = targets.find(|(arn, _)| *arn == environment.target_group_arn);
+        let targets = targets.find(|(arn, _)| environment.has(arn));
         let registered = |id: &str| {
             targets.is_some_and(|(_, targets)| {
                 targets.iter().any(|it| it.registered && it.instance == id)

@@ -46,7 +46,7 @@ fn sealed(call: &Call, stood: &Stood, world: &World, instance: &str) -> Result<(
     let fence = call.fence();
     let drains = |group: &str| {
         stood.record.retiring.iter().any(|entry| {
-            entry.environment.target_group_arn == group
+            entry.environment.has(group)
                 && entry.state == State::Draining
                 && fence
                     .as_ref()

@@ -73,10 +73,7 @@ fn places_are_taken_once(record: &Record) -> bool {
         }
         Some((_, plan)) => taken.extend([&plan.blue.environment, &plan.green.environment]),
     }
-    let once: BTreeSet<&str> = taken
-        .iter()
-        .map(|it| it.target_group_arn.as_str())
-        .collect();
+    let once: BTreeSet<&str> = taken.iter().map(|it| it.target_group()).collect();
     once.len() == taken.len()
 }
 
@@ -126,7 +123,7 @@ fn left(
         None => {
             sound(was.state == State::Gone, "an entry is lost")?;
             let named = world.things().weights;
-            let named = named.contains_key(&was.environment.target_group_arn);
+            let named = named.contains_key(was.environment.target_group());
             sound(
                 !named,
                 "what is gone leaves the list while the action names it",
@@ -152,7 +149,7 @@ fn is_empty(world: &World, entry: &Entry) -> bool {
         it.tag(ENVIRONMENT_TAG) == Some(&entry.environment.name)
             && it.tag(RETIRING_TAG) == Some(&entry.owner.deployment)
     };
-    let group = &entry.environment.target_group_arn;
+    let group = entry.environment.target_group();
     let mut targets = things.targets.iter().filter(|(arn, _)| arn == group);
     let registered = targets.any(|(_, targets)| targets.iter().any(|it| it.registered));
     let mut own = things.instances.iter().filter(own);
@@ -184,7 +181,7 @@ fn arrived(
         fits && is.state == State::Draining,
         "an entry comes from nowhere",
     )?;
-    let weight = aws::weight(&world.things(), &is.environment.target_group_arn);
+    let weight = aws::weight(&world.things(), is.environment.target_group());
     sound(weight == 0 || world.meddled, "what retires has weight")
 }
 

@@ -187,7 +187,7 @@ fn asked(model: &Deployments, world: &World, number: usize) -> Option<Asked> {
 fn deploys(model: &Deployments, world: &World, deployment: u8) -> Option<Asked> {
     let configured: Vec<String> = environments()
         .into_iter()
-        .map(|it| it.target_group_arn)
+        .map(|it| it.target_group().to_owned())
         .collect();
     let configured = &configured[..model.environments()];
     let found = roles(

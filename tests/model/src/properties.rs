@@ -154,7 +154,7 @@ impl World {
         let Some(front) = &self.record().front else {
             return true;
         };
-        let blue = group_of(&front.plan.blue.environment.target_group_arn);
+        let blue = group_of(front.plan.blue.environment.target_group());
         let by = Some(number_of(&front.owner.deployment));
         let mut servers = self.servers.iter();
         !matches!(front.phase, Phase::RollingBack { .. })

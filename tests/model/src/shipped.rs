@@ -164,7 +164,7 @@ impl World {
         let named = (0..3).filter_map(|group: u8| {
             let weight = self.weights[usize::from(group)]?;
             Some(GroupWeight {
-                target_group_arn: environment(group).target_group_arn.clone(),
+                target_group_arn: environment(group).target_group().to_owned(),
                 weight: u32::from(weight),
             })
         });
@@ -178,7 +178,7 @@ impl World {
     pub(crate) fn occupied(&self) -> Vec<String> {
         let occupied = (0..3).filter(|group| self.of_group(*group).any(|(_, it)| it.registered));
         occupied
-            .map(|group| environment(group).target_group_arn.clone())
+            .map(|group| environment(group).target_group().to_owned())
             .collect()
     }
 
@@ -187,7 +187,7 @@ impl World {
         (0..3)
             .filter(|group| self.weight(*group) > 0)
             .map(|group| WeightedGroup {
-                target_group_arn: environment(group).target_group_arn.clone(),
+                target_group_arn: environment(group).target_group().to_owned(),
                 weight: u32::from(self.weight(group)),
                 instances: self
                     .shipped_targets(group)

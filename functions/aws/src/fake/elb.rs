@@ -180,7 +180,7 @@ fn groups(
     world: &mut World,
     input: &DescribeTargetGroupsInput,
 ) -> Acted<DescribeTargetGroupsOutput> {
-    let asked = |arn: &String| input.target_group_arns().contains(arn);
+    let asked = |arn: &str| input.target_group_arns().iter().any(|it| it == arn);
     let mut balancers = vec![LOAD_BALANCER.to_owned()];
     balancers.extend(world.dangers.other_balancers.iter().cloned());
     let protocol = if world.load_balancer == LoadBalancerTypeEnum::Network {
@@ -191,10 +191,10 @@ fn groups(
     let found = world
         .groups
         .iter()
-        .filter(|group| asked(&group.environment.target_group_arn))
+        .filter(|group| asked(group.environment.target_group()))
         .map(|group| {
             TargetGroup::builder()
-                .target_group_arn(&group.environment.target_group_arn)
+                .target_group_arn(group.environment.target_group())
                 .target_group_name(&group.environment.name)
                 .target_type(TargetTypeEnum::from(group.target_type.as_str()))
                 .protocol(protocol.clone())

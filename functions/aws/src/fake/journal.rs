@@ -52,7 +52,7 @@ impl World {
     /// Everything that a deployment may change, as it is.
     pub fn things(&self) -> Things {
         let group = |group: &super::FakeGroup| {
-            let arn = group.environment.target_group_arn.clone();
+            let arn = group.environment.target_group().to_owned();
             (arn, group.targets.clone())
         };
         Things {

@@ -269,7 +269,7 @@ async fn a_caller_that_becomes_late_on_the_way_forgets_nothing() {
 async fn a_target_that_ec2_does_not_know_is_no_obstacle_to_letting_go() {
     let fake = free();
     hold(&fake).await.unwrap();
-    let blue = environment("a").target_group_arn;
+    let blue = ebbtide_aws::fake::arn("a");
     fake.world().group(&blue).targets.push(target("i-9", true));
     let_go(&fake).await.unwrap();
     assert_free(&fake, "with a target that is unknown");

@@ -90,7 +90,7 @@ fn protected(fake: &Fake) -> Vec<bool> {
 }
 
 fn deregister(fake: &Fake, id: &str) {
-    let blue = environment("a").target_group_arn;
+    let blue = ebbtide_aws::fake::arn("a");
     let mut world = fake.world();
     let targets = &mut world.group(&blue).targets;
     targets.retain(|target| target.instance != id);
@@ -228,7 +228,7 @@ async fn only_what_ec2_calls_terminated_is_gone() {
 #[tokio::test]
 async fn a_target_that_ec2_does_not_know_is_refused_before_anything_is_ordered() {
     let fake = scaled();
-    let blue = environment("a").target_group_arn;
+    let blue = ebbtide_aws::fake::arn("a");
     fake.world().group(&blue).targets.push(target("i-9", true));
     let failed = failure(&fake).await;
     assert_eq!(failed.name(), ErrorName::NotConfirmed);

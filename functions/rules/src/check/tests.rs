@@ -39,7 +39,7 @@ fn unheard(instance: &str) -> (String, Standing) {
 fn retiring(standings: &[(String, Standing)]) -> Retiring {
     Retiring {
         environment: Environment {
-            target_group_arn: "arn".to_owned(),
+            target_group_arns: vec!["arn".to_owned()],
             name: "tunnel-a".to_owned(),
         },
         servers: standings

@@ -18,7 +18,7 @@ fn green() -> Green {
     };
     Green {
         environment: Environment {
-            target_group_arn: "arn:b".to_owned(),
+            target_group_arns: vec!["arn:b".to_owned()],
             name: "tunnel-b".to_owned(),
         },
         launch_template_id: "lt-1".to_owned(),

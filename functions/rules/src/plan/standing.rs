@@ -44,7 +44,7 @@ pub fn recorded(record: &Record, deployment: &str) -> Result<Recorded, Refused> 
 
 /// Green's share of the two groups' weight, in percent, rounded down; 0 when neither has any.
 pub fn green_percent(forward: &Forward, blue: &Environment, green: &Environment) -> u32 {
-    let weight = |of: &Environment| u64::from(forward.weight(&of.target_group_arn));
+    let weight = |of: &Environment| u64::from(forward.weight(of.target_group()));
     let (blue, green) = (weight(blue), weight(green));
     let percent = (green * 100).checked_div(blue + green).unwrap_or_default();
     u32::try_from(percent).unwrap_or(100)

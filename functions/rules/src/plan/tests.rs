@@ -12,7 +12,7 @@ use crate::{ErrorName, Failure};
 
 fn environment(name: &str) -> Environment {
     Environment {
-        target_group_arn: format!("arn:{name}"),
+        target_group_arns: vec![format!("arn:{name}")],
         name: format!("tunnel-{name}"),
     }
 }
@@ -218,7 +218,7 @@ fn the_plan_is_one_flat_shape() {
     assert_eq!(
         serde_json::to_value(&decision.green).unwrap(),
         serde_json::json!({
-            "targetGroupArn": "arn:b", "name": "tunnel-b", "launchTemplateId": "lt-1", "launchTemplateVersion": "7",
+            "targetGroupArns": ["arn:b"], "name": "tunnel-b", "launchTemplateId": "lt-1", "launchTemplateVersion": "7",
             "subnets": [
                 {"subnetId": "subnet-1", "count": 1}, {"subnetId": "subnet-2", "count": 1}, {"subnetId": "subnet-3", "count": 1},
             ],

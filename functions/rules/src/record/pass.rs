@@ -393,5 +393,5 @@ pub(super) fn named_and_gone(record: &Record, confirmed: &Switched) -> Option<St
 }
 
 fn is_named(environment: &Environment, confirmed: &Switched) -> bool {
-    confirmed.groups.contains(&environment.target_group_arn)
+    confirmed.groups.iter().any(|group| environment.has(group))
 }

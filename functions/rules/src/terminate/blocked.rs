@@ -62,13 +62,13 @@ fn counted(instances: usize) -> String {
 }
 
 pub(super) fn refuse_misnamed(environment: &Environment) -> Result<(), Blocked> {
-    let group = &environment.target_group_arn;
+    let group = environment.target_group();
     if Environment::of_arn(group) == *environment {
         return Ok(());
     }
     Err(Blocked::Misnamed {
         name: environment.name.clone(),
-        target_group_arn: group.clone(),
+        target_group_arn: group.to_owned(),
     })
 }
 
@@ -81,7 +81,7 @@ impl Order {
     pub fn refuse_weight(&self, seen: &Observation) -> Result<(), Blocked> {
         let own = &self.environment;
         let mut weighted = seen.weighted.iter();
-        let weighted = weighted.find(|group| group.target_group_arn == own.target_group_arn);
+        let weighted = weighted.find(|group| own.has(&group.target_group_arn));
         match (self.licence, weighted) {
             (Licence::Sealed, Some(group)) => Err(Blocked::HasWeight {
                 environment: own.name.clone(),

@@ -8,7 +8,7 @@ use crate::{ErrorName, Failure};
 
 fn environment() -> Environment {
     Environment {
-        target_group_arn: "arn:a".to_owned(),
+        target_group_arns: vec!["arn:a".to_owned()],
         name: "tunnel-a".to_owned(),
     }
 }

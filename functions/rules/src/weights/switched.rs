@@ -59,8 +59,8 @@ impl Confirmed {
     ) -> Switched {
         let weight = |arn: &str| self.forward.weight(arn);
         let weights = Weights {
-            blue: weight(&plan.blue.environment.target_group_arn),
-            green: weight(&plan.green.environment.target_group_arn),
+            blue: weight(plan.blue.environment.target_group()),
+            green: weight(plan.green.environment.target_group()),
         };
         let kept = former.filter(|former| {
             !self.changed && former.epoch == self.epoch && former.weights == weights

@@ -11,7 +11,7 @@ use crate::examples;
 
 fn environment(name: &str) -> Environment {
     Environment {
-        target_group_arn: format!("arn:{name}"),
+        target_group_arns: vec![format!("arn:{name}")],
         name: name.to_owned(),
     }
 }

@@ -66,7 +66,7 @@ impl Wanted {
 
     fn retires(&self, group: &GroupWeight) -> bool {
         let mut retiring = self.retiring.iter();
-        retiring.any(|it| it.target_group_arn == group.target_group_arn)
+        retiring.any(|it| it.has(&group.target_group_arn))
     }
 
     /// The whole action, as it is to be.
@@ -84,8 +84,10 @@ impl Wanted {
             }
         };
         for environment in &self.retiring {
-            let arn = &environment.target_group_arn;
-            if !groups.iter().any(|group| group.target_group_arn == *arn) {
+            if !groups
+                .iter()
+                .any(|group| environment.has(&group.target_group_arn))
+            {
                 groups.push(carrying(environment, 0));
             }
         }
@@ -95,7 +97,7 @@ impl Wanted {
 
 fn carrying(environment: &Environment, weight: u32) -> GroupWeight {
     GroupWeight {
-        target_group_arn: environment.target_group_arn.clone(),
+        target_group_arn: environment.target_group().to_owned(),
         weight,
     }
 }

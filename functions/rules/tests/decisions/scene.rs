@@ -174,7 +174,7 @@ impl Run {
             weights,
             groups: groups
                 .iter()
-                .map(|it| environment(it).target_group_arn)
+                .map(|it| environment(it).target_group().to_owned())
                 .collect(),
             moments: Moments::count(at, weights, &spans),
             confirmed_at: at,

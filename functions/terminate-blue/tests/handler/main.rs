@@ -193,7 +193,7 @@ async fn a_server_without_a_seal_lives_beside_those_that_end() {
     assert!(answer.refused[0].reason.contains("not acknowledged a seal"));
     assert_eq!(state(&fake, "i-2"), InstanceState::Running);
     let mut world = fake.world();
-    let blue = world.group(&environment("a").target_group_arn);
+    let blue = world.group(environment("a").target_group());
     let registered = blue.targets.iter().filter(|target| target.registered);
     assert_eq!(registered.count(), 1, "only sealed ones are deregistered");
 }
@@ -238,7 +238,7 @@ async fn nothing_ends_while_the_group_has_weight_or_the_instance_is_in_one_that_
     foreign(&fake, &sealed(&ALL), "refusing new sessions").await;
 
     let fake = drained();
-    let green = environment("b").target_group_arn;
+    let green = ebbtide_aws::fake::arn("b");
     for id in ALL {
         fake.world().group(&green).targets.push(target(id, true));
     }
@@ -275,7 +275,7 @@ async fn a_target_whose_instance_is_gone_is_deregistered_before_the_environment_
     assert_eq!(fake.changes(), ["DeregisterTargets"]);
     assert_eq!((answer.remaining, answer.verdict), (0, Verdict::Gone));
     let mut world = fake.world();
-    let blue = world.group(&environment("a").target_group_arn);
+    let blue = world.group(environment("a").target_group());
     assert!(blue.targets.iter().all(|target| !target.registered));
 }
 

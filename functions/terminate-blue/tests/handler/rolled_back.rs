@@ -41,7 +41,7 @@ async fn a_sealed_green_is_ended_and_blue_serves_on() {
     assert_gone(&fake, &of_green(&[])).await;
     blue_lives(&fake);
     let mut world = fake.world();
-    let blue = world.group(&environment("a").target_group_arn);
+    let blue = world.group(environment("a").target_group());
     assert!(blue.targets.iter().all(|target| target.registered));
 }
 
@@ -77,7 +77,7 @@ async fn an_order_for_green_never_touches_blue_whatever_it_names() {
 
     // Out of its group, blue is no target of a group with weight, and its tag alone keeps it.
     let fake = rolled_back();
-    let blue = environment("a").target_group_arn;
+    let blue = ebbtide_aws::fake::arn("a");
     fake.world().group(&blue).targets.clear();
     let answer = terminate(&fake, &of_green(&everyone)).await.unwrap();
     assert_eq!(answer.ending, GREEN);
@@ -99,7 +99,7 @@ async fn an_order_for_blue_ends_nobody_once_blue_has_the_weight_back() {
 #[tokio::test]
 async fn a_server_in_both_groups_lives() {
     let fake = rolled_back();
-    let blue = environment("a").target_group_arn;
+    let blue = ebbtide_aws::fake::arn("a");
     for id in GREEN {
         fake.world().group(&blue).targets.push(target(id, true));
     }

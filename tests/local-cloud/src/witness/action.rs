@@ -66,7 +66,7 @@ fn wrong(before: &Record, action: &BTreeMap<String, u32>, after: &Record) -> Vec
     let pairs: Vec<&Environment> = pair(before).into_iter().chain(pair(after)).collect();
     for (arn, weight) in action {
         let name = Environment::of_arn(arn).name;
-        let is = |environment: &&Environment| environment.target_group_arn == *arn;
+        let is = |environment: &&Environment| environment.has(arn);
         let of_front = pairs.iter().any(is);
         let retires = |record: &Record| {
             let mut entries = record.retiring.iter();
@@ -125,7 +125,7 @@ mod tests {
     fn action(weights: &[(&str, u32)]) -> BTreeMap<String, u32> {
         let weights = weights.iter();
         weights
-            .map(|(name, weight)| (of(name).target_group_arn, *weight))
+            .map(|(name, weight)| (of(name).target_group().to_owned(), *weight))
             .collect()
     }
 

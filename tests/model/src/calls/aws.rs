@@ -34,7 +34,7 @@ impl Calling<'_> {
         if !self.admits(world, Work::LetGo(environment)) {
             return Some(Reply::Failed(ErrorName::Superseded));
         }
-        let group = group_of(&environment.target_group_arn);
+        let group = group_of(environment.target_group());
         let seen = world.shipped_instances(group, |_, _| false);
         let left = hold::left(&seen, &[], &self.holder(environment));
         if left.is_none() {
@@ -49,7 +49,7 @@ impl Calling<'_> {
             return Some(Reply::Failed(ErrorName::Superseded));
         }
         let green = &self.document.recorded().ok()?.green.environment;
-        let group = group_of(&green.target_group_arn);
+        let group = group_of(green.target_group());
         if self.has_launched(world) {
             self.register(world, group);
             return Some(self.launched(world, green));
@@ -72,7 +72,7 @@ impl Calling<'_> {
         let wanted = self.wanted(world, &front);
         let (blue, green) = (&front.plan.blue.environment, &front.plan.green.environment);
         let healthy = |of: &Environment| {
-            observed::healthy(&world.shipped_targets(group_of(&of.target_group_arn)))
+            observed::healthy(&world.shipped_targets(group_of(of.target_group())))
         };
         let seen = weights::Observation {
             forward: world.shipped_forward(),
@@ -253,7 +253,7 @@ impl Calling<'_> {
     }
 
     fn launched(&self, world: &World, green: &Environment) -> Reply {
-        let group = group_of(&green.target_group_arn);
+        let group = group_of(green.target_group());
         let by = Some(number_of(&self.fence.deployment));
         let own = |server: &Server| server.launched_by == by && server.is_live();
         let servers = (0..world.servers.len())
@@ -276,7 +276,7 @@ impl Calling<'_> {
 
     fn held(&self, world: &World, environment: &Environment) -> Vec<observed::Instance> {
         let deployment = Some(number_of(&self.fence.deployment));
-        let group = group_of(&environment.target_group_arn);
+        let group = group_of(environment.target_group());
         world.shipped_instances(group, |_, server| server.retiring == deployment)
     }
 

@@ -138,7 +138,7 @@ impl Calling<'_> {
             };
             tag == of || (listed | sealed) & (1 << number) != 0
         };
-        let group = group_of(&order.environment.target_group_arn);
+        let group = group_of(order.environment.target_group());
         terminate::Observation {
             instances: world.shipped_instances(group, chosen),
             unseen: Vec::new(),
