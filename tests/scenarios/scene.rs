@@ -2,6 +2,8 @@
 //!
 //! Owns the limits of every wait. Asserts what sessions, EC2 and the listener say, never only what the execution says.
 
+mod told;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -406,48 +408,6 @@ impl Scene {
             .servers()
             .iter()
             .any(|server| server.instance == instance && server.process == ProcessState::Running)
-    }
-
-    /// The deployment's last check of the sessions left, as its document has it.
-    pub async fn last_check(&self, execution: &Execution) -> Result<Value> {
-        let history = execution.history().await?;
-        let outputs = history
-            .iter()
-            .rev()
-            .filter_map(|event| event.state_exited_event_details())
-            .filter(|details| details.name() == "CheckDrained");
-        let documents = outputs
-            .filter_map(|details| details.output())
-            .filter_map(|output| serde_json::from_str::<Value>(output).ok());
-        Ok(documents
-            .map(|document| document["check"].clone())
-            .next()
-            .unwrap_or_default())
-    }
-
-    /// Then the check names this instance as unknown, and says since when.
-    pub async fn named_as_unknown(&self, execution: &Execution, instance: &str) {
-        self.then("the server to be named as unknown", || async {
-            let check = self.last_check(execution).await?;
-            let named = check["counts"]["unknownServers"]
-                .as_array()
-                .is_some_and(|unknown| {
-                    unknown
-                        .iter()
-                        .any(|one| one["instance"] == instance && one["since"].is_string())
-                });
-            let told = check["outlook"]["waitingFor"]
-                .as_str()
-                .is_some_and(|sentence| {
-                    sentence.contains(instance) && sentence.contains("unknown since")
-                });
-            Ok(if named && told {
-                Ok(())
-            } else {
-                Err(check.to_string())
-            })
-        })
-        .await;
     }
 
     /// The end: everything is gone.

@@ -1,8 +1,8 @@
 //! Several deployments of one service at once: one holds the front, former environments drain meanwhile.
 
 use ebbtide_local_cloud::Execution;
+use ebbtide_local_cloud::breaking::{Breaking, Failure};
 use ebbtide_local_cloud::options::Options;
-use ebbtide_local_cloud::redrive::{Breaking, Failure};
 use ebbtide_local_cloud::variant::Variant;
 use ebbtide_rules::record::Phase;
 use serde_json::{Value, json};

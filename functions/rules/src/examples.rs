@@ -101,18 +101,7 @@ pub fn policy() -> Policy {
 
 /// A way that began now.
 pub fn course() -> Course {
-    Course {
-        claimed_at: NOW,
-        switched_at: None,
-        baked_at: None,
-        part: 1,
-        passes: 0,
-        total: 0,
-        redrives: 0,
-        unanswered_until: None,
-        alarms_seen_at: None,
-        progress: None,
-    }
+    Course::begun(NOW)
 }
 
 /// The front of `deploy-1`, in a phase.

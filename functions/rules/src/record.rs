@@ -334,7 +334,7 @@ impl Record {
 
 impl Course {
     /// Of a deployment that claims now.
-    pub(crate) fn begun(now: Timestamp) -> Self {
+    pub fn begun(now: Timestamp) -> Self {
         Self {
             claimed_at: now,
             switched_at: None,

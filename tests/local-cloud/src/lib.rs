@@ -6,6 +6,7 @@
 
 pub mod alarms;
 pub mod balancer;
+pub mod breaking;
 pub mod clients;
 pub mod cloud;
 pub mod demo;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use ebbtide_local_cloud::Execution;
-use ebbtide_local_cloud::redrive::{Breaking, Broken, Failure};
+use ebbtide_local_cloud::breaking::{Breaking, Broken, Failure};
 use ebbtide_local_cloud::variant::Variant;
 use serde_json::Value;
 

@@ -76,15 +76,18 @@ async fn no_request_fails_while_its_tunnel_is_refused_by_the_server_that_drains(
         seen.push((refusals, place));
     }
     // Blue drains, and the load balancer has not learned of it: every client is refused, some again and again.
-    let drains = tokio::time::timeout(Duration::from_secs(60), async {
-        for (refusals, _) in &mut seen {
-            while *refusals.borrow() < 3 {
-                blue.drain(100.0, 60).await;
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+    until("three refusals of every client", async || {
+        blue.drain(100.0, 60).await;
+        let refusals: Vec<usize> = seen
+            .iter()
+            .map(|(refusals, _)| *refusals.borrow())
+            .collect();
+        match refusals.iter().all(|refusals| *refusals >= 3) {
+            true => Ok(()),
+            false => Err(format!("{refusals:?}")),
         }
-    });
-    drains.await.expect("every client refused");
+    })
+    .await;
     blue.reports(json!({ "idle": 0, "closed": TUNNELS })).await;
     switch.send_replace(green.public);
     for (_, place) in &mut seen {

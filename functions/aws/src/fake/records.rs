@@ -1,6 +1,7 @@
 //! Records for the tests: deployment `deploy-1` at epoch 5, from its claim to its drain.
 
-use ebbtide_rules::plan::{Blue, Green, Policy, Recorded, SubnetShare};
+use ebbtide_rules::examples;
+use ebbtide_rules::plan::{Recorded, SubnetShare};
 use ebbtide_rules::record::{Course, Entry, Front, Outcome, Owner, Phase, Record, State};
 use ebbtide_rules::weights::{Moments, Spans, Weights};
 use jiff::Timestamp;
@@ -14,42 +15,15 @@ pub fn execution(name: &str) -> String {
 
 /// The plan of a deployment from one environment to another, by their last letters.
 pub fn recorded(blue: &str, green: &str) -> Recorded {
-    Recorded {
-        blue: Blue {
-            environment: environment(blue),
-            healthy: 3,
-        },
-        green: Green {
-            environment: environment(green),
-            launch_template_id: "lt-1".to_owned(),
-            launch_template_version: "7".to_owned(),
-            subnets: (1..=3)
-                .map(|number| SubnetShare {
-                    subnet_id: format!("subnet-{number}"),
-                    count: 1,
-                })
-                .collect(),
-            count: 3,
-        },
-        environments: ["a", "b", "c"].map(environment).to_vec(),
-        policy: Policy {
-            healthy_seconds: 600,
-            minimum_healthy: 3,
-            steps: vec![100],
-            step_seconds: 60,
-            bake_seconds: 900,
-            alarms: Vec::new(),
-            settle_seconds: 30,
-            closures_per_second: 20,
-            poll_seconds: 30,
-            deadline_seconds: 86_400,
-            detached: false,
-            most_passes: 400,
-            pages: ebbtide_rules::plan::Pages::default(),
-        },
-        hash: "0123456789ab".to_owned(),
-        warnings: Vec::new(),
-    }
+    let mut plan = examples::recorded(&environment(blue), &environment(green), &[]);
+    let share = |number| SubnetShare {
+        subnet_id: format!("subnet-{number}"),
+        count: 1,
+    };
+    plan.green.subnets = (1..=3).map(share).collect();
+    plan.environments = ["a", "b", "c"].map(environment).to_vec();
+    plan.hash = "0123456789ab".to_owned();
+    plan
 }
 
 /// The record of `deploy-1`, which has claimed.
@@ -69,25 +43,10 @@ pub(super) fn claimed() -> Record {
                 blue: 100,
                 green: 0,
             },
-            course: begun(),
+            course: Course::begun(Timestamp::UNIX_EPOCH),
             wish: None,
         }),
         ..Record::default()
-    }
-}
-
-fn begun() -> Course {
-    Course {
-        claimed_at: Timestamp::UNIX_EPOCH,
-        switched_at: None,
-        baked_at: None,
-        part: 1,
-        passes: 0,
-        total: 0,
-        redrives: 0,
-        unanswered_until: None,
-        alarms_seen_at: None,
-        progress: None,
     }
 }
 

@@ -1,3 +1,5 @@
+//! The stack's settings by table: what is read, and every error at once.
+
 use super::*;
 
 /// A stack that sets nothing but what it must.
