@@ -29,7 +29,7 @@ pub struct Instances {
 
 /// Instances to launch in one subnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order<'a> {
+pub struct RunInstances<'a> {
     /// The launch template's id.
     pub template: &'a str,
     /// Its version's number.
@@ -110,7 +110,7 @@ impl Instances {
     ///
     /// # Errors
     /// AWS's failure; nothing was launched then, unless AWS did not answer.
-    pub async fn launch(&self, order: &Order<'_>) -> Result<Vec<String>, CloudError> {
+    pub async fn launch(&self, order: &RunInstances<'_>) -> Result<Vec<String>, CloudError> {
         let count = i32::try_from(order.count).unwrap_or(i32::MAX);
         let template = LaunchTemplateSpecification::builder()
             .launch_template_id(order.template)

@@ -36,7 +36,7 @@ pub use error::{CloudError, FailedCall};
 #[cfg(feature = "record")]
 pub use executions::Executions;
 #[cfg(feature = "instances")]
-pub use instances::{Instances, Order, Protection, client_token, union};
+pub use instances::{Instances, Protection, RunInstances, client_token, union};
 #[cfg(feature = "instances")]
 pub use launch_template::{LaunchTemplates, TemplateVersion};
 #[cfg(feature = "record")]

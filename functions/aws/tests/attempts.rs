@@ -21,7 +21,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use ebbtide_aws::fake::Fake;
-use ebbtide_aws::{Clients, Cloud, CloudError, Order, Stack};
+use ebbtide_aws::{Clients, Cloud, CloudError, RunInstances, Stack};
 use ebbtide_rules::observed::GroupWeight;
 use ebbtide_rules::record::{OutcomeItem, Record};
 use ebbtide_rules::{ErrorName, Failure};
@@ -135,7 +135,7 @@ async fn what_changes_instances_is_tried_once() {
     let network = Failing::default();
     let cloud = cloud(&network, LISTENER);
     let (ids, tags) = (["i-1".to_owned()], BTreeMap::new());
-    let order = Order {
+    let order = RunInstances {
         template: "lt-1",
         version: "7",
         subnet: "subnet-1",

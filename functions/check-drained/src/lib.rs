@@ -7,8 +7,8 @@
 
 use ebbtide_rules::check::{Check, Standing, conclude, standing, whom_to_seal};
 use ebbtide_rules::document::{Act, Invocation, WrongAct};
-use ebbtide_rules::report::{Answer, NewerEpoch, Reading};
-use ebbtide_rules::wait::Phase;
+use ebbtide_rules::report::{NewerEpoch, Reading, Reply};
+use ebbtide_rules::wait::Stage;
 use ebbtide_rules::{Fence, Server};
 use ebbtide_sessions::SessionClient;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ pub async fn handle(
     let readings = client.read(servers).await;
     NewerEpoch::refuse(&fence, readings.iter().filter_map(Reading::report))?;
     let now = clock();
-    let seals = ask_for_seals(client, &fence, servers, &readings, question.phase(now)).await;
+    let seals = ask_for_seals(client, &fence, servers, &readings, question.stage(now)).await;
     let standings: Vec<(String, Standing)> = servers
         .iter()
         .zip(readings)
@@ -55,11 +55,11 @@ async fn ask_for_seals(
     fence: &Fence,
     servers: &[Server],
     readings: &[Reading],
-    phase: Phase,
-) -> Vec<Option<Answer>> {
+    stage: Stage,
+) -> Vec<Option<Reply>> {
     let asked: Vec<bool> = readings
         .iter()
-        .map(|reading| whom_to_seal(reading, phase))
+        .map(|reading| whom_to_seal(reading, stage))
         .collect();
     let whom: Vec<Server> = servers
         .iter()

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use ebbtide_rules::document::{Act, Invocation, WrongAct};
 use ebbtide_rules::drain::{self, Decision, Drained, Order, Question, Untold, not_settled, taken};
-use ebbtide_rules::report::{Answer, NewerEpoch, Reading, SessionReport};
+use ebbtide_rules::report::{NewerEpoch, Reading, Reply, SessionReport};
 use ebbtide_rules::{Fence, Server};
 use ebbtide_sessions::SessionClient;
 use jiff::Timestamp;
@@ -78,7 +78,7 @@ async fn order(
     };
     let orders = addressed(servers, orders);
     let answers = client.drain(fence, &orders).await;
-    NewerEpoch::refuse(fence, answers.iter().filter_map(Answer::report))?;
+    NewerEpoch::refuse(fence, answers.iter().filter_map(Reply::report))?;
     let mut unknown = unread(servers, &readings);
     let mut given = Vec::new();
     for ((server, order), answer) in orders.iter().zip(&answers) {

@@ -56,9 +56,9 @@ async fn observe(call: &Call<'_>) -> Result<Seen, Failed> {
 /// Notes before it takes: whatever stops it half-way, nothing is taken without a note.
 async fn hold(call: &Call<'_>, lacking: &Missing) -> Result<(), CloudError> {
     let Call { cloud, holder, .. } = call;
-    for (group, memory) in &lacking.note {
-        let note = memory.value();
-        cloud.auto_scaling.tag(group, SUSPENDED_TAG, &note).await?;
+    for (group, note) in &lacking.note {
+        let value = note.value();
+        cloud.auto_scaling.tag(group, SUSPENDED_TAG, &value).await?;
     }
     let note = holder.protected_tags();
     cloud.instances.tag(&lacking.note_protected, &note).await?;

@@ -10,7 +10,7 @@ mod let_go;
 
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::document::{Act, Invocation, Told, WrongAct};
-use ebbtide_rules::hold::{Holder, ScalingGroup};
+use ebbtide_rules::hold::{HeldFor, ScalingGroup};
 use ebbtide_rules::observed::{Instance, Target};
 use ebbtide_rules::record::Work;
 use ebbtide_rules::{Environment, Fence, Retiring};
@@ -47,13 +47,13 @@ struct Call<'a> {
     cloud: &'a Cloud,
     fence: Fence,
     environment: &'a Environment,
-    holder: Holder,
+    holder: HeldFor,
 }
 
 impl<'a> Call<'a> {
     fn new(cloud: &'a Cloud, fence: Fence, environment: &'a Environment) -> Self {
         Self {
-            holder: Holder::new(&cloud.service, &fence, environment),
+            holder: HeldFor::new(&cloud.service, &fence, environment),
             cloud,
             fence,
             environment,

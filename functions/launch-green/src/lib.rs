@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use ebbtide_aws::{Cloud, CloudError, Order, client_token};
+use ebbtide_aws::{Cloud, CloudError, RunInstances, client_token};
 use ebbtide_rules::Fence;
 use ebbtide_rules::document::{Act, Invocation, Told, WrongAct};
 use ebbtide_rules::launch::{Decision, Launch, Launched, Observation, decide, wait_seconds};
@@ -114,7 +114,7 @@ impl Call<'_> {
             &launch.subnet,
             launch.index,
         );
-        let order = Order {
+        let order = RunInstances {
             template: &green.launch_template_id,
             version: &green.launch_template_version,
             subnet: &launch.subnet,

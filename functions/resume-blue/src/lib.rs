@@ -5,7 +5,7 @@
 //! else. What servers do wrong is data, until too few of them are open; it also fails when a newer deployment owns one.
 
 use ebbtide_rules::document::{Act, Invocation, WrongAct};
-use ebbtide_rules::report::{Answer, NewerEpoch, Reading};
+use ebbtide_rules::report::{NewerEpoch, Reading, Reply};
 use ebbtide_rules::resume::{ResumeRefused, Resumed, conclude, not_newer};
 use ebbtide_rules::{Fence, Server};
 use ebbtide_sessions::SessionClient;
@@ -66,8 +66,8 @@ async fn again(
     let readings = client.read(servers).await;
     let servers = not_newer(servers, readings.iter().map(Reading::report), fence);
     let answers = client.resume(fence, &servers).await;
-    let ours = not_newer(&servers, answers.iter().map(Answer::report), fence);
-    let answers: Vec<Answer> = servers
+    let ours = not_newer(&servers, answers.iter().map(Reply::report), fence);
+    let answers: Vec<Reply> = servers
         .iter()
         .zip(answers)
         .filter(|(server, _)| ours.contains(server))

@@ -15,7 +15,7 @@ mod waiting_for;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use counts::{Counts, Holder, Unheard};
+pub use counts::{Counts, ServerLoad, Unheard};
 pub use deadline::{Deadline, DeadlineExceeded, Granted, LastPass};
 pub use forecast::{Forecast, Measured, Seen, forecast};
 pub use memory::{Memory, Since};
@@ -23,7 +23,7 @@ pub use outlook::Outlook;
 pub use standing::{Standing, standing, whom_to_seal};
 
 use crate::report::NewerEpoch;
-use crate::wait::Phase;
+use crate::wait::Stage;
 use crate::{ErrorName, Failure, Fence, Retiring};
 
 /// How long after the deadline servers that have sealed, or are shutting down, may take to end.
@@ -48,7 +48,7 @@ pub struct Check {
 /// A server that the last TerminateBlue would not end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Refused {
+pub struct HeldBack {
     /// The instance's id.
     pub instance: String,
     /// Why.
@@ -79,13 +79,13 @@ pub struct Question<'a> {
     /// The check before this one.
     pub previous: Option<&'a Check>,
     /// What the last TerminateBlue would not end, if there was one.
-    pub refused: &'a [Refused],
+    pub refused: &'a [HeldBack],
 }
 
 impl<'a> Question<'a> {
     /// Where the deployment stands.
-    pub fn phase(&self, now: Timestamp) -> Phase {
-        Phase::at(now, self.settled_at, self.baked_at, self.may_seal)
+    pub fn stage(&self, now: Timestamp) -> Stage {
+        Stage::at(now, self.settled_at, self.baked_at, self.may_seal)
     }
 
     /// What the pass before this one left; before the first check the list of servers is all there is to go by.
@@ -107,7 +107,7 @@ impl<'a> Question<'a> {
     }
 
     /// Servers that had sealed and that TerminateBlue would not end all the same: without a person they stay for ever.
-    pub fn held_back(&self) -> impl Iterator<Item = &'a Refused> {
+    pub fn held_back(&self) -> impl Iterator<Item = &'a HeldBack> {
         let sealed = self.previous.map_or(&[][..], |check| &check.sealed);
         self.refused
             .iter()
@@ -183,10 +183,10 @@ fn concluded(
         redrives: granted.redrives,
         measured: Some(measured),
     };
-    let phase = question.phase(now);
+    let stage = question.stage(now);
     let outlook = Outlook {
-        baking: phase.baking,
-        settled: phase.settled,
+        baking: stage.baking,
+        settled: stage.settled,
         wait_seconds: outlook::wait_seconds(&memory, question, now),
         waiting_for: waiting_for::sentence(&counts, &forecast, standings, question, now),
         forecast,

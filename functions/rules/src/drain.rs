@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Admission, Answer, Refusal, SessionReport, brief};
+use crate::report::{Admission, Refusal, Reply, SessionReport, brief};
 use crate::wait;
 
 /// Seconds by which a lease outlasts the wait until the next pass, so that a late pass finds the order still standing.
@@ -157,14 +157,14 @@ fn share_of_all(answered: usize, unknown: usize) -> f64 {
 ///
 /// # Errors
 /// Why not, in words. One that sealed meanwhile needs none.
-pub fn taken(answer: &Answer) -> Result<(), String> {
+pub fn taken(answer: &Reply) -> Result<(), String> {
     match answer {
-        Answer::Report(report) if report.admission == Admission::Open => {
+        Reply::Report(report) if report.admission == Admission::Open => {
             Err("it agreed to drain and is open".to_owned())
         }
-        Answer::Report(_) | Answer::Refused(Refusal::Sealed, _) => Ok(()),
-        Answer::Refused(refusal, _) => Err(refusal.to_string()),
-        Answer::Unknown(reason) => Err(reason.to_string()),
+        Reply::Report(_) | Reply::Refused(Refusal::Sealed, _) => Ok(()),
+        Reply::Refused(refusal, _) => Err(refusal.to_string()),
+        Reply::Unknown(reason) => Err(reason.to_string()),
     }
 }
 

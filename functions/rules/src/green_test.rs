@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Admission, Answer, Reading, SessionReport, UnknownReason, brief};
+use crate::report::{Admission, Reading, Reply, SessionReport, UnknownReason, brief};
 use crate::{ErrorName, Failure, Fence};
 
 /// Servers that the cause names; a person reads it.
@@ -96,15 +96,15 @@ pub fn of_reading(reading: &Reading, fence: &Fence, subject: Subject) -> Finding
 }
 
 /// Judges its answer to `resume`, by which it takes the epoch.
-pub fn of_resume(answer: &Answer, fence: &Fence) -> Finding {
+pub fn of_resume(answer: &Reply, fence: &Fence) -> Finding {
     match answer {
-        Answer::Report(report) if report.epoch != fence.epoch => Finding::Unfit(format!(
+        Reply::Report(report) if report.epoch != fence.epoch => Finding::Unfit(format!(
             "it was given epoch {} and reports {}",
             fence.epoch, report.epoch
         )),
-        Answer::Report(report) => of_report(report, fence),
-        Answer::Refused(refusal, _) => Finding::Unfit(format!("it refuses to open: {refusal}")),
-        Answer::Unknown(reason) => Finding::NotYet(format!("asked to open: {reason}")),
+        Reply::Report(report) => of_report(report, fence),
+        Reply::Refused(refusal, _) => Finding::Unfit(format!("it refuses to open: {refusal}")),
+        Reply::Unknown(reason) => Finding::NotYet(format!("asked to open: {reason}")),
     }
 }
 

@@ -15,10 +15,10 @@ use crate::shape::{Environment, Fence, Retiring, Server};
 use crate::{ErrorName, Failure};
 
 mod let_go;
-mod memory;
+mod note;
 
 pub use let_go::{Left, left};
-pub use memory::{Memory, PROTECTED_TAG, SUSPENDED_TAG};
+pub use note::{Note, PROTECTED_TAG, SUSPENDED_TAG};
 
 /// What an Auto Scaling group must not do to a retiring server; each of these ends instances, or lets others do so.
 /// Source: Amazon EC2 Auto Scaling user guide, "Suspend and resume processes".
@@ -33,7 +33,7 @@ pub const SUSPENDED: [&str; 6] = [
 
 /// Who holds which environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct HeldFor {
     /// The service's name.
     pub service: String,
     /// The deployment.
@@ -42,7 +42,7 @@ pub struct Holder {
     pub environment: String,
 }
 
-impl Holder {
+impl HeldFor {
     /// The bearer of `fence`, holding `environment`.
     pub fn new(service: &str, fence: &Fence, environment: &Environment) -> Self {
         Self {
@@ -176,7 +176,7 @@ pub struct Missing {
     /// The instances that lack a tag.
     pub tags: Vec<String>,
     /// What to note on an Auto Scaling group before its processes are suspended.
-    pub note: BTreeMap<String, Memory>,
+    pub note: BTreeMap<String, Note>,
     /// The instances to tag as protected by us before they are.
     pub note_protected: Vec<String>,
     /// The processes to suspend, by Auto Scaling group.
@@ -250,7 +250,7 @@ pub fn all_known(
 }
 
 /// Finds what is missing until the environment is held.
-pub fn missing(instances: &[Instance], groups: &[ScalingGroup], holder: &Holder) -> Missing {
+pub fn missing(instances: &[Instance], groups: &[ScalingGroup], holder: &HeldFor) -> Missing {
     let tags = holder.tags();
     let untagged = |instance: &&Instance| {
         instance.is_live()
@@ -273,9 +273,9 @@ pub fn missing(instances: &[Instance], groups: &[ScalingGroup], holder: &Holder)
     missing
 }
 
-fn suspend(missing: &mut Missing, group: &ScalingGroup, holder: &Holder) {
+fn suspend(missing: &mut Missing, group: &ScalingGroup, holder: &HeldFor) {
     let acts = |process: &&str| !group.suspended.iter().any(|it| it == process);
-    let noted = group.memory();
+    let noted = group.note();
     let took = |process: &&str| {
         let noted = noted.as_ref();
         acts(process) || noted.is_some_and(|it| it.processes.iter().any(|it| it == process))
@@ -284,7 +284,7 @@ fn suspend(missing: &mut Missing, group: &ScalingGroup, holder: &Holder) {
         processes.map(str::to_owned).collect()
     };
     // What another deployment noted is kept, under this one's name: it was not so before.
-    let note = Memory {
+    let note = Note {
         deployment: holder.deployment.clone(),
         environment: holder.environment.clone(),
         processes: named(&mut SUSPENDED.into_iter().filter(took)),

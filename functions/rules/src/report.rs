@@ -89,7 +89,7 @@ pub enum Reading {
 
 /// What asking one server to do something gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum Reply {
     /// Report is when the server did it, or had done it, and reported.
     Report(SessionReport),
     /// Refused is when the expected instance refused, by the endpoint's own names, and reported.
@@ -226,7 +226,7 @@ impl Reading {
     }
 }
 
-impl Answer {
+impl Reply {
     /// The report, if there is one, whether the server did as asked or refused.
     pub fn report(&self) -> Option<&SessionReport> {
         match self {

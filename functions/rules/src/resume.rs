@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Admission, Answer, NewerEpoch, Refusal, SessionReport, brief};
+use crate::report::{Admission, NewerEpoch, Refusal, Reply, SessionReport, brief};
 use crate::{ErrorName, Failure, Fence, Server};
 
 /// Servers told in `unknown`; the execution's document has no room for five hundred reasons.
@@ -110,12 +110,12 @@ pub fn not_newer<'a>(
 }
 
 /// Judges a server's answer to `resume`.
-pub fn opening(answer: &Answer, fence: &Fence) -> Opening {
+pub fn opening(answer: &Reply, fence: &Fence) -> Opening {
     let report = match answer {
-        Answer::Report(report) => report,
-        Answer::Refused(Refusal::Sealed, _) => return Opening::Sealed,
-        Answer::Refused(refusal, _) => return Opening::Waiting(refusal.to_string()),
-        Answer::Unknown(reason) => return Opening::Waiting(reason.to_string()),
+        Reply::Report(report) => report,
+        Reply::Refused(Refusal::Sealed, _) => return Opening::Sealed,
+        Reply::Refused(refusal, _) => return Opening::Waiting(refusal.to_string()),
+        Reply::Unknown(reason) => return Opening::Waiting(reason.to_string()),
     };
     match report.admission {
         // It says so although it did not refuse; whatever it means, it takes no session.
@@ -135,12 +135,12 @@ pub fn opening(answer: &Answer, fence: &Fence) -> Opening {
 /// When a server has taken a higher epoch, and when fewer than `minimum` are open.
 pub fn conclude(
     servers: &[Server],
-    answers: &[Answer],
+    answers: &[Reply],
     minimum: usize,
     fence: &Fence,
     now: Timestamp,
 ) -> Result<Resumed, ResumeRefused> {
-    NewerEpoch::refuse(fence, answers.iter().filter_map(Answer::report))?;
+    NewerEpoch::refuse(fence, answers.iter().filter_map(Reply::report))?;
     let mut resumed = Resumed {
         at: now,
         open: 0,

@@ -8,7 +8,7 @@ mod blocked;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::Refused;
+use crate::check::HeldBack;
 use crate::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, Target,
 };
@@ -32,7 +32,7 @@ pub enum Licence {
 
 /// What was ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct Termination {
     /// The deployment whose tag the instances must carry.
     pub deployment: String,
     /// The environment to empty.
@@ -43,7 +43,7 @@ pub struct Order {
     pub sealed: Vec<String>,
 }
 
-impl Order {
+impl Termination {
     /// To end what has sealed for `deployment`.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ pub struct Terminated {
     /// Those that are shutting down.
     pub ending: Vec<String>,
     /// Those that must not be ended, the first 20.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<HeldBack>,
     /// How many are not terminated.
     pub remaining: usize,
 }
@@ -185,7 +185,7 @@ pub struct Decision {
 }
 
 /// Decides which instances are ended.
-pub fn decide(seen: &Observation, order: &Order) -> Decision {
+pub fn decide(seen: &Observation, order: &Termination) -> Decision {
     let mut decision = Decision::default();
     for instance in seen.instances.iter().filter(|instance| instance.is_live()) {
         match refuse(seen, order, instance) {
@@ -199,7 +199,7 @@ pub fn decide(seen: &Observation, order: &Order) -> Decision {
     decision
 }
 
-fn refuse(seen: &Observation, order: &Order, instance: &Instance) -> Option<Refusal> {
+fn refuse(seen: &Observation, order: &Termination, instance: &Instance) -> Option<Refusal> {
     refuse_weight(seen, order, instance)
         .or_else(|| refuse_tags(order, instance))
         .or_else(|| match order.licence {
@@ -210,7 +210,7 @@ fn refuse(seen: &Observation, order: &Order, instance: &Instance) -> Option<Refu
         })
 }
 
-fn refuse_weight(seen: &Observation, order: &Order, instance: &Instance) -> Option<Refusal> {
+fn refuse_weight(seen: &Observation, order: &Termination, instance: &Instance) -> Option<Refusal> {
     let own = &order.environment;
     if let Some(group) = seen
         .weighted
@@ -232,7 +232,7 @@ fn refuse_weight(seen: &Observation, order: &Order, instance: &Instance) -> Opti
     })
 }
 
-fn refuse_tags(order: &Order, instance: &Instance) -> Option<Refusal> {
+fn refuse_tags(order: &Termination, instance: &Instance) -> Option<Refusal> {
     let wanted = [
         (ENVIRONMENT_TAG, &order.environment.name),
         (order.ownership(), &order.deployment),
@@ -278,7 +278,7 @@ pub fn stale(seen: &Observation) -> Vec<String> {
 ///
 /// # Errors
 /// [`Blocked::Foreign`].
-pub fn conclude(seen: &Observation, order: &Order) -> Result<Terminated, Blocked> {
+pub fn conclude(seen: &Observation, order: &Termination) -> Result<Terminated, Blocked> {
     let rest = rest(seen);
     let refused = decide(seen, order).refused;
     blocked::refuse_foreign(order, &rest, &refused)?;
@@ -293,7 +293,7 @@ pub fn conclude(seen: &Observation, order: &Order) -> Result<Terminated, Blocked
         refused: refused
             .into_iter()
             .take(MOST_REFUSALS)
-            .map(|(instance, refusal)| Refused {
+            .map(|(instance, refusal)| HeldBack {
                 instance,
                 reason: refusal.to_string(),
             })

@@ -12,15 +12,15 @@ pub const LONGEST_SECONDS: u64 = 300;
 
 /// Where a deployment stands between its switch and its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Phase {
+pub struct Stage {
     /// Whether the load balancer has stopped sending new sessions to the retiring environment.
     pub settled: bool,
     /// Whether rollback is still one step away.
     pub baking: bool,
 }
 
-impl Phase {
-    /// The phase at `now`; each border belongs to what follows it, and one that is not known yet has not been reached.
+impl Stage {
+    /// The stage at `now`; each border belongs to what follows it, and one that is not known yet has not been reached.
     ///
     /// The bake is over when the clock says so *and* the record does (`may_seal`): what cannot be taken back does not
     /// hang on one clock, which may be wrong.
@@ -186,16 +186,16 @@ mod tests {
 
     #[test]
     fn a_border_belongs_to_what_follows() {
-        let before = Phase::at(ago(1), Some(NOW), Some(NOW), true);
+        let before = Stage::at(ago(1), Some(NOW), Some(NOW), true);
         assert_eq!(
             before,
-            Phase {
+            Stage {
                 settled: false,
                 baking: true
             }
         );
         assert!(!before.may_seal());
-        assert!(Phase::at(NOW, Some(NOW), Some(NOW), true).may_seal());
+        assert!(Stage::at(NOW, Some(NOW), Some(NOW), true).may_seal());
     }
 
     #[test]
@@ -212,14 +212,14 @@ mod tests {
             (None, None, true, false),
         ];
         for (settled, baked, may_seal, expected) in cases {
-            let phase = Phase::at(NOW, settled, baked, may_seal);
+            let stage = Stage::at(NOW, settled, baked, may_seal);
             assert_eq!(
-                phase.may_seal(),
+                stage.may_seal(),
                 expected,
                 "{settled:?} {baked:?} {may_seal}"
             );
-            assert_eq!(phase.settled, settled == past);
-            assert_eq!(phase.baking, !(may_seal && baked == past));
+            assert_eq!(stage.settled, settled == past);
+            assert_eq!(stage.baking, !(may_seal && baked == past));
         }
     }
 
@@ -266,9 +266,9 @@ mod tests {
             may_seal: bool,
         ) {
             let at = |second| ahead(second * 1000);
-            let phase = Phase::at(at(now), settled.map(at), baked.map(at), may_seal);
+            let stage = Stage::at(at(now), settled.map(at), baked.map(at), may_seal);
             let over = |border: Option<i64>| border.is_some_and(|border| now >= border);
-            prop_assert_eq!(phase.may_seal(), may_seal && over(settled) && over(baked));
+            prop_assert_eq!(stage.may_seal(), may_seal && over(settled) && over(baked));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use ebbtide_rules::drain::Order;
 use ebbtide_rules::green_test::PageAnswer;
-use ebbtide_rules::report::{Answer, Reading, UnknownReason, parse_refusal, parse_report};
+use ebbtide_rules::report::{Reading, Reply, UnknownReason, parse_refusal, parse_report};
 use ebbtide_rules::url_path::UrlPath;
 use ebbtide_rules::{Fence, Server};
 use futures_util::{StreamExt, stream};
@@ -63,7 +63,7 @@ impl SessionClient {
     }
 
     /// Gives every server its standing order: `POST …/drain`.
-    pub async fn drain(&self, fence: &Fence, orders: &[(Server, Order)]) -> Vec<Answer> {
+    pub async fn drain(&self, fence: &Fence, orders: &[(Server, Order)]) -> Vec<Reply> {
         stream::iter(orders)
             .map(|(server, order)| self.ask(fence, server, "/drain", Some(*order)))
             .buffered(AT_A_TIME)
@@ -72,12 +72,12 @@ impl SessionClient {
     }
 
     /// Asks every server to be open, and to take the epoch: `POST …/resume`.
-    pub async fn resume(&self, fence: &Fence, servers: &[Server]) -> Vec<Answer> {
+    pub async fn resume(&self, fence: &Fence, servers: &[Server]) -> Vec<Reply> {
         self.ask_all(fence, servers, "/resume").await
     }
 
     /// Asks every server for its seal: `POST …/seal`.
-    pub async fn seal(&self, fence: &Fence, servers: &[Server]) -> Vec<Answer> {
+    pub async fn seal(&self, fence: &Fence, servers: &[Server]) -> Vec<Reply> {
         self.ask_all(fence, servers, "/seal").await
     }
 
@@ -125,7 +125,7 @@ impl SessionClient {
         }
     }
 
-    async fn ask_all(&self, fence: &Fence, servers: &[Server], call: &str) -> Vec<Answer> {
+    async fn ask_all(&self, fence: &Fence, servers: &[Server], call: &str) -> Vec<Reply> {
         stream::iter(servers)
             .map(|server| self.ask(fence, server, call, None))
             .buffered(AT_A_TIME)
@@ -133,16 +133,10 @@ impl SessionClient {
             .await
     }
 
-    async fn ask(
-        &self,
-        fence: &Fence,
-        server: &Server,
-        call: &str,
-        order: Option<Order>,
-    ) -> Answer {
+    async fn ask(&self, fence: &Fence, server: &Server, call: &str, order: Option<Order>) -> Reply {
         let url = match self.endpoint.url(&server.ip, call) {
             Ok(url) => url,
-            Err(reason) => return Answer::Unknown(reason),
+            Err(reason) => return Reply::Unknown(reason),
         };
         let asked = Asked {
             instance: &server.instance,
@@ -156,7 +150,7 @@ impl SessionClient {
             .await;
         match answered {
             Ok(answered) => answer(&answered, server, fence),
-            Err(reason) => Answer::Unknown(reason),
+            Err(reason) => Reply::Unknown(reason),
         }
     }
 
@@ -176,13 +170,13 @@ impl SessionClient {
     }
 }
 
-fn answer(answered: &Answered, server: &Server, fence: &Fence) -> Answer {
+fn answer(answered: &Answered, server: &Server, fence: &Fence) -> Reply {
     match answered.status {
         StatusCode::OK => match parse_report(&answered.body, &server.instance) {
-            Reading::Report(report) => Answer::Report(report),
-            Reading::Unknown(reason) => Answer::Unknown(reason),
+            Reading::Report(report) => Reply::Report(report),
+            Reading::Unknown(reason) => Reply::Unknown(reason),
         },
         StatusCode::CONFLICT => parse_refusal(&answered.body, &server.instance, fence.epoch),
-        status => Answer::Unknown(UnknownReason::Status(status.as_u16())),
+        status => Reply::Unknown(UnknownReason::Status(status.as_u16())),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ebbtide_rules::drain::Order;
 use ebbtide_rules::green_test::PageAnswer;
-use ebbtide_rules::report::{Admission, Answer, Reading, Refusal, UnknownReason};
+use ebbtide_rules::report::{Admission, Reading, Refusal, Reply, UnknownReason};
 use ebbtide_rules::{Fence, Server};
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient, UrlPath};
@@ -173,7 +173,7 @@ async fn a_redirect_is_not_followed() {
     let reading = client(&fleet).read(first).await.remove(0);
     assert_eq!(reading, Reading::Unknown(UnknownReason::Status(302)));
     let answer = client(&fleet).seal(&fence(5), first).await.remove(0);
-    assert_eq!(answer, Answer::Unknown(UnknownReason::Status(302)));
+    assert_eq!(answer, Reply::Unknown(UnknownReason::Status(302)));
     assert!(fleet.servers[1].inside().asked.is_empty());
 }
 
@@ -227,7 +227,7 @@ async fn only_listed_addresses_are_called() {
     );
     assert_eq!(
         client.seal(&fence(5), &servers).await,
-        [Answer::Unknown(UnknownReason::NoAddress)]
+        [Reply::Unknown(UnknownReason::NoAddress)]
     );
 }
 
@@ -284,20 +284,20 @@ async fn refusals_have_their_names() {
     let mut listed = fleet.listed();
     listed[2].instance = "i-0a2".to_owned();
     let answers = client(&fleet).seal(&fence(5), &listed).await;
-    assert!(matches!(&answers[0], Answer::Refused(Refusal::InUse, report) if report.busy == 1));
+    assert!(matches!(&answers[0], Reply::Refused(Refusal::InUse, report) if report.busy == 1));
     assert!(
-        matches!(&answers[1], Answer::Refused(Refusal::StaleEpoch, report) if report.epoch == 6)
+        matches!(&answers[1], Reply::Refused(Refusal::StaleEpoch, report) if report.epoch == 6)
     );
-    assert_eq!(answers[2], Answer::Unknown(UnknownReason::OtherInstance));
+    assert_eq!(answers[2], Reply::Unknown(UnknownReason::OtherInstance));
 
     fleet.servers[0].hold(0, 0);
     let first = &fleet.listed()[..1];
     assert!(matches!(
         client(&fleet).seal(&fence(5), first).await[0],
-        Answer::Report(_)
+        Reply::Report(_)
     ));
     let reopened = client(&fleet).resume(&fence(5), first).await;
-    assert!(matches!(&reopened[0], Answer::Refused(Refusal::Sealed, _)));
+    assert!(matches!(&reopened[0], Reply::Refused(Refusal::Sealed, _)));
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn a_lost_reply_is_unknown_although_the_server_obeyed() {
     let fleet = Fleet::start(1).await;
     fleet.servers[0].trouble(Call::Seal, Trouble::LosesReply);
     let answers = client(&fleet).seal(&fence(5), &fleet.listed()).await;
-    assert_eq!(answers, [Answer::Unknown(UnknownReason::Status(500))]);
+    assert_eq!(answers, [Reply::Unknown(UnknownReason::Status(500))]);
     assert_eq!(fleet.servers[0].inside().admission, Admission::Sealed);
 }
 

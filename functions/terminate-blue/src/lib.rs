@@ -11,7 +11,7 @@ mod observe;
 use ebbtide_aws::Cloud;
 use ebbtide_rules::document::{Act, Document, Invocation, Told, WrongAct};
 use ebbtide_rules::record::Work;
-use ebbtide_rules::terminate::{Decision, Order, Terminated, conclude, decide, stale};
+use ebbtide_rules::terminate::{Decision, Terminated, Termination, conclude, decide, stale};
 use ebbtide_rules::{Fence, Server};
 use jiff::Timestamp;
 
@@ -35,7 +35,7 @@ pub async fn handle(
         }
         Act::EndUnserved => {
             let (deployment, environment) = document.unserved()?;
-            let order = Order::unserved(deployment, environment)?;
+            let order = Termination::unserved(deployment, environment)?;
             (order, document.unserved_servers()?, &document.rejected)
         }
         other => return Err(WrongAct(other).into()),
@@ -45,9 +45,12 @@ pub async fn handle(
 }
 
 /// What has sealed in this pass, in the environment that was listed in it.
-fn sealed<'a>(document: &'a Document, fence: &Fence) -> Result<(Order, &'a [Server]), Failed> {
+fn sealed<'a>(
+    document: &'a Document,
+    fence: &Fence,
+) -> Result<(Termination, &'a [Server]), Failed> {
     let listed = document.retiring()?;
-    let order = Order::sealed(&fence.deployment, &listed.environment, document.sealed()?)?;
+    let order = Termination::sealed(&fence.deployment, &listed.environment, document.sealed()?)?;
     Ok((order, &listed.servers))
 }
 
@@ -55,7 +58,7 @@ async fn end(
     cloud: &Cloud,
     fence: &Fence,
     act: Act,
-    order: &Order,
+    order: &Termination,
     servers: &[Server],
 ) -> Result<Terminated, Failed> {
     let work = match act {
@@ -85,7 +88,7 @@ async fn end(
     Ok(conclude(&seen, order)?)
 }
 
-fn log(fence: &Fence, order: &Order, decision: &Decision) {
+fn log(fence: &Fence, order: &Termination, decision: &Decision) {
     let refused: Vec<String> = decision
         .refused
         .iter()

@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use ebbtide_aws::{Cloud, CloudError, union};
 use ebbtide_rules::Server;
 use ebbtide_rules::observed::{ENVIRONMENT_TAG, Instance, InstanceState, SERVICE_TAG, Target};
-use ebbtide_rules::terminate::{Observation, Order, WeightedGroup};
+use ebbtide_rules::terminate::{Observation, Termination, WeightedGroup};
 
 /// Reads the environment.
 pub(crate) async fn environment(
     cloud: &Cloud,
-    order: &Order,
+    order: &Termination,
     servers: &[Server],
 ) -> Result<Observation, CloudError> {
     let tags = [

@@ -14,7 +14,7 @@ use ebbtide_local_cloud::faults::{Calls, Counts, SessionFault, SessionFaults};
 use ebbtide_local_cloud::ports;
 use ebbtide_local_cloud::wait::{Seen, until};
 use ebbtide_rules::drain::Order;
-use ebbtide_rules::report::{Admission, Answer, Reading, UnknownReason};
+use ebbtide_rules::report::{Admission, Reading, Reply, UnknownReason};
 use ebbtide_rules::{Fence, Server as Listed};
 use ebbtide_sessions::{Endpoint, SessionClient, UrlPath};
 use tempfile::TempDir;
@@ -154,7 +154,7 @@ async fn a_seal_whose_reply_is_lost_or_slow_is_a_seal_and_no_other_fault_lets_it
             SessionFault::Refuse => UnknownReason::Broken,
             other => expected(*other),
         };
-        assert_eq!(answer, Answer::Unknown(wanted), "{fault:?}");
+        assert_eq!(answer, Reply::Unknown(wanted), "{fault:?}");
         let sealed = reading.report().unwrap().admission == Admission::Sealed;
         let reaches = matches!(fault, SessionFault::ReplyLost | SessionFault::ByteByByte);
         assert_eq!(sealed, reaches, "{fault:?}");
@@ -172,7 +172,7 @@ async fn a_drain_order_released_after_a_resume_meets_the_higher_epoch() {
     };
     let orders = [(fleet.listed[0].clone(), order)];
     let drained = fleet.client.drain(&fence(5), &orders).await;
-    assert_eq!(drained, [Answer::Unknown(UnknownReason::TimedOut)]);
+    assert_eq!(drained, [Reply::Unknown(UnknownReason::TimedOut)]);
     let resumed = fleet.client.resume(&fence(6), &fleet.listed).await;
     assert!(resumed[0].report().is_some_and(|report| report.epoch == 6));
     let held = fleet.faults.held("i-late");

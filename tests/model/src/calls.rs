@@ -50,7 +50,7 @@ pub enum Mishap {
     reason = "it lives for one step of the model"
 )]
 #[derive(Clone, Debug)]
-pub(crate) enum Reply {
+pub(crate) enum Returned {
     /// It is not over.
     Under(Call),
     /// It waits for a server's disk.
@@ -89,13 +89,13 @@ pub(crate) enum Told {
 }
 
 /// One step of a call.
-pub(crate) fn step(model: &Deployments, world: &mut World, call: Call, mishap: Mishap) -> Reply {
+pub(crate) fn step(model: &Deployments, world: &mut World, call: Call, mishap: Mishap) -> Returned {
     let Some(act) = DEFINITION.act(call.at) else {
         unreachable!("{} calls no function", DEFINITION.name(call.at));
     };
     let document = call.document.get();
     let Ok(fence) = document.fence() else {
-        return Reply::Failed(ErrorName::InvalidInput);
+        return Returned::Failed(ErrorName::InvalidInput);
     };
     let calling = Calling {
         model,
@@ -106,7 +106,7 @@ pub(crate) fn step(model: &Deployments, world: &mut World, call: Call, mishap: M
         mishap,
     };
     let replied = calling.acts(world);
-    replied.unwrap_or(Reply::Failed(ErrorName::InvalidInput))
+    replied.unwrap_or(Returned::Failed(ErrorName::InvalidInput))
 }
 
 struct Calling<'a> {
@@ -120,7 +120,7 @@ struct Calling<'a> {
 
 impl Calling<'_> {
     /// None where the document lacks what the call needs.
-    fn acts(&self, world: &mut World) -> Option<Reply> {
+    fn acts(&self, world: &mut World) -> Option<Returned> {
         if self.call.effect.is_some() {
             return self.effect(world);
         }
@@ -132,7 +132,7 @@ impl Calling<'_> {
             Act::LetGo => self.let_go(world),
             Act::Attach | Act::Weigh | Act::WeighBack | Act::Detach => self.weigh(world),
             Act::Launch => self.launch(world),
-            Act::TestBlue => Some(Reply::Answer(Told::Tested(accepted(0)))),
+            Act::TestBlue => Some(Returned::Answer(Told::Tested(accepted(0)))),
             Act::TestGreen => self.test(world),
             Act::Drain => self.drain(world),
             Act::Check => self.check(world),
@@ -193,10 +193,10 @@ impl Calling<'_> {
 }
 
 /// keep-record, while an alarm fires.
-pub(crate) fn alarmed(model: &Deployments, world: &mut World, call: Call) -> Reply {
+pub(crate) fn alarmed(model: &Deployments, world: &mut World, call: Call) -> Returned {
     let document = call.document.get();
     let (Some(act), Ok(fence)) = (DEFINITION.act(call.at), document.fence()) else {
-        return Reply::Failed(ErrorName::InvalidInput);
+        return Returned::Failed(ErrorName::InvalidInput);
     };
     let calling = Calling {
         model,

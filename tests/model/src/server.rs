@@ -3,7 +3,7 @@
 //! Admission is the reference server's own [`State`]. What `tunnel`'s control does around it (the epoch, what is kept
 //! before it is acknowledged, a restart) is async there and repeated here in its order.
 
-use ebbtide_rules::report::{Admission, Answer, Reading, Refusal, SessionReport, UnknownReason};
+use ebbtide_rules::report::{Admission, Reading, Refusal, Reply, SessionReport, UnknownReason};
 use tunnel::admission::{self, Event, Mode, State};
 
 use crate::variants::Variant;
@@ -154,21 +154,21 @@ impl Server {
     }
 
     /// Carries out an order. A seal has only begun then: [`Server::write`] ends it.
-    pub fn take(&mut self, sent: Sent, name: &str, variant: Variant) -> Answer {
+    pub fn take(&mut self, sent: Sent, name: &str, variant: Variant) -> Reply {
         if self.life != Life::Up {
-            return Answer::Unknown(UnknownReason::Refused);
+            return Reply::Unknown(UnknownReason::Refused);
         }
         if sent.epoch < self.epoch {
-            return Answer::Refused(Refusal::StaleEpoch, self.report(name, variant));
+            return Reply::Refused(Refusal::StaleEpoch, self.report(name, variant));
         }
         match self.obey(sent, variant) {
-            Ok(()) => Answer::Report(self.report(name, variant)),
+            Ok(()) => Reply::Report(self.report(name, variant)),
             Err(refusal) => {
                 let refusal = match refusal {
                     admission::Refusal::InUse(_) => Refusal::InUse,
                     _ => Refusal::Sealed,
                 };
-                Answer::Refused(refusal, self.report(name, variant))
+                Reply::Refused(refusal, self.report(name, variant))
             }
         }
     }

@@ -6,7 +6,7 @@ use ebbtide_rules::ErrorName;
 use ebbtide_rules::document::{Act, Document, Failure, Told as Answered};
 use serde_json::Value;
 
-use crate::calls::{self, Mishap, Reply, Told, asks};
+use crate::calls::{self, Mishap, Returned, Told, asks};
 use crate::canonical::forget_before;
 use crate::clock::NOW;
 use crate::definition::{DEFINITION, Output, Stand};
@@ -46,18 +46,18 @@ pub(crate) fn go(model: &Deployments, world: &mut World, number: usize, mishap: 
     }
     let reply = run(model, world, call, mishap);
     match (reply, mishap) {
-        (Reply::Waits, _) => false,
-        (Reply::Under(call), Mishap::Decided) => {
+        (Returned::Waits, _) => false,
+        (Returned::Under(call), Mishap::Decided) => {
             again(model, world, number, call);
             true
         }
         // There was nothing to decide about.
         (_, Mishap::Decided) => false,
-        (Reply::Under(call), _) => {
+        (Returned::Under(call), _) => {
             world.executions[number].call = Some(call);
             true
         }
-        (Reply::Answer(told), Mishap::Unanswered) => {
+        (Returned::Answer(told), Mishap::Unanswered) => {
             let execution = &mut world.executions[number];
             execution.tried = true;
             if let Told::Record(answer) = told {
@@ -79,7 +79,9 @@ pub(crate) fn alarmed(model: &Deployments, world: &mut World, number: usize) -> 
     let quiet = calls::step(model, &mut world.clone(), call, Mishap::None);
     let reply = calls::alarmed(model, world, call);
     let same = match (&quiet, &reply) {
-        (Reply::Answer(Told::Record(quiet)), Reply::Answer(Told::Record(reply))) => quiet == reply,
+        (Returned::Answer(Told::Record(quiet)), Returned::Answer(Told::Record(reply))) => {
+            quiet == reply
+        }
         _ => false,
     };
     if same && before == world.record {
@@ -90,9 +92,9 @@ pub(crate) fn alarmed(model: &Deployments, world: &mut World, number: usize) -> 
 }
 
 /// Where calls are not looked into, all of a call is one step, but for a server's disk, which is quick then.
-fn run(model: &Deployments, world: &mut World, call: Call, mishap: Mishap) -> Reply {
+fn run(model: &Deployments, world: &mut World, call: Call, mishap: Mishap) -> Returned {
     let mut reply = calls::step(model, world, call, mishap);
-    while let (Reply::Under(under), true) = (&reply, model.whole_calls) {
+    while let (Returned::Under(under), true) = (&reply, model.whole_calls) {
         if mishap == Mishap::Decided && (under.effect.is_some() || under.write.is_some()) {
             break;
         }
@@ -128,20 +130,20 @@ pub(crate) fn stray(model: &Deployments, world: &mut World, call: Call) {
 pub(crate) fn stray_on(model: &Deployments, world: &mut World, number: usize) -> bool {
     let stray = world.strays.remove(number);
     match run(model, world, stray.call, Mishap::None) {
-        Reply::Waits => false,
-        Reply::Under(call) => {
+        Returned::Waits => false,
+        Returned::Under(call) => {
             world.strays.push(Stray { call, ..stray });
             true
         }
-        Reply::Failed(_) | Reply::Answer(_) => true,
+        Returned::Failed(_) | Returned::Answer(_) => true,
     }
 }
 
-fn answered(model: &Deployments, world: &mut World, number: usize, reply: Reply) {
+fn answered(model: &Deployments, world: &mut World, number: usize, reply: Returned) {
     let at = world.executions[number].at;
     match reply {
-        Reply::Failed(name) => failed(model, world, number, name),
-        Reply::Answer(told) => {
+        Returned::Failed(name) => failed(model, world, number, name),
+        Returned::Answer(told) => {
             note_other_answer(world, number, &told);
             let (output, next) = DEFINITION.answered(at);
             let execution = &world.executions[number];
@@ -161,7 +163,7 @@ fn answered(model: &Deployments, world: &mut World, number: usize, reply: Reply)
             };
             goes_to(model, world, number, document, next);
         }
-        Reply::Under(_) | Reply::Waits => {}
+        Returned::Under(_) | Returned::Waits => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ebbtide_rules::hold::{PROTECTED_TAG, SUSPENDED_TAG};
 
-use ebbtide_rules::terminate::{Licence, Observation, Order, decide};
+use ebbtide_rules::terminate::{Licence, Observation, Termination, decide};
 
 use super::*;
 
@@ -66,7 +66,7 @@ async fn a_blue_outside_of_auto_scaling_only_loses_its_tag_and_green_keeps_its_o
 
 /// Whom an order with everybody's seal would end, if the weights allowed it.
 fn would_end(fake: &Fake) -> Vec<String> {
-    let order = Order {
+    let order = Termination {
         deployment: "deploy-1".to_owned(),
         environment: environment("a"),
         licence: Licence::Sealed,

@@ -31,7 +31,7 @@ pub struct Counts {
     /// Of how many servers nothing is known.
     pub unknown: usize,
     /// The servers with most to lose, 20 at most.
-    pub worst: Vec<Holder>,
+    pub worst: Vec<ServerLoad>,
     /// The servers of which nothing is known, for longest first, 20 at most.
     pub unknown_servers: Vec<Unheard>,
 }
@@ -39,7 +39,7 @@ pub struct Counts {
 /// What one server holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Holder {
+pub struct ServerLoad {
     /// The instance's id.
     pub instance: String,
     /// Its busy sessions.
@@ -96,10 +96,10 @@ impl Counts {
     }
 }
 
-fn worst(reports: &[&SessionReport]) -> Vec<Holder> {
-    let mut holders: Vec<Holder> = reports
+fn worst(reports: &[&SessionReport]) -> Vec<ServerLoad> {
+    let mut holders: Vec<ServerLoad> = reports
         .iter()
-        .map(|report| Holder {
+        .map(|report| ServerLoad {
             instance: report.instance.clone(),
             busy: report.busy,
             idle: report.idle,

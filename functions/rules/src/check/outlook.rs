@@ -29,7 +29,7 @@ pub(super) fn wait_seconds(memory: &Memory, question: &Question<'_>, now: Timest
         question.step_began_at,
         question.settled_at,
     );
-    let baking = question.phase(now).baking;
+    let baking = question.stage(now).baking;
     let longest = question.poll_seconds;
     let wait = wait::seconds(now, memory.changed_at, floor_from, baking, longest);
     [

@@ -1,8 +1,8 @@
 //! Where one server stands: sealed for this deployment, holding something, or unknown; and whom to ask for a seal.
 
 use crate::Fence;
-use crate::report::{Admission, Answer, Reading, Refusal, SessionReport, UnknownReason};
-use crate::wait::Phase;
+use crate::report::{Admission, Reading, Refusal, Reply, SessionReport, UnknownReason};
+use crate::wait::Stage;
 
 /// Where a server stands at the end of a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,25 +28,25 @@ impl Standing {
 /// Whether a server with this reading is asked to seal: it counts nothing, and a seal may be asked for at all.
 ///
 /// One that is sealed already is asked again, because only an acknowledgement of this pass counts, for this epoch.
-pub fn whom_to_seal(reading: &Reading, phase: Phase) -> bool {
-    phase.may_seal() && reading.report().is_some_and(SessionReport::counts_nothing)
+pub fn whom_to_seal(reading: &Reading, stage: Stage) -> bool {
+    stage.may_seal() && reading.report().is_some_and(SessionReport::counts_nothing)
 }
 
 /// Where a server stands after its reading and, if it was asked, its answer to the seal.
 ///
 /// The answer is the younger of the two, so it wins: what was empty when read may be in use when asked.
-pub fn standing(reading: Reading, seal: Option<Answer>, fence: &Fence) -> Standing {
+pub fn standing(reading: Reading, seal: Option<Reply>, fence: &Fence) -> Standing {
     match (reading, seal) {
-        (Reading::Unknown(reason), _) | (_, Some(Answer::Unknown(reason))) => {
+        (Reading::Unknown(reason), _) | (_, Some(Reply::Unknown(reason))) => {
             Standing::Unknown(reason)
         }
         (Reading::Report(report), None) => Standing::Held(report),
-        (Reading::Report(_), Some(Answer::Report(report))) => acknowledged(report, fence),
+        (Reading::Report(_), Some(Reply::Report(report))) => acknowledged(report, fence),
         (
             Reading::Report(_),
-            Some(Answer::Refused(Refusal::InUse | Refusal::StaleEpoch, report)),
+            Some(Reply::Refused(Refusal::InUse | Refusal::StaleEpoch, report)),
         ) => Standing::Held(report),
-        (Reading::Report(_), Some(Answer::Refused(Refusal::Sealed, _))) => {
+        (Reading::Report(_), Some(Reply::Refused(Refusal::Sealed, _))) => {
             Standing::Unknown(UnknownReason::Contradiction("sealed, it refuses to seal"))
         }
     }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::report::examples::{fence, report};
 
-    const MAY_SEAL: Phase = Phase {
+    const MAY_SEAL: Stage = Stage {
         settled: true,
         baking: false,
     };
@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    fn stands(seal: Option<Answer>) -> Standing {
+    fn stands(seal: Option<Reply>) -> Standing {
         let read = empty(Admission::Draining, 5);
         standing(Reading::Report(read), seal, &fence())
     }
@@ -102,21 +102,21 @@ mod tests {
             &Reading::Unknown(UnknownReason::TimedOut),
             MAY_SEAL
         ));
-        for phase in [
-            Phase {
+        for stage in [
+            Stage {
                 settled: false,
                 baking: false,
             },
-            Phase {
+            Stage {
                 settled: true,
                 baking: true,
             },
-            Phase {
+            Stage {
                 settled: false,
                 baking: true,
             },
         ] {
-            assert!(!whom_to_seal(&counts(0, 0), phase));
+            assert!(!whom_to_seal(&counts(0, 0), stage));
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_acknowledgement_is_sealed_empty_and_of_this_epoch() {
-        let acknowledged = |report| stands(Some(Answer::Report(report)));
+        let acknowledged = |report| stands(Some(Reply::Report(report)));
         assert!(matches!(
             acknowledged(empty(Admission::Sealed, 5)),
             Standing::Sealed(_)
@@ -165,16 +165,16 @@ mod tests {
     #[test]
     fn in_use_at_the_instant_of_sealing_is_held_with_what_it_holds_now() {
         let busy = report("i-0a", Admission::Draining, 1, 0);
-        let standing = stands(Some(Answer::Refused(Refusal::InUse, busy.clone())));
+        let standing = stands(Some(Reply::Refused(Refusal::InUse, busy.clone())));
         assert_eq!(standing, Standing::Held(busy));
     }
 
     #[test]
     fn a_seal_without_a_well_formed_answer_is_unknown_whatever_was_read() {
         for answer in [
-            Answer::Unknown(UnknownReason::TimedOut),
-            Answer::Unknown(UnknownReason::Status(500)),
-            Answer::Refused(Refusal::Sealed, empty(Admission::Sealed, 5)),
+            Reply::Unknown(UnknownReason::TimedOut),
+            Reply::Unknown(UnknownReason::Status(500)),
+            Reply::Refused(Refusal::Sealed, empty(Admission::Sealed, 5)),
         ] {
             assert!(matches!(stands(Some(answer)), Standing::Unknown(_)));
         }
@@ -185,7 +185,7 @@ mod tests {
         let read = Reading::Unknown(UnknownReason::Refused);
         let unknown = Standing::Unknown(UnknownReason::Refused);
         assert_eq!(standing(read.clone(), None, &fence()), unknown);
-        let sealed = Answer::Report(empty(Admission::Sealed, 5));
+        let sealed = Reply::Report(empty(Admission::Sealed, 5));
         assert_eq!(standing(read, Some(sealed), &fence()), unknown);
     }
 }

@@ -240,7 +240,7 @@ fn nothing_is_settled_or_baked_that_is_not_known_and_the_record_has_the_last_wor
     ];
     for (question, may_seal, baked, waiting_for) in cases {
         let check = conclude(&standings, &question, NOW).unwrap();
-        assert_eq!(question.phase(NOW).may_seal(), may_seal);
+        assert_eq!(question.stage(NOW).may_seal(), may_seal);
         assert_eq!(!check.outlook.baking, baked);
         assert_eq!(check.outlook.settled, question.settled_at.is_some());
         assert_eq!(check.outlook.waiting_for, waiting_for);

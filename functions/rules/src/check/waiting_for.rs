@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::{Counts, Forecast, Question, Standing};
 use crate::report::{SessionReport, brief};
-use crate::wait::Phase;
+use crate::wait::Stage;
 
 /// The sentence; "nothing" when the environment is empty.
 pub(super) fn sentence(
@@ -26,8 +26,8 @@ pub(super) fn sentence(
         busy(&held),
         idle(&held),
         forecast.in_short(counts),
-        phase(counts, question, now),
-        uncounted(question.phase(now), &held),
+        stage(counts, question, now),
+        uncounted(question.stage(now), &held),
         unknown(counts, now),
         held_back(question),
         ending(counts.sealed, "sealed", "to be terminated"),
@@ -75,17 +75,17 @@ fn idle(held: &[&SessionReport]) -> Option<String> {
 }
 
 /// Said only while there are servers: an environment that is gone already waits for no clock.
-fn phase(counts: &Counts, question: &Question<'_>, now: Timestamp) -> Option<String> {
+fn stage(counts: &Counts, question: &Question<'_>, now: Timestamp) -> Option<String> {
     if counts.servers == 0 {
         return None;
     }
     if let Some(ends_at) = question.step_ends_at {
         return Some(clock("the next step of traffic", Some(ends_at), now));
     }
-    let phase = question.phase(now);
-    if phase.baking {
+    let stage = question.stage(now);
+    if stage.baking {
         Some(clock("the bake", question.baked_at, now))
-    } else if !phase.settled {
+    } else if !stage.settled {
         Some(clock(
             "the load balancer to settle",
             question.settled_at,
@@ -105,8 +105,8 @@ fn clock(what: &str, until: Option<Timestamp>, now: Timestamp) -> String {
 }
 
 /// Servers that count no session and did not seal although they were asked.
-fn uncounted(phase: Phase, held: &[&SessionReport]) -> Option<String> {
-    if !phase.may_seal() {
+fn uncounted(stage: Stage, held: &[&SessionReport]) -> Option<String> {
+    if !stage.may_seal() {
         return None;
     }
     let mut empty = held.iter().filter(|report| report.counts_nothing());

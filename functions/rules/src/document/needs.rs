@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Act, Document, Invocation, Told, late};
-use crate::check::{self, Deadline, Refused};
+use crate::check::{self, Deadline, HeldBack};
 use crate::drain::{self, Pace};
 use crate::plan::{Asked, Plan, Recorded};
 use crate::record::{Answer, Doing};
@@ -199,7 +199,7 @@ impl Document {
     }
 
     /// What the last TerminateBlue would not end.
-    pub fn refused(&self) -> &[Refused] {
+    pub fn refused(&self) -> &[HeldBack] {
         self.terminate.as_ref().map_or(&[], |ended| &ended.refused)
     }
 

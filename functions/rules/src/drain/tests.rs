@@ -130,17 +130,17 @@ fn the_lease_outlasts_the_next_wait_by_a_minute() {
 
 #[test]
 fn an_order_is_taken_by_a_server_that_drains_or_has_sealed() {
-    let answered = |admission| Answer::Report(report("i-0a", admission, 0, 0));
+    let answered = |admission| Reply::Report(report("i-0a", admission, 0, 0));
     assert_eq!(taken(&answered(Admission::Draining)), Ok(()));
     assert_eq!(taken(&answered(Admission::Sealed)), Ok(()));
     assert!(taken(&answered(Admission::Open)).is_err());
     let sealed = report("i-0a", Admission::Sealed, 0, 0);
     assert_eq!(
-        taken(&Answer::Refused(Refusal::Sealed, sealed.clone())),
+        taken(&Reply::Refused(Refusal::Sealed, sealed.clone())),
         Ok(())
     );
-    assert!(taken(&Answer::Refused(Refusal::StaleEpoch, sealed)).is_err());
-    assert!(taken(&Answer::Unknown(UnknownReason::TimedOut)).is_err());
+    assert!(taken(&Reply::Refused(Refusal::StaleEpoch, sealed)).is_err());
+    assert!(taken(&Reply::Unknown(UnknownReason::TimedOut)).is_err());
 }
 
 #[test]

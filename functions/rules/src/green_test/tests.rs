@@ -94,16 +94,14 @@ fn what_is_unknown_is_asked_again_but_another_version_will_not_change() {
 #[test]
 fn resume_must_be_answered_open_with_exactly_the_epoch_given() {
     let resume = |answer| of_resume(&answer, &fence());
-    assert_eq!(resume(Answer::Report(with_epoch(5))), Finding::Fit);
-    assert!(is_unfit(&resume(Answer::Report(with_epoch(4)))));
-    assert!(is_unfit(&resume(Answer::Report(with_epoch(6)))));
+    assert_eq!(resume(Reply::Report(with_epoch(5))), Finding::Fit);
+    assert!(is_unfit(&resume(Reply::Report(with_epoch(4)))));
+    assert!(is_unfit(&resume(Reply::Report(with_epoch(6)))));
     let draining = report("i-0a", Admission::Draining, 0, 0);
-    assert!(is_unfit(&resume(Answer::Report(draining))));
-    let newer = Answer::Refused(Refusal::StaleEpoch, with_epoch(6));
+    assert!(is_unfit(&resume(Reply::Report(draining))));
+    let newer = Reply::Refused(Refusal::StaleEpoch, with_epoch(6));
     assert!(is_unfit(&resume(newer)));
-    assert!(is_not_yet(&resume(Answer::Unknown(
-        UnknownReason::TimedOut
-    ))));
+    assert!(is_not_yet(&resume(Reply::Unknown(UnknownReason::TimedOut))));
 }
 
 #[test]

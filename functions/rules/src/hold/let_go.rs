@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Holder, PROTECTED_TAG, ScalingGroup, order_protection};
+use super::{HeldFor, PROTECTED_TAG, ScalingGroup, order_protection};
 use crate::observed::{Instance, RETIRING_TAG};
 
 /// What is left of holding an environment.
@@ -59,7 +59,7 @@ impl Left {
 }
 
 /// Finds what is left of holding `holder`'s environment: its instances, and the groups that have one of them or a note.
-pub fn left(instances: &[Instance], groups: &[ScalingGroup], holder: &Holder) -> Left {
+pub fn left(instances: &[Instance], groups: &[ScalingGroup], holder: &HeldFor) -> Left {
     let tagged = |instance: &&Instance| {
         let tags = [RETIRING_TAG, PROTECTED_TAG];
         instance.is_live() && tags.iter().any(|key| instance.tag(key).is_some())
@@ -78,16 +78,16 @@ pub fn left(instances: &[Instance], groups: &[ScalingGroup], holder: &Holder) ->
 
 /// A group without a member in the environment is another's, unless this deployment noted that it held it: all its
 /// members may have ended since.
-fn resume(left: &mut Left, group: &ScalingGroup, holder: &Holder) {
-    let Some(memory) = group.memory() else {
+fn resume(left: &mut Left, group: &ScalingGroup, holder: &HeldFor) {
+    let Some(note) = group.note() else {
         return;
     };
-    let noted = memory.deployment == holder.deployment && memory.environment == holder.environment;
+    let noted = note.deployment == holder.deployment && note.environment == holder.environment;
     if group.members.is_empty() && !noted {
         return;
     }
     left.noted_groups.push(group.name.clone());
-    let mut processes = memory.processes;
+    let mut processes = note.processes;
     processes.retain(|process| group.suspended.contains(process));
     if !processes.is_empty() {
         left.resume.insert(group.name.clone(), processes);

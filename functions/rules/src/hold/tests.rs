@@ -16,8 +16,8 @@ fn fence() -> Fence {
     }
 }
 
-fn holder() -> Holder {
-    Holder::new("tunnel", &fence(), &environment())
+fn holder() -> HeldFor {
+    HeldFor::new("tunnel", &fence(), &environment())
 }
 
 fn all_tags() -> BTreeMap<String, String> {
@@ -137,15 +137,15 @@ fn the_note_of_a_superseded_deployment_is_taken_over_and_nothing_of_it_lost() {
 
 #[test]
 fn a_note_is_read_back_fits_a_tag_and_names_only_what_holding_suspends() {
-    let memory = Memory {
+    let note = Note {
         deployment: "d".repeat(80),
         environment: "e".repeat(32),
         processes: SUSPENDED.map(str::to_owned).into(),
     };
-    assert!(memory.value().len() <= 256);
-    assert_eq!(Memory::parse(&memory.value()), memory);
+    assert!(note.value().len() <= 256);
+    assert_eq!(Note::parse(&note.value()), note);
     for damaged in ["", "deploy-1", "deploy-1 tunnel-a Launch Terminate", "  "] {
-        assert!(Memory::parse(damaged).processes.is_empty(), "{damaged}");
+        assert!(Note::parse(damaged).processes.is_empty(), "{damaged}");
     }
 }
 

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Admission, Answer, Reading, Refusal, SessionReport, UnknownReason, VERSION};
+use super::{Admission, Reading, Refusal, Reply, SessionReport, UnknownReason, VERSION};
 
 /// More sessions than one instance can hold: its kernel has not the memory for their sockets.
 const MOST_SESSIONS: u64 = 10_000_000;
@@ -41,10 +41,10 @@ pub fn parse_report(body: &[u8], expected: &str) -> Reading {
 /// Reads a 409 that `expected` must have given to one who asked with `epoch`.
 ///
 /// A refusal is believed only with the report that proves it: whoever says `StaleEpoch` shows a higher epoch.
-pub fn parse_refusal(body: &[u8], expected: &str, epoch: u64) -> Answer {
+pub fn parse_refusal(body: &[u8], expected: &str, epoch: u64) -> Reply {
     match parse_body(body).and_then(|body| believe_refusal(&body, expected, epoch)) {
-        Ok((refusal, report)) => Answer::Refused(refusal, report),
-        Err(reason) => Answer::Unknown(reason),
+        Ok((refusal, report)) => Reply::Refused(refusal, report),
+        Err(reason) => Reply::Unknown(reason),
     }
 }
 

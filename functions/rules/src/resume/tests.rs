@@ -15,16 +15,16 @@ fn of_epoch(epoch: u64, admission: Admission) -> SessionReport {
     }
 }
 
-fn open() -> Answer {
-    Answer::Report(of_epoch(5, Admission::Open))
+fn open() -> Reply {
+    Reply::Report(of_epoch(5, Admission::Open))
 }
 
-fn silent() -> Answer {
-    Answer::Unknown(UnknownReason::Refused)
+fn silent() -> Reply {
+    Reply::Unknown(UnknownReason::Refused)
 }
 
-fn sealed() -> Answer {
-    Answer::Refused(Refusal::Sealed, of_epoch(5, Admission::Sealed))
+fn sealed() -> Reply {
+    Reply::Refused(Refusal::Sealed, of_epoch(5, Admission::Sealed))
 }
 
 fn servers(count: usize) -> Vec<Server> {
@@ -36,7 +36,7 @@ fn servers(count: usize) -> Vec<Server> {
         .collect()
 }
 
-fn of(answers: &[Answer], minimum: usize) -> Result<Resumed, ResumeRefused> {
+fn of(answers: &[Reply], minimum: usize) -> Result<Resumed, ResumeRefused> {
     conclude(&servers(answers.len()), answers, minimum, &fence(), NOW)
 }
 
@@ -45,18 +45,18 @@ fn a_server_is_open_that_says_so_and_took_exactly_the_epoch() {
     let opening = |answer| opening(&answer, &fence());
     assert_eq!(opening(open()), Opening::Open);
     let busy = report("i-0a", Admission::Open, 3, 4);
-    assert_eq!(opening(Answer::Report(busy)), Opening::Open);
+    assert_eq!(opening(Reply::Report(busy)), Opening::Open);
     assert_eq!(opening(sealed()), Opening::Sealed);
-    let agrees = Answer::Report(of_epoch(5, Admission::Sealed));
+    let agrees = Reply::Report(of_epoch(5, Admission::Sealed));
     assert_eq!(opening(agrees), Opening::Sealed);
     for not in [
-        Answer::Report(of_epoch(4, Admission::Open)),
-        Answer::Report(of_epoch(6, Admission::Open)),
-        Answer::Report(of_epoch(5, Admission::Draining)),
-        Answer::Refused(Refusal::StaleEpoch, of_epoch(6, Admission::Open)),
-        Answer::Refused(Refusal::InUse, of_epoch(5, Admission::Open)),
-        Answer::Unknown(UnknownReason::TimedOut),
-        Answer::Unknown(UnknownReason::Status(500)),
+        Reply::Report(of_epoch(4, Admission::Open)),
+        Reply::Report(of_epoch(6, Admission::Open)),
+        Reply::Report(of_epoch(5, Admission::Draining)),
+        Reply::Refused(Refusal::StaleEpoch, of_epoch(6, Admission::Open)),
+        Reply::Refused(Refusal::InUse, of_epoch(5, Admission::Open)),
+        Reply::Unknown(UnknownReason::TimedOut),
+        Reply::Unknown(UnknownReason::Status(500)),
     ] {
         assert!(matches!(opening(not), Opening::Waiting(_)));
     }
@@ -113,7 +113,7 @@ fn a_minimum_of_nothing_never_fails_for_lack_of_servers() {
 
 #[test]
 fn a_newer_epoch_stops_us_whatever_the_minimum() {
-    let newer = Answer::Refused(Refusal::StaleEpoch, of_epoch(6, Admission::Open));
+    let newer = Reply::Refused(Refusal::StaleEpoch, of_epoch(6, Admission::Open));
     for minimum in [0, 9] {
         let refused = of(&[open(), newer.clone()], minimum).unwrap_err();
         assert!(matches!(refused, ResumeRefused::NewerEpoch(_)), "{refused}");
@@ -132,13 +132,13 @@ proptest! {
         kinds in proptest::collection::vec(0_u8..4, 0..40),
         minimum in 0_usize..40,
     ) {
-        let answers: Vec<Answer> = kinds
+        let answers: Vec<Reply> = kinds
             .iter()
             .map(|kind| match kind {
                 0 => open(),
                 1 => silent(),
                 2 => sealed(),
-                _ => Answer::Report(of_epoch(4, Admission::Open)),
+                _ => Reply::Report(of_epoch(4, Admission::Open)),
             })
             .collect();
         let open = kinds.iter().filter(|kind| **kind == 0).count();

@@ -1,6 +1,6 @@
 //! What stops an end altogether, and calls an operator: nothing was ended then.
 
-use super::{Licence, Observation, Order, Refusal, Rest};
+use super::{Licence, Observation, Refusal, Rest, Termination};
 use crate::shape::Environment;
 use crate::{ErrorName, Failure};
 
@@ -72,7 +72,7 @@ pub(super) fn refuse_misnamed(environment: &Environment) -> Result<(), Blocked> 
     })
 }
 
-impl Order {
+impl Termination {
     /// Stops where the environment that is emptied gets new sessions: after the bake nobody else looks at the weights,
     /// and users would be refused until somebody noticed.
     ///
@@ -93,7 +93,7 @@ impl Order {
 }
 
 pub(super) fn refuse_foreign(
-    order: &Order,
+    order: &Termination,
     rest: &Rest,
     refused: &[(String, Refusal)],
 ) -> Result<(), Blocked> {

@@ -13,8 +13,8 @@ fn environment() -> Environment {
     }
 }
 
-fn order(licence: Licence) -> Order {
-    Order {
+fn order(licence: Licence) -> Termination {
+    Termination {
         deployment: "deploy-1".to_owned(),
         environment: environment(),
         licence,
@@ -63,7 +63,7 @@ fn one() -> Observation {
     }
 }
 
-fn refusal(seen: &Observation, order: &Order) -> Refusal {
+fn refusal(seen: &Observation, order: &Termination) -> Refusal {
     let decision = decide(seen, order);
     assert!(
         decision.terminate.is_empty(),
@@ -101,7 +101,7 @@ fn rule_1_nothing_ends_without_its_seal() {
 
 #[test]
 fn rule_1_never_served_needs_no_seal() {
-    let unsealed = Order {
+    let unsealed = Termination {
         sealed: Vec::new(),
         ..order(Licence::NeverServed)
     };
@@ -279,12 +279,12 @@ fn a_scaling_group_is_lowered_only_as_far_as_needed() {
 #[test]
 fn an_order_goes_by_an_environment_under_its_own_name() {
     let group = Environment::of_arn("arn:aws:x:targetgroup/tunnel-a/1");
-    let order = Order::sealed("deploy-1", &group, &["i-1".to_owned()]).unwrap();
+    let order = Termination::sealed("deploy-1", &group, &["i-1".to_owned()]).unwrap();
     assert_eq!(
         (order.licence, order.ownership()),
         (Licence::Sealed, RETIRING_TAG)
     );
-    let order = Order::unserved("deploy-1", &group).unwrap();
+    let order = Termination::unserved("deploy-1", &group).unwrap();
     assert_eq!(
         (order.licence, order.ownership()),
         (Licence::NeverServed, DEPLOYMENT_TAG)
@@ -295,8 +295,8 @@ fn an_order_goes_by_an_environment_under_its_own_name() {
         ..group
     };
     for refused in [
-        Order::sealed("deploy-1", &misnamed, &[]),
-        Order::unserved("deploy-1", &misnamed),
+        Termination::sealed("deploy-1", &misnamed, &[]),
+        Termination::unserved("deploy-1", &misnamed),
     ] {
         let refused = refused.unwrap_err();
         assert_eq!(refused.name(), ErrorName::InvalidInput, "{refused}");

@@ -1,7 +1,7 @@
 //! Blue's servers, simulated: sessions end by themselves or, when idle, by order; a server with none seals when asked.
 
 use ebbtide_rules::drain::Order;
-use ebbtide_rules::report::{Admission, Answer, Refusal, SessionReport};
+use ebbtide_rules::report::{Admission, Refusal, Reply, SessionReport};
 
 /// An instance that was terminated is gone after so many milliseconds.
 const SHUTTING_DOWN: i64 = 60_000;
@@ -138,7 +138,7 @@ impl Server {
     }
 
     /// The newest order replaces the one before, which must not have lapsed meanwhile.
-    pub(crate) fn drain(&mut self, order: Order, epoch: u64, now: i64) -> Answer {
+    pub(crate) fn drain(&mut self, order: Order, epoch: u64, now: i64) -> Reply {
         let until = now + i64::try_from(order.lease_seconds).unwrap() * 1000;
         let from = match &self.order {
             Some((_, lapses, from)) => {
@@ -153,7 +153,7 @@ impl Server {
         };
         self.order = Some((order, until, from));
         self.epoch = epoch;
-        Answer::Report(self.report())
+        Reply::Report(self.report())
     }
 
     /// Its order ended because nobody renewed it.
@@ -161,13 +161,13 @@ impl Server {
         self.order = None;
     }
 
-    pub(crate) fn seal(&mut self, epoch: u64) -> Answer {
+    pub(crate) fn seal(&mut self, epoch: u64) -> Reply {
         if !self.report().counts_nothing() {
-            return Answer::Refused(Refusal::InUse, self.report());
+            return Reply::Refused(Refusal::InUse, self.report());
         }
         self.is_sealed = true;
         self.epoch = epoch;
-        Answer::Report(self.report())
+        Reply::Report(self.report())
     }
 
     pub(crate) fn terminate(&mut self, now: i64) {

@@ -303,14 +303,14 @@ impl Drain {
             previous: document.check.as_ref(),
             refused: &[],
         };
-        let phase = question.phase(at(self.now));
+        let stage = question.stage(at(self.now));
         let standings: Vec<(String, Standing)> = self
             .reports()
             .into_iter()
             .map(|report| {
                 let instance = report.instance.clone();
                 let reading = Reading::Report(report);
-                let seal = whom_to_seal(&reading, phase)
+                let seal = whom_to_seal(&reading, stage)
                     .then(|| self.blue.server(&instance).seal(fence.epoch));
                 (instance, standing(reading, seal, &fence))
             })

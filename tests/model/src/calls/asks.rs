@@ -9,7 +9,7 @@ use ebbtide_rules::record::{
 };
 use ebbtide_rules::{ErrorName, Failure as _};
 
-use super::{Calling, Mishap, Reply, Told};
+use super::{Calling, Mishap, Returned, Told};
 use crate::canonical;
 use crate::clock::NOW;
 use crate::definition::DEFINITION;
@@ -80,26 +80,26 @@ pub(crate) struct Decided {
 }
 
 impl Calling<'_> {
-    pub(super) fn ask(&self, world: &mut World, alarm: bool) -> Reply {
+    pub(super) fn ask(&self, world: &mut World, alarm: bool) -> Returned {
         if let Some(record) = self.call.write {
             // The variant without compare-and-set: what was decided is written, whatever is there now.
             world.record = record;
-            return Reply::Failed(ErrorName::Superseded);
+            return Returned::Failed(ErrorName::Superseded);
         }
         let Some(kind) = kind(self.act) else {
             unreachable!("only keep-record is asked");
         };
         match self.decided(world, kind, alarm) {
-            Err(name) => Reply::Failed(name),
+            Err(name) => Returned::Failed(name),
             Ok(decided) => {
                 if self.mishap == Mishap::Decided {
-                    return Reply::Under(Call {
+                    return Returned::Under(Call {
                         write: Some(decided.record),
                         ..self.call
                     });
                 }
                 self.write(world, kind, decided);
-                Reply::Answer(Told::Record(decided.answer))
+                Returned::Answer(Told::Record(decided.answer))
             }
         }
     }

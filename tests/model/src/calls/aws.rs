@@ -6,7 +6,7 @@ use ebbtide_rules::record::{Doing, Front, Phase, Work};
 use ebbtide_rules::weights::{Confirmed, Serving, Spans, Wanted, Weights};
 use ebbtide_rules::{Environment, ErrorName, Failure as _, hold, observed, weights};
 
-use super::{Calling, Reply, Told};
+use super::{Calling, Returned, Told};
 use crate::clock::NOW;
 use crate::properties::Rule;
 use crate::server::{Life, Server};
@@ -15,11 +15,11 @@ use crate::variants::Variant;
 use crate::world::{Call, Effect, World};
 
 impl Calling<'_> {
-    pub(super) fn hold(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn hold(&self, world: &mut World) -> Option<Returned> {
         let environment = self.document.to_hold().ok()?;
         let seen = self.held(world, environment);
         if !self.admits(world, Work::Hold(environment)) {
-            return Some(Reply::Failed(ErrorName::Superseded));
+            return Some(Returned::Failed(ErrorName::Superseded));
         }
         let lacking = hold::missing(&seen, &[], &self.holder(environment));
         if lacking.is_none() {
@@ -29,10 +29,10 @@ impl Calling<'_> {
         Some(self.decided_on(world, Effect::Hold(world.set_of(&lacking.tags))))
     }
 
-    pub(super) fn let_go(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn let_go(&self, world: &mut World) -> Option<Returned> {
         let environment = self.document.to_let_go().ok()?;
         if !self.admits(world, Work::LetGo(environment)) {
-            return Some(Reply::Failed(ErrorName::Superseded));
+            return Some(Returned::Failed(ErrorName::Superseded));
         }
         let group = group_of(environment.target_group());
         let seen = world.shipped_instances(group, |_, _| false);
@@ -44,9 +44,9 @@ impl Calling<'_> {
         Some(self.decided_on(world, Effect::LetGo(world.set_of(&left.tagged))))
     }
 
-    pub(super) fn launch(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn launch(&self, world: &mut World) -> Option<Returned> {
         if !self.admits(world, Work::Green) {
-            return Some(Reply::Failed(ErrorName::Superseded));
+            return Some(Returned::Failed(ErrorName::Superseded));
         }
         let green = &self.document.recorded().ok()?.green.environment;
         let group = group_of(green.target_group());
@@ -58,7 +58,7 @@ impl Calling<'_> {
         Some(self.decided_on(world, Effect::Launch(group)))
     }
 
-    pub(super) fn weigh(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn weigh(&self, world: &mut World) -> Option<Returned> {
         let work = match self.act {
             Act::Attach => Work::Green,
             Act::Weigh => Work::Weights,
@@ -66,7 +66,7 @@ impl Calling<'_> {
             _ => Work::Detach,
         };
         if !self.admits(world, work) {
-            return Some(Reply::Failed(ErrorName::Superseded));
+            return Some(Returned::Failed(ErrorName::Superseded));
         }
         let front = self.front(world)?;
         let wanted = self.wanted(world, &front);
@@ -81,7 +81,7 @@ impl Calling<'_> {
             occupied: world.occupied(),
         };
         Some(match weights::decide(&seen, &wanted) {
-            Err(refused) => Reply::Failed(refused.name()),
+            Err(refused) => Returned::Failed(refused.name()),
             Ok(weights::Decision::Keep { .. }) => self.switched(world, &front, false),
             Ok(weights::Decision::Change { groups, .. }) => {
                 self.changes(world, work);
@@ -137,14 +137,14 @@ impl Calling<'_> {
         wanted
     }
 
-    fn decided_on(&self, world: &mut World, effect: Effect) -> Reply {
+    fn decided_on(&self, world: &mut World, effect: Effect) -> Returned {
         let call = Call {
             effect: Some(effect),
             ..self.call
         };
         let parted = matches!(effect, Effect::Set(_)) && self.model.window;
         if parted || self.mishap == super::Mishap::Decided {
-            return Reply::Under(call);
+            return Returned::Under(call);
         }
         let done = Calling {
             call,
@@ -152,11 +152,11 @@ impl Calling<'_> {
             ..*self
         }
         .effect(world);
-        done.unwrap_or(Reply::Failed(ErrorName::InvalidInput))
+        done.unwrap_or(Returned::Failed(ErrorName::InvalidInput))
     }
 
     /// Does what was decided; the record is not read again.
-    pub(super) fn effect(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn effect(&self, world: &mut World) -> Option<Returned> {
         match self.call.effect? {
             Effect::Set(set) => {
                 self.note_unemptied(world, set);
@@ -170,7 +170,7 @@ impl Calling<'_> {
                 Some(match front {
                     Some(front) => self.switched(world, &front, true),
                     // Nobody waits for the answer of a call that acts so late.
-                    None => Reply::Failed(ErrorName::Superseded),
+                    None => Returned::Failed(ErrorName::Superseded),
                 })
             }
             Effect::Hold(servers) => {
@@ -252,14 +252,14 @@ impl Calling<'_> {
         }
     }
 
-    fn launched(&self, world: &World, green: &Environment) -> Reply {
+    fn launched(&self, world: &World, green: &Environment) -> Returned {
         let group = group_of(green.target_group());
         let by = Some(number_of(&self.fence.deployment));
         let own = |server: &Server| server.launched_by == by && server.is_live();
         let servers = (0..world.servers.len())
             .filter(|number| world.servers[*number].group == group && own(&world.servers[*number]))
             .map(|number| world.listed(number));
-        Reply::Answer(Told::Launched(Launched {
+        Returned::Answer(Told::Launched(Launched {
             verdict: launch::Verdict::Healthy,
             reason: String::new(),
             wait_seconds: 0,
@@ -270,8 +270,8 @@ impl Calling<'_> {
         }))
     }
 
-    fn holder(&self, environment: &Environment) -> hold::Holder {
-        hold::Holder::new(SERVICE, &self.fence, environment)
+    fn holder(&self, environment: &Environment) -> hold::HeldFor {
+        hold::HeldFor::new(SERVICE, &self.fence, environment)
     }
 
     fn held(&self, world: &World, environment: &Environment) -> Vec<observed::Instance> {
@@ -280,12 +280,12 @@ impl Calling<'_> {
         world.shipped_instances(group, |_, server| server.retiring == deployment)
     }
 
-    fn listed(&self, world: &World, environment: &Environment) -> Reply {
+    fn listed(&self, world: &World, environment: &Environment) -> Returned {
         let seen = self.held(world, environment);
-        Reply::Answer(Told::Listed(hold::list(environment, &seen, NOW)))
+        Returned::Answer(Told::Listed(hold::list(environment, &seen, NOW)))
     }
 
-    fn switched(&self, world: &World, front: &Front, changed: bool) -> Reply {
+    fn switched(&self, world: &World, front: &Front, changed: bool) -> Returned {
         let former = match self.act {
             Act::Attach => self.document.attach.as_ref(),
             Act::Weigh => self.document.switch.as_ref(),
@@ -303,6 +303,6 @@ impl Calling<'_> {
         };
         let kept = former.map(|former| &former.answer);
         let answer = confirmed.answer(&front.plan, kept, &spans, late, NOW);
-        Reply::Answer(Told::Switched(answer))
+        Returned::Answer(Told::Switched(answer))
     }
 }

@@ -1,12 +1,12 @@
 //! The check: reads, asks whom the reading allows to seal, and concludes from what was acknowledged.
 
 use ebbtide_rules::check::{Standing, conclude, standing, whom_to_seal};
-use ebbtide_rules::report::{Admission, Answer, NewerEpoch, Reading, SessionReport, UnknownReason};
-use ebbtide_rules::wait::Phase;
+use ebbtide_rules::report::{Admission, NewerEpoch, Reading, Reply, SessionReport, UnknownReason};
+use ebbtide_rules::wait::Stage;
 use ebbtide_rules::weights::Moments;
 use ebbtide_rules::{ErrorName, Failure as _};
 
-use super::{Calling, Mishap, Reply, Told};
+use super::{Calling, Mishap, Returned, Told};
 use crate::clock::NOW;
 use crate::server::{Life, Order};
 use crate::variants::Variant;
@@ -14,22 +14,22 @@ use crate::world::{Call, Mark, SERVERS, World};
 
 impl Calling<'_> {
     /// Reads every server, asks one after the other to seal, and concludes.
-    pub(super) fn check(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn check(&self, world: &mut World) -> Option<Returned> {
         let servers = self.known(world, &self.document.retiring().ok()?.servers);
         let mut marks = match self.call.marks {
             None => match self.readings(world, servers) {
                 Some(marks) => marks,
-                None => return Some(Reply::Failed(ErrorName::Superseded)),
+                None => return Some(Returned::Failed(ErrorName::Superseded)),
             },
             Some(mut marks) => {
                 if let Some(asked) = marks.iter().position(|mark| *mark == Mark::Asked) {
                     match self.acknowledgement(world, asked) {
                         Some(mark) => marks[asked] = mark,
-                        None => return Some(Reply::Waits),
+                        None => return Some(Returned::Waits),
                     }
                 } else if let Some(next) = marks.iter().position(|mark| *mark == Mark::ToAsk) {
                     if world.servers[next].is_writing() {
-                        return Some(Reply::Waits);
+                        return Some(Returned::Waits);
                     }
                     marks[next] = self.ask_to_seal(world, next);
                 }
@@ -38,7 +38,7 @@ impl Calling<'_> {
         };
         let open = |mark: &Mark| matches!(mark, Mark::ToAsk | Mark::Asked);
         if marks.iter().any(open) {
-            return Some(Reply::Under(Call {
+            return Some(Returned::Under(Call {
                 marks: Some(marks),
                 ..self.call
             }));
@@ -69,12 +69,12 @@ impl Calling<'_> {
         let moments = self.moments();
         let (settled_at, baked_at) =
             moments.map_or((None, None), |it| (it.settled_at, it.baked_at));
-        let phase = Phase::at(NOW, settled_at, baked_at, self.may_seal());
+        let stage = Stage::at(NOW, settled_at, baked_at, self.may_seal());
         let mut marks = [Mark::Unlisted; SERVERS];
         let mut reports = Vec::new();
         for server in world.of(servers) {
             let reading = self.read(world, server);
-            let asked = whom_to_seal(&reading, phase);
+            let asked = whom_to_seal(&reading, stage);
             marks[server] = match &reading {
                 Reading::Unknown(_) => Mark::Unknown,
                 Reading::Report(_) if !asked => Mark::Held,
@@ -92,7 +92,7 @@ impl Calling<'_> {
     fn ask_to_seal(&self, world: &mut World, server: usize) -> Mark {
         match self.send(world, server, Order::Seal) {
             // The server answers when its disk has.
-            Answer::Report(_) => Mark::Asked,
+            Reply::Report(_) => Mark::Asked,
             answer => self.mark(standing(counted_nothing(), Some(answer), &self.fence)),
         }
     }
@@ -103,13 +103,13 @@ impl Calling<'_> {
             return None;
         }
         let answer = if asked.life != Life::Up || self.mishap == Mishap::Unheard(server) {
-            Answer::Unknown(UnknownReason::Broken)
+            Reply::Unknown(UnknownReason::Broken)
         } else {
             let mut report = asked.report(&world.instance(server), self.variant());
             if self.variant() == Variant::SealNotAtomic {
                 (report.busy, report.idle) = (0, 0);
             }
-            Answer::Report(report)
+            Reply::Report(report)
         };
         Some(self.mark(standing(counted_nothing(), Some(answer), &self.fence)))
     }
@@ -123,7 +123,7 @@ impl Calling<'_> {
         }
     }
 
-    fn conclude(&self, world: &World, marks: [Mark; SERVERS]) -> Option<Reply> {
+    fn conclude(&self, world: &World, marks: [Mark; SERVERS]) -> Option<Returned> {
         let report = |epoch| SessionReport { epoch, ..empty() };
         let epoch = self.fence.epoch;
         let standings: Vec<(String, Standing)> = (0..world.servers.len())
@@ -144,8 +144,8 @@ impl Calling<'_> {
             (question.may_seal, question.baked_at) = (true, question.settled_at);
         }
         Some(match conclude(&standings, &question, NOW) {
-            Ok(check) => Reply::Answer(Told::Checked(check)),
-            Err(refused) => Reply::Failed(refused.name()),
+            Ok(check) => Returned::Answer(Told::Checked(check)),
+            Err(refused) => Returned::Failed(refused.name()),
         })
     }
 }

@@ -2,11 +2,11 @@
 
 use ebbtide_rules::document::Act;
 use ebbtide_rules::green_test::{Finding, Subject, conclude, of_reading, of_resume};
-use ebbtide_rules::report::{Answer, NewerEpoch, Reading, SessionReport, UnknownReason};
+use ebbtide_rules::report::{NewerEpoch, Reading, Reply, SessionReport, UnknownReason};
 use ebbtide_rules::{ErrorName, Failure as _, Server};
 use ebbtide_rules::{drain, resume};
 
-use super::{Calling, Mishap, Reply, Told};
+use super::{Calling, Mishap, Returned, Told};
 use crate::clock::{NOW, PAST};
 use crate::server::{Order, Sent};
 use crate::shipped::number_of;
@@ -14,10 +14,10 @@ use crate::variants::Variant;
 use crate::world::World;
 
 impl Calling<'_> {
-    pub(super) fn test(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn test(&self, world: &mut World) -> Option<Returned> {
         let servers = self.known(world, self.document.green_servers().ok()?);
         if self.any_writes(world, servers) {
-            return Some(Reply::Waits);
+            return Some(Returned::Waits);
         }
         let findings: Vec<(String, Finding)> = world
             .of(servers)
@@ -33,21 +33,21 @@ impl Calling<'_> {
             })
             .collect();
         Some(match conclude(&findings, Subject::Green) {
-            Ok(tested) => Reply::Answer(Told::Tested(tested)),
-            Err(refused) => Reply::Failed(refused.name()),
+            Ok(tested) => Returned::Answer(Told::Tested(tested)),
+            Err(refused) => Returned::Failed(refused.name()),
         })
     }
 
-    pub(super) fn drain(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn drain(&self, world: &mut World) -> Option<Returned> {
         let servers = self.known(world, &self.document.retiring().ok()?.servers);
         if self.any_writes(world, servers) {
-            return Some(Reply::Waits);
+            return Some(Returned::Waits);
         }
         let mut question = self.document.drain().ok()?;
         if self.variant() == Variant::DrainUnsettled {
             question.settled_at = Some(PAST);
         }
-        let drained = Reply::Answer(Told::Drained(drain::Drained::not_settled(None, NOW)));
+        let drained = Returned::Answer(Told::Drained(drain::Drained::not_settled(None, NOW)));
         if drain::not_settled(&question, NOW).is_some() {
             return Some(drained);
         }
@@ -57,7 +57,7 @@ impl Calling<'_> {
             .collect();
         let reports: Vec<&SessionReport> = readings.iter().filter_map(Reading::report).collect();
         if NewerEpoch::refuse(&self.fence, reports.iter().copied()).is_err() {
-            return Some(Reply::Failed(ErrorName::Superseded));
+            return Some(Returned::Failed(ErrorName::Superseded));
         }
         let unknown = readings.len() - reports.len();
         let decision = drain::decide(&reports, unknown, &question, NOW);
@@ -70,7 +70,7 @@ impl Calling<'_> {
         Some(drained)
     }
 
-    pub(super) fn resume(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn resume(&self, world: &mut World) -> Option<Returned> {
         let (asked, minimum) = match self.act {
             Act::Resume => (
                 self.document.blue_servers(),
@@ -80,33 +80,33 @@ impl Calling<'_> {
         };
         let servers = self.known(world, asked.ok()?);
         if self.any_writes(world, servers) {
-            return Some(Reply::Waits);
+            return Some(Returned::Waits);
         }
         let readings: Vec<Reading> = world
             .of(servers)
             .map(|server| self.read(world, server))
             .collect();
         if NewerEpoch::refuse(&self.fence, readings.iter().filter_map(Reading::report)).is_err() {
-            return Some(Reply::Failed(ErrorName::Superseded));
+            return Some(Returned::Failed(ErrorName::Superseded));
         }
         let asked: Vec<Server> = world
             .of(servers)
             .map(|server| world.listed(server))
             .collect();
-        let answers: Vec<Answer> = world
+        let answers: Vec<Reply> = world
             .of(servers)
             .map(|server| self.send(world, server, Order::Resume))
             .collect();
         let minimum = usize::try_from(minimum).ok()?;
         Some(
             match resume::conclude(&asked, &answers, minimum, &self.fence, NOW) {
-                Ok(resumed) => Reply::Answer(Told::Resumed(resumed)),
-                Err(refused) => Reply::Failed(refused.name()),
+                Ok(resumed) => Returned::Answer(Told::Resumed(resumed)),
+                Err(refused) => Returned::Failed(refused.name()),
             },
         )
     }
 
-    pub(super) fn send(&self, world: &mut World, number: usize, order: Order) -> Answer {
+    pub(super) fn send(&self, world: &mut World, number: usize, order: Order) -> Reply {
         let sent = Sent {
             order,
             deployment: number_of(&self.fence.deployment),
@@ -116,11 +116,11 @@ impl Calling<'_> {
         let server = &mut world.servers[number];
         if self.mishap == Mishap::Late(number) {
             server.late = Some(sent);
-            return Answer::Unknown(UnknownReason::TimedOut);
+            return Reply::Unknown(UnknownReason::TimedOut);
         }
         let answer = server.take(sent, &name, self.variant());
         if self.mishap == Mishap::Unheard(number) {
-            return Answer::Unknown(UnknownReason::TimedOut);
+            return Reply::Unknown(UnknownReason::TimedOut);
         }
         answer
     }

@@ -2,10 +2,10 @@
 
 use ebbtide_rules::document::Act;
 use ebbtide_rules::record::Work;
-use ebbtide_rules::terminate::{self, Licence, Order};
+use ebbtide_rules::terminate::{self, Licence, Termination};
 use ebbtide_rules::{ErrorName, Failure as _};
 
-use super::{Calling, Reply, Told};
+use super::{Calling, Returned, Told};
 use crate::properties::Rule;
 use crate::server::Server;
 use crate::shipped::{group_of, number_of};
@@ -14,20 +14,21 @@ use crate::world::{Call, Turn, World};
 
 impl Calling<'_> {
     /// What is ended and on what ground, and who was listed before.
-    fn order(&self, world: &World) -> Option<(Order, u8)> {
+    fn order(&self, world: &World) -> Option<(Termination, u8)> {
         if self.act == Act::EndUnserved {
             let (deployment, environment) = self.document.unserved().ok()?;
             let listed = self.known(world, self.document.unserved_servers().ok()?);
-            return Some((Order::unserved(deployment, environment).ok()?, listed));
+            return Some((Termination::unserved(deployment, environment).ok()?, listed));
         }
         let retiring = self.document.retiring().ok()?;
         let listed = self.known(world, &retiring.servers);
         let sealed = self.document.sealed().ok()?;
-        let order = Order::sealed(&self.fence.deployment, &retiring.environment, sealed).ok()?;
+        let order =
+            Termination::sealed(&self.fence.deployment, &retiring.environment, sealed).ok()?;
         Some((order, listed))
     }
 
-    pub(super) fn terminate(&self, world: &mut World) -> Option<Reply> {
+    pub(super) fn terminate(&self, world: &mut World) -> Option<Returned> {
         let (order, listed) = self.order(world)?;
         let work = match self.act {
             Act::EndUnserved => Work::EndUnserved(&order.environment),
@@ -36,11 +37,11 @@ impl Calling<'_> {
         Some(match self.call.ending {
             None => {
                 if !self.admits(world, work) {
-                    return Some(Reply::Failed(ErrorName::Superseded));
+                    return Some(Returned::Failed(ErrorName::Superseded));
                 }
                 let seen = self.seen(world, &order, listed);
                 if let Err(blocked) = order.refuse_weight(&seen) {
-                    return Some(Reply::Failed(blocked.name()));
+                    return Some(Returned::Failed(blocked.name()));
                 }
                 let decision = terminate::decide(&seen, &order);
                 let chosen = world.set_of(&decision.terminate);
@@ -60,7 +61,7 @@ impl Calling<'_> {
             }
             Some((chosen, Turn::Read)) => {
                 if !self.admits(world, work) {
-                    return Some(Reply::Failed(ErrorName::Superseded));
+                    return Some(Returned::Failed(ErrorName::Superseded));
                 }
                 let first = chosen.trailing_zeros() as usize;
                 let recheck = self.variant() == Variant::RecheckNotSeal;
@@ -86,9 +87,9 @@ impl Calling<'_> {
         world: &World,
         chosen: u8,
         server: usize,
-        order: &Order,
+        order: &Termination,
         listed: u8,
-    ) -> Reply {
+    ) -> Returned {
         let others = chosen & !(1 << server);
         if others == 0 {
             self.rest(world, order, listed)
@@ -97,15 +98,15 @@ impl Calling<'_> {
         }
     }
 
-    fn to_end(&self, chosen: u8, turn: Turn) -> Reply {
-        Reply::Under(Call {
+    fn to_end(&self, chosen: u8, turn: Turn) -> Returned {
+        Returned::Under(Call {
             ending: Some((chosen, turn)),
             ..self.call
         })
     }
 
     /// Notes what an end breaks.
-    fn may_end(&self, world: &mut World, number: usize, order: &Order) {
+    fn may_end(&self, world: &mut World, number: usize, order: &Termination) {
         let server = world.servers[number];
         if server.holds() {
             world.break_rule(Rule::NothingCut);
@@ -126,7 +127,7 @@ impl Calling<'_> {
         }
     }
 
-    fn seen(&self, world: &World, order: &Order, listed: u8) -> terminate::Observation {
+    fn seen(&self, world: &World, order: &Termination, listed: u8) -> terminate::Observation {
         let of = Some(number_of(&order.deployment));
         let sealed = world.set_of(&order.sealed);
         let never_served = order.licence == Licence::NeverServed;
@@ -147,10 +148,10 @@ impl Calling<'_> {
         }
     }
 
-    fn rest(&self, world: &World, order: &Order, listed: u8) -> Reply {
+    fn rest(&self, world: &World, order: &Termination, listed: u8) -> Returned {
         match terminate::conclude(&self.seen(world, order, listed), order) {
-            Ok(terminated) => Reply::Answer(Told::Terminated(terminated)),
-            Err(blocked) => Reply::Failed(blocked.name()),
+            Ok(terminated) => Returned::Answer(Told::Terminated(terminated)),
+            Err(blocked) => Returned::Failed(blocked.name()),
         }
     }
 }

@@ -80,7 +80,7 @@ fn a_redrive_moves_the_deadline_on_whether_it_is_told_or_only_seen() {
 fn a_sealed_server_that_may_not_be_ended_is_named_and_calls_an_operator_at_the_deadline() {
     let standings = [sealed_one("i-0a"), held("i-0b", 1, 0)];
     let first = check(&standings, None, NOW);
-    let refused = ["i-0a", "i-0b"].map(|instance| Refused {
+    let refused = ["i-0a", "i-0b"].map(|instance| HeldBack {
         instance: instance.to_owned(),
         reason: "its group tunnel-a has weight 5".to_owned(),
     });

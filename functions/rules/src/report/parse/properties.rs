@@ -303,9 +303,9 @@ proptest! {
         };
         let expected = true_report(body.as_bytes()).and_then(|report| Some((proven(&report)?, report)));
         let believed = match parse_refusal(body.as_bytes(), INSTANCE, epoch) {
-            Answer::Refused(refusal, report) => Some((refusal, report)),
-            Answer::Unknown(_) => None,
-            Answer::Report(report) => panic!("a refusal is no {report:?}"),
+            Reply::Refused(refusal, report) => Some((refusal, report)),
+            Reply::Unknown(_) => None,
+            Reply::Report(report) => panic!("a refusal is no {report:?}"),
         };
         prop_assert_eq!(believed, expected, "{}", body);
     }

@@ -197,12 +197,12 @@ fn a_reason_holds_no_text_of_the_body() {
     }
     let refusal = json!({"error": "hunter2", "message": "hunter2"}).to_string();
     match parse_refusal(refusal.as_bytes(), "i-0abc", 7) {
-        Answer::Unknown(reason) => assert!(!reason.to_string().contains("hunter2")),
+        Reply::Unknown(reason) => assert!(!reason.to_string().contains("hunter2")),
         answer => panic!("believed {answer:?}"),
     }
 }
 
-fn refusal(error: &str, report: Value) -> Answer {
+fn refusal(error: &str, report: Value) -> Reply {
     let mut body = report;
     body["error"] = json!(error);
     body["message"] = json!("why");
@@ -228,13 +228,13 @@ fn a_refusal_is_believed_with_the_report_that_proves_it() {
     ];
     for (error, report, expected) in cases {
         match (refusal(error, report.clone()), expected) {
-            (Answer::Refused(got, _), Some(wanted)) => assert_eq!(got, wanted),
-            (Answer::Unknown(_), None) => {}
+            (Reply::Refused(got, _), Some(wanted)) => assert_eq!(got, wanted),
+            (Reply::Unknown(_), None) => {}
             (got, _) => panic!("{error} with {report}: {got:?}"),
         }
     }
     assert_eq!(
         refusal("WrongInstance", with("instance", json!("i-0abd"))),
-        Answer::Unknown(UnknownReason::OtherInstance)
+        Reply::Unknown(UnknownReason::OtherInstance)
     );
 }

@@ -12,7 +12,7 @@ pub const PROTECTED_TAG: &str = "ebbtide:protected";
 
 /// What was noted on an Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Memory {
+pub struct Note {
     /// The deployment that noted it last.
     pub deployment: String,
     /// The name of the environment that it held.
@@ -21,7 +21,7 @@ pub struct Memory {
     pub processes: Vec<String>,
 }
 
-impl Memory {
+impl Note {
     /// Reads a tag's value. Whatever holding never suspends is not read: a damaged note gives back less, never more.
     pub fn parse(value: &str) -> Self {
         let mut words = value.split(' ').map(str::to_owned);
@@ -48,9 +48,7 @@ impl Memory {
 
 impl ScalingGroup {
     /// What was noted on it, if anything.
-    pub fn memory(&self) -> Option<Memory> {
-        self.tags
-            .get(SUSPENDED_TAG)
-            .map(|value| Memory::parse(value))
+    pub fn note(&self) -> Option<Note> {
+        self.tags.get(SUSPENDED_TAG).map(|value| Note::parse(value))
     }
 }
