@@ -383,6 +383,7 @@ fn scaling_group(members: &[String]) -> ScalingGroup {
         name: "tunnel-a".to_owned(),
         min_size: 1,
         desired: count,
+        counted: 0,
         suspended: Default::default(),
         members: members
             .iter()

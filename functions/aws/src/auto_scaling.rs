@@ -219,16 +219,16 @@ impl AutoScaling {
         Ok(())
     }
 
-    /// Ends one member and lowers the desired capacity, so that it is not replaced.
+    /// Ends one member; `shrinks` lowers the desired capacity, so that it is not replaced.
     ///
     /// # Errors
     /// AWS's failure.
-    pub async fn terminate(&self, instance: &str) -> Result<(), CloudError> {
+    pub async fn terminate(&self, instance: &str, shrinks: bool) -> Result<(), CloudError> {
         let call = self
             .client
             .terminate_instance_in_auto_scaling_group()
             .instance_id(instance);
-        let call = call.should_decrement_desired_capacity(true);
+        let call = call.should_decrement_desired_capacity(shrinks);
         once!(aws_sdk_autoscaling, call)
             .await
             .called(|| format!("TerminateInstanceInAutoScalingGroup of {instance}"))?;
@@ -265,9 +265,20 @@ fn read(group: &AutoScalingGroup) -> ScalingGroup {
             .collect(),
         min_size: size(group.min_size()),
         desired: size(group.desired_capacity()),
+        counted: u32::try_from(group.instances().iter().filter(counts).count()).unwrap_or(u32::MAX),
         tags: tags.collect(),
         members: Vec::new(),
     }
+}
+
+fn counts(instance: &&aws_sdk_autoscaling::types::Instance) -> bool {
+    let lifecycle = instance.lifecycle_state().map(|state| state.as_str());
+    let member = ScalingMember {
+        instance: String::new(),
+        protected: false,
+        lifecycle: lifecycle.unwrap_or_default().to_owned(),
+    };
+    member.is_counted()
 }
 
 fn filter(name: &str, value: &str) -> Filter {

@@ -82,16 +82,22 @@ const DENIED: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
+/// `Unsupported` is EC2's word for an instance type that a zone does not have: another subnet may. Source: "Error codes
+/// for the Amazon EC2 API".
 const NO_CAPACITY: &[&str] = &[
     "InstanceLimitExceeded",
     "InsufficientAddressCapacity",
     "InsufficientCapacity",
+    "InsufficientCapacityOnHost",
     "InsufficientFreeAddressesInSubnet",
     "InsufficientHostCapacity",
     "InsufficientInstanceCapacity",
     "InsufficientReservedInstanceCapacity",
+    "InsufficientVolumeCapacity",
     "MaxSpotInstanceCountExceeded",
+    "ReservationCapacityExceeded",
     "SpotMaxPriceTooLow",
+    "Unsupported",
     "VcpuLimitExceeded",
 ];
 
@@ -275,6 +281,7 @@ mod tests {
                 500,
                 ErrorName::CapacityUnavailable,
             ),
+            ("Unsupported", 400, ErrorName::CapacityUnavailable),
             ("InternalError", 500, ErrorName::AwsUnavailable),
             ("SomethingNew", 502, ErrorName::AwsUnavailable),
             ("OperationNotPermitted", 400, ErrorName::AwsRefused),

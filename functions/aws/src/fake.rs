@@ -36,6 +36,9 @@ use journal::Journal;
 use crate::{Cloud, Ledger, Stack};
 
 pub use alarms::FakeAlarm;
+/// EC2's types, for tests that change the launch template.
+#[cfg(feature = "instances")]
+pub use aws_sdk_ec2::types as ec2_types;
 pub use danger::{Attributes, Dangers};
 pub use executions::Started;
 pub use journal::{Noted, Things};
@@ -81,8 +84,9 @@ pub struct World {
     pub load_balancer: LoadBalancerTypeEnum,
     /// The versions of the one launch template, `lt-1`.
     pub versions: i64,
-    /// Whether those versions have a network interface.
-    pub interfaces: bool,
+    /// What each of those versions says.
+    #[cfg(feature = "instances")]
+    pub template: aws_sdk_ec2::types::ResponseLaunchTemplateData,
     /// What a preflight looks for.
     pub dangers: Dangers,
     /// Auto Scaling groups.
@@ -159,7 +163,8 @@ impl Fake {
             rules: Vec::new(),
             load_balancer: LoadBalancerTypeEnum::Application,
             versions: 7,
-            interfaces: false,
+            #[cfg(feature = "instances")]
+            template: ec2::plain_template(),
             dangers: Dangers::default(),
             scaling: Vec::new(),
             launches: Vec::new(),
@@ -251,6 +256,7 @@ impl World {
             ip: Some(ip.unwrap_or_else(|| format!("10.0.0.{number}"))),
             subnet: Some(subnet.to_owned()),
             state: InstanceState::Running,
+            ended_by: None,
             launched_at: Some(self.now),
             tags: tags
                 .iter()
@@ -362,6 +368,7 @@ pub fn target(instance: &str, healthy: bool) -> Target {
         registered: true,
         healthy,
         state: String::new(),
+        ports: vec![80],
     }
 }
 

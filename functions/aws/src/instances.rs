@@ -5,6 +5,7 @@ mod protection;
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::Client;
+use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{
     Filter, InstanceStateName, LaunchTemplateSpecification, ResourceType, Tag, TagSpecification,
 };
@@ -16,7 +17,7 @@ use crate::CloudError;
 use crate::error::Called;
 use crate::once::once;
 
-pub use protection::Protection;
+pub use protection::{Protection, Spot};
 
 /// EC2 takes at most 200 values in a filter, and 1000 ids in a call of CreateTags.
 const CHUNK: usize = 100;
@@ -106,7 +107,8 @@ impl Instances {
         Ok(found)
     }
 
-    /// Launches instances and answers their ids.
+    /// Launches instances and answers their ids; none where the client token is that of instances which have ended, as
+    /// EC2 says by an error since 2025, and by their ids before.
     ///
     /// # Errors
     /// AWS's failure; nothing was launched then, unless AWS did not answer.
@@ -126,9 +128,15 @@ impl Instances {
             .client_token(order.client_token)
             .tag_specifications(specification(ResourceType::Instance, order.tags))
             .tag_specifications(specification(ResourceType::Volume, order.tags));
-        let answer = once!(aws_sdk_ec2, call)
-            .await
-            .called(|| format!("RunInstances of {} in {}", order.count, order.subnet))?;
+        let answer = once!(aws_sdk_ec2, call).await;
+        if let Err(error) = &answer
+            && error.code() == Some("IdempotentInstanceTerminated")
+        {
+            tracing::warn!(order.subnet, "what this token launched has ended");
+            return Ok(Vec::new());
+        }
+        let answer =
+            answer.called(|| format!("RunInstances of {} in {}", order.count, order.subnet))?;
         Ok(answer
             .instances()
             .iter()
@@ -186,10 +194,17 @@ impl Instances {
     }
 }
 
-/// A client token of 64 characters, EC2's most: a hash of what makes the launch this one.
-pub fn client_token(service: &str, deployment: &str, subnet: &str, index: u32) -> String {
+/// A client token of 64 characters, EC2's most: a hash of what makes the launch this one, for a service and a deployment.
+pub fn client_token(
+    (service, deployment): (&str, &str),
+    subnet: &str,
+    index: u32,
+    generation: u32,
+) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{service}/{deployment}/{subnet}/{index}"));
+    hash.update(format!(
+        "{service}/{deployment}/{subnet}/{index}/{generation}"
+    ));
     hash.finalize()
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -242,6 +257,10 @@ fn read(instance: &aws_sdk_ec2::types::Instance) -> Option<Instance> {
             .map(str::to_owned),
         subnet: instance.subnet_id().map(str::to_owned),
         state: state(instance.state().and_then(|state| state.name())),
+        ended_by: instance
+            .state_reason()
+            .and_then(|reason| reason.message())
+            .map(str::to_owned),
         launched_at: instance
             .launch_time()
             .and_then(|time| Timestamp::from_second(time.secs()).ok()),
@@ -266,11 +285,18 @@ mod tests {
 
     #[test]
     fn a_client_token_is_the_launchs_own() {
-        let token = client_token("tunnel", "deploy-1", "subnet-1", 0);
+        let of = ("tunnel", "deploy-1");
+        let token = client_token(of, "subnet-1", 0, 0);
         assert_eq!(token.len(), 64);
-        assert_eq!(token, client_token("tunnel", "deploy-1", "subnet-1", 0));
-        assert_ne!(token, client_token("tunnel", "deploy-1", "subnet-1", 1));
-        assert_ne!(token, client_token("tunnel", "deploy-1", "subnet-2", 0));
+        assert_eq!(token, client_token(of, "subnet-1", 0, 0));
+        for other in [
+            client_token(of, "subnet-1", 1, 0),
+            client_token(of, "subnet-2", 0, 0),
+            client_token(of, "subnet-1", 0, 1),
+            client_token(("tunnel", "deploy-2"), "subnet-1", 0, 0),
+        ] {
+            assert_ne!(token, other);
+        }
     }
 
     #[test]

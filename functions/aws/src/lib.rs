@@ -36,9 +36,9 @@ pub use error::{CloudError, FailedCall};
 #[cfg(feature = "record")]
 pub use executions::Executions;
 #[cfg(feature = "instances")]
-pub use instances::{Instances, Protection, RunInstances, client_token, union};
+pub use instances::{Instances, Protection, RunInstances, Spot, client_token, union};
 #[cfg(feature = "instances")]
-pub use launch_template::{LaunchTemplates, TemplateVersion};
+pub use launch_template::LaunchTemplates;
 #[cfg(feature = "record")]
 pub use ledger::{Ledger, LedgerClients};
 #[cfg(feature = "instances")]
@@ -47,7 +47,7 @@ pub use lifetime::Lifetimes;
 pub use listener::{Listener, Live, UnfitAction};
 pub use record::{RECORD, Records, Written};
 #[cfg(feature = "balancer")]
-pub use target_group::{Described, TargetGroups};
+pub use target_group::TargetGroups;
 
 use std::time::Duration;
 

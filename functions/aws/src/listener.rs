@@ -2,14 +2,14 @@
 //!
 //! Refuses an action list that it could not write back as it was: AWS replaces the whole list.
 
-mod idle;
+mod attributes;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, TargetGroupTuple,
 };
 use ebbtide_rules::observed::{Forward, GroupWeight};
-use ebbtide_rules::plan::{LoadBalancer, OtherForward};
+use ebbtide_rules::plan::{Balancer, LoadBalancer, OtherForward, Protocol};
 
 use crate::CloudError;
 use crate::error::Called;
@@ -96,27 +96,13 @@ impl Listener {
         Ok(())
     }
 
-    /// The load balancer's ARN and kind; from AWS, because an ARN's `app/` or `net/` is a habit and no contract.
+    /// The load balancer with its kind, the listener's protocol and what follows from both; from AWS, because an ARN's
+    /// `app/` or `net/` is a habit and no contract.
     ///
     /// # Errors
     /// AWS's failure.
-    pub async fn load_balancer(&self) -> Result<(String, LoadBalancer), CloudError> {
-        let listener = self.listener_arn();
-        let operation = format!("DescribeListeners of {listener}");
-        let answer = self
-            .client
-            .describe_listeners()
-            .listener_arns(&listener)
-            .send()
-            .await;
-        let answer = answer.called(|| &operation)?;
-        let arn = answer
-            .listeners()
-            .first()
-            .and_then(|listener| listener.load_balancer_arn());
-        let arn = arn
-            .ok_or_else(|| CloudError::unexpected(operation, "no listener with a load balancer"))?
-            .to_owned();
+    pub async fn load_balancer(&self) -> Result<Balancer, CloudError> {
+        let (arn, protocol) = self.listener().await?;
         let operation = format!("DescribeLoadBalancers of {arn}");
         let answer = self
             .client
@@ -131,14 +117,33 @@ impl Listener {
             .and_then(|balancer| balancer.r#type());
         let kind = match kind {
             Some(LoadBalancerTypeEnum::Application) => LoadBalancer::Application,
-            Some(LoadBalancerTypeEnum::Network) => LoadBalancer::Network,
+            Some(LoadBalancerTypeEnum::Network) => LoadBalancer::Network(protocol),
             other => LoadBalancer::Unfit(
                 other
                     .map_or("unknown", LoadBalancerTypeEnum::as_str)
                     .to_owned(),
             ),
         };
-        Ok((arn, kind))
+        self.described(arn, kind).await
+    }
+
+    /// The load balancer of this listener, and the listener's protocol.
+    async fn listener(&self) -> Result<(String, Protocol), CloudError> {
+        let listener = self.listener_arn();
+        let operation = format!("DescribeListeners of {listener}");
+        let answer = self
+            .client
+            .describe_listeners()
+            .listener_arns(&listener)
+            .send()
+            .await;
+        let answer = answer.called(|| &operation)?;
+        let found = answer.listeners().first();
+        let arn = found.and_then(|listener| listener.load_balancer_arn());
+        let arn = arn
+            .ok_or_else(|| CloudError::unexpected(operation, "no listener with a load balancer"))?;
+        let protocol = found.and_then(|listener| listener.protocol());
+        Ok((arn.to_owned(), attributes::protocol(protocol)))
     }
 
     /// Every other forward of the same load balancer, by listener or rule.
@@ -147,9 +152,9 @@ impl Listener {
     /// AWS's failure.
     pub async fn other_forwards(
         &self,
-        load_balancer: &str,
-        kind: &LoadBalancer,
+        balancer: &Balancer,
     ) -> Result<Vec<OtherForward>, CloudError> {
+        let load_balancer = &balancer.arn;
         let mut pages = self
             .client
             .describe_listeners()
@@ -164,7 +169,7 @@ impl Listener {
                 if arn != self.arn {
                     found.extend(forwards(arn, listener.default_actions()));
                 }
-                if *kind == LoadBalancer::Application {
+                if balancer.kind == LoadBalancer::Application {
                     found.extend(self.forwards_of_rules(arn).await?);
                 }
             }

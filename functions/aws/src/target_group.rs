@@ -8,6 +8,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     TargetHealthStateEnum,
 };
 use ebbtide_rules::observed::Target;
+use ebbtide_rules::plan::Group;
 use ebbtide_rules::shape::Environment;
 
 use crate::CloudError;
@@ -22,40 +23,29 @@ pub struct TargetGroups {
     client: Client,
 }
 
-/// What a target group is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    /// Its ARN and name.
-    pub environment: Environment,
-    /// What its targets are: `instance`, `ip`, ….
-    pub target_type: String,
-    /// Whether `stickiness.enabled` is on.
-    pub sticky: bool,
-    /// The load balancers that send traffic to it, by ARN.
-    pub load_balancers: Vec<String>,
-    /// Whether the load balancer cuts the connections of an unhealthy target.
-    pub cuts_unhealthy: bool,
-    /// Whether it cuts those of a deregistered one when the delay ends.
-    pub cuts_deregistered: bool,
-}
-
 /// Attributes of a target group and their defaults; source of all: TargetGroupAttribute's reference.
 const STICKY: &str = "stickiness.enabled";
 /// An NLB's, true where it was never set, and not to be had for UDP and TCP_UDP.
 const CUTS_UNHEALTHY: &str = "target_health_state.unhealthy.connection_termination.enabled";
 /// An NLB's, false where it was never set, but for UDP and TCP_UDP, where AWS sets it.
 const CUTS_DEREGISTERED: &str = "deregistration_delay.connection_termination.enabled";
+/// `true`, `false`, or `use_load_balancer_configuration`, which it is where it was never set.
+const CROSS_ZONE: &str = "load_balancing.cross_zone.enabled";
+/// How many healthy targets keep a zone in DNS: a number or `off`, 1 where it was never set; and the same as a share,
+/// `off` where it was never set.
+const DNS_COUNT: &str = "target_group_health.dns_failover.minimum_healthy_targets.count";
+const DNS_PERCENTAGE: &str = "target_group_health.dns_failover.minimum_healthy_targets.percentage";
 
 impl TargetGroups {
     pub(crate) fn new(client: Client) -> Self {
         Self { client }
     }
 
-    /// What one target group is.
+    /// What one target group is, without its targets.
     ///
     /// # Errors
     /// AWS's failure, a group that does not exist among them.
-    pub async fn describe(&self, arn: &str) -> Result<Described, CloudError> {
+    pub async fn describe(&self, arn: &str) -> Result<Group, CloudError> {
         let operation = || format!("DescribeTargetGroups of {arn}");
         let answer = self
             .client
@@ -68,16 +58,17 @@ impl TargetGroups {
         let group = group
             .ok_or_else(|| CloudError::unexpected(operation(), "there is no such target group"))?;
         let attributes = self.attributes(arn).await?;
-        let on = |key: &str| {
+        let set = |key: &str| {
             let mut set = attributes.iter().filter(|it| it.key() == Some(key));
-            set.next()
-                .map(|attribute| attribute.value() == Some("true"))
+            set.next().and_then(|attribute| attribute.value())
         };
+        let on = |key: &str| set(key).map(|value| value == "true");
+        let off = |key: &str, default: &str| set(key).unwrap_or(default) == "off";
         let of_network = matches!(
             group.protocol(),
             Some(ProtocolEnum::Tcp | ProtocolEnum::Tls)
         );
-        Ok(Described {
+        Ok(Group {
             environment: Environment {
                 target_group_arns: vec![arn.to_owned()],
                 name: group.target_group_name().unwrap_or_default().to_owned(),
@@ -89,6 +80,10 @@ impl TargetGroups {
             load_balancers: group.load_balancer_arns().to_vec(),
             cuts_unhealthy: on(CUTS_UNHEALTHY).unwrap_or(of_network),
             cuts_deregistered: on(CUTS_DEREGISTERED).unwrap_or(false),
+            cross_zone: set(CROSS_ZONE).and_then(|value| value.parse().ok()),
+            leaves_dns: !(off(DNS_COUNT, "1") && off(DNS_PERCENTAGE, "off")),
+            port: port(group.port()).unwrap_or_default(),
+            targets: Vec::new(),
         })
     }
 
@@ -117,12 +112,13 @@ impl TargetGroups {
         let answer = answer.called(|| format!("DescribeTargetHealth of {arn}"))?;
         let mut targets: BTreeMap<String, Target> = BTreeMap::new();
         for description in answer.target_health_descriptions() {
-            let Some(instance) = description.target().and_then(|target| target.id()) else {
+            let described = description.target();
+            let Some(target) = described.and_then(|it| read(it, description.target_health()))
+            else {
                 continue;
             };
-            let target = read(instance, description.target_health());
             targets
-                .entry(instance.to_owned())
+                .entry(target.instance.clone())
                 .and_modify(|known| merge(known, &target))
                 .or_insert(target);
         }
@@ -147,20 +143,23 @@ impl TargetGroups {
         Ok(())
     }
 
-    /// Deregisters instances, on every port; one that is not registered is no error (DeregisterTargets' reference).
+    /// Deregisters targets, on every port that they have: without one only the group's own is meant
+    /// (DeregisterTargets' reference). One that is not registered is no error.
     ///
     /// # Errors
     /// AWS's failure.
-    pub async fn deregister(&self, arn: &str, instances: &[String]) -> Result<(), CloudError> {
-        for chunk in instances.chunks(CHUNK) {
+    pub async fn deregister(&self, arn: &str, targets: &[Target]) -> Result<(), CloudError> {
+        let descriptions: Vec<TargetDescription> = targets.iter().flat_map(on_its_ports).collect();
+        for chunk in descriptions.chunks(CHUNK) {
             let call = self
                 .client
                 .deregister_targets()
                 .target_group_arn(arn)
-                .set_targets(Some(descriptions(chunk)));
+                .set_targets(Some(chunk.to_vec()));
+            let ids = || chunk.iter().filter_map(|it| it.id()).collect::<Vec<_>>();
             once!(aws_sdk_elasticloadbalancingv2, call)
                 .await
-                .called(|| format!("DeregisterTargets of {} in {arn}", chunk.join(", ")))?;
+                .called(|| format!("DeregisterTargets of {} in {arn}", ids().join(", ")))?;
         }
         Ok(())
     }
@@ -173,7 +172,24 @@ fn descriptions(instances: &[String]) -> Vec<TargetDescription> {
         .collect()
 }
 
-fn read(instance: &str, health: Option<&TargetHealth>) -> Target {
+fn on_its_ports(target: &Target) -> Vec<TargetDescription> {
+    let on = |port: &u16| {
+        TargetDescription::builder()
+            .id(&target.instance)
+            .port(i32::from(*port))
+            .build()
+    };
+    if target.ports.is_empty() {
+        return descriptions(std::slice::from_ref(&target.instance));
+    }
+    target.ports.iter().map(on).collect()
+}
+
+fn port(port: Option<i32>) -> Option<u16> {
+    port.and_then(|port| u16::try_from(port).ok())
+}
+
+fn read(target: &TargetDescription, health: Option<&TargetHealth>) -> Option<Target> {
     let state = health.and_then(TargetHealth::state);
     let reason = health.and_then(TargetHealth::reason);
     // `draining` is a deregistration under way. `unused` is more than one thing: a group in no rule, a stopped
@@ -191,18 +207,23 @@ fn read(instance: &str, health: Option<&TargetHealth>) -> Target {
         reason.map(TargetHealthReasonEnum::as_str),
         health.and_then(TargetHealth::description),
     ];
-    Target {
-        instance: instance.to_owned(),
+    Some(Target {
+        instance: target.id()?.to_owned(),
         registered: !leaving,
         healthy: matches!(state, Some(TargetHealthStateEnum::Healthy)),
         state: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
-    }
+        ports: port(target.port()).into_iter().collect(),
+    })
 }
 
 /// Two ports of one instance: registered if either is, healthy only if every registered one is.
 fn merge(known: &mut Target, other: &Target) {
     match (known.registered, other.registered) {
-        (true, true) => known.healthy &= other.healthy,
+        (true, true) => {
+            known.healthy &= other.healthy;
+            known.ports.extend(&other.ports);
+            known.ports.sort_unstable();
+        }
         (false, true) => *known = other.clone(),
         (_, false) => {}
     }
@@ -213,15 +234,13 @@ mod tests {
     use super::*;
 
     fn target(state: TargetHealthStateEnum, reason: Option<TargetHealthReasonEnum>) -> Target {
-        read(
-            "i-1",
-            Some(
-                &TargetHealth::builder()
-                    .state(state)
-                    .set_reason(reason)
-                    .build(),
-            ),
-        )
+        let health = TargetHealth::builder().state(state).set_reason(reason);
+        on(80, Some(&health.build()))
+    }
+
+    fn on(port: i32, health: Option<&TargetHealth>) -> Target {
+        let described = TargetDescription::builder().id("i-1").port(port).build();
+        read(&described, health).unwrap()
     }
 
     #[test]
@@ -241,9 +260,27 @@ mod tests {
         assert!(!target(State::Draining, Some(Reason::DeregistrationInProgress)).registered);
         assert!(!target(State::Unused, Some(Reason::NotRegistered)).registered);
         assert!(
-            read("i-1", None).registered,
+            on(80, None).registered,
             "no word about its health is no word about its leaving"
         );
+    }
+
+    #[test]
+    fn a_target_leaves_by_the_ports_that_it_is_registered_on() {
+        let healthy = TargetHealth::builder().state(TargetHealthStateEnum::Healthy);
+        let healthy = healthy.build();
+        let mut both = on(8081, Some(&healthy));
+        merge(&mut both, &on(8080, Some(&healthy)));
+        let left = target(TargetHealthStateEnum::Draining, None);
+        merge(&mut both, &left);
+        assert_eq!(both.ports, [8080, 8081]);
+        let ports = |target: &Target| -> Vec<Option<i32>> {
+            let described = on_its_ports(target);
+            described.iter().map(TargetDescription::port).collect()
+        };
+        assert_eq!(ports(&both), [Some(8080), Some(8081)]);
+        both.ports.clear();
+        assert_eq!(ports(&both), [None], "the group's own");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use ebbtide_aws::fake::Fake;
+use ebbtide_aws::fake::{Fake, target};
 use ebbtide_aws::{Clients, Cloud, CloudError, RunInstances, Stack};
 use ebbtide_rules::observed::GroupWeight;
 use ebbtide_rules::record::{OutcomeItem, Record};
@@ -173,7 +173,7 @@ async fn what_changes_an_auto_scaling_group_is_tried_once() {
     );
     assert_eq!(network.requests_of(scaling.untag("asg", "key")).await, 1);
     assert_eq!(network.requests_of(scaling.set_min_size("asg", 0)).await, 1);
-    assert_eq!(network.requests_of(scaling.terminate("i-1")).await, 1);
+    assert_eq!(network.requests_of(scaling.terminate("i-1", true)).await, 1);
 }
 
 #[tokio::test]
@@ -191,7 +191,9 @@ async fn what_changes_who_serves_is_tried_once() {
     let (groups, some) = (cloud(&network, LISTENER).groups, ["i-1".to_owned()]);
     assert_eq!(network.requests_of(groups.register("arn", &some)).await, 1);
     assert_eq!(
-        network.requests_of(groups.deregister("arn", &some)).await,
+        network
+            .requests_of(groups.deregister("arn", &[target("i-1", true)]))
+            .await,
         1
     );
 }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use ebbtide_aws::{Cloud, CloudError, RunInstances, client_token};
 use ebbtide_rules::Fence;
 use ebbtide_rules::document::{Act, Invocation, Told, WrongAct};
-use ebbtide_rules::launch::{Decision, Launch, Launched, Observation, decide, wait_seconds};
+use ebbtide_rules::launch::{
+    Decision, Launch, Launched, Launching, Observation, decide, wait_seconds,
+};
 use ebbtide_rules::observed::{DEPLOYMENT_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
 use ebbtide_rules::plan::Recorded;
 use ebbtide_rules::record::Work;
@@ -34,7 +36,9 @@ pub async fn handle(
         fence: document.fence()?,
         plan: document.recorded()?,
     };
-    let decision = call.complete(now).await?;
+    let former = document.green.as_ref();
+    let launching = former.map(|it| it.launching.clone()).unwrap_or_default();
+    let decision = call.complete(launching, now).await?;
     let green = &call.plan.green;
     let launched = Launched {
         verdict: decision.verdict,
@@ -44,8 +48,8 @@ pub async fn handle(
         servers: decision.servers,
         healthy: decision.healthy,
         wanted: green.count,
+        launching: decision.launching,
     };
-    let former = document.green.as_ref();
     Ok(Told::new(launched, invocation.retries, former, now))
 }
 
@@ -57,27 +61,27 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    async fn complete(&self, now: Timestamp) -> Result<Decision, CloudError> {
-        let mut decision = self.decide(now).await?;
+    async fn complete(&self, former: Launching, now: Timestamp) -> Result<Decision, CloudError> {
+        let mut decision = self.decide(&former, now).await?;
         if !decision.launch.is_empty() {
             self.cloud.records.admit(&self.fence, Work::Green).await?;
             for launch in &decision.launch {
-                self.launch(launch).await?;
+                self.launch(launch, decision.launching.generation).await?;
             }
             // What runs already can be registered now instead of in the next call.
-            decision = self.decide(now).await?;
+            decision = self.decide(&decision.launching, now).await?;
         }
         if !decision.register.is_empty() {
             self.cloud.records.admit(&self.fence, Work::Green).await?;
             let group = self.plan.green.environment.target_group();
             let groups = &self.cloud.groups;
             groups.register(group, &decision.register).await?;
-            decision = self.decide(now).await?;
+            decision = self.decide(&decision.launching, now).await?;
         }
         Ok(decision)
     }
 
-    async fn decide(&self, now: Timestamp) -> Result<Decision, CloudError> {
+    async fn decide(&self, former: &Launching, now: Timestamp) -> Result<Decision, CloudError> {
         let Recorded { green, policy, .. } = self.plan;
         let tags = self.tags();
         let tags: Vec<(&str, &str)> = tags
@@ -93,7 +97,7 @@ impl Call<'_> {
                 .targets(green.environment.target_group())
                 .await?,
         };
-        let decision = decide(&seen, green, policy.healthy_seconds, now);
+        let decision = decide(&seen, green, policy.healthy_seconds, former, now);
         tracing::info!(
             deployment = self.fence.deployment,
             epoch = self.fence.epoch,
@@ -106,14 +110,10 @@ impl Call<'_> {
         Ok(decision)
     }
 
-    async fn launch(&self, launch: &Launch) -> Result<(), CloudError> {
+    async fn launch(&self, launch: &Launch, generation: u32) -> Result<(), CloudError> {
         let green = &self.plan.green;
-        let token = client_token(
-            &self.cloud.service,
-            &self.fence.deployment,
-            &launch.subnet,
-            launch.index,
-        );
+        let of = (self.cloud.service.as_str(), self.fence.deployment.as_str());
+        let token = client_token(of, &launch.subnet, launch.index, generation);
         let order = RunInstances {
             template: &green.launch_template_id,
             version: &green.launch_template_version,

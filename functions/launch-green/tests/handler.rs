@@ -101,6 +101,7 @@ async fn every_refusal_of_aws_has_its_name() {
             "InsufficientInstanceCapacity",
             ErrorName::CapacityUnavailable,
         ),
+        ("Unsupported", ErrorName::CapacityUnavailable),
         ("UnauthorizedOperation", ErrorName::AccessDenied),
         ("RequestLimitExceeded", ErrorName::Throttled),
         ("InvalidAMIID.NotFound", ErrorName::AwsRefused),
@@ -241,4 +242,29 @@ async fn a_server_that_ended_is_replaced_once_whatever_is_shown_meanwhile() {
     show(&fake, "i-7", true);
     launch(&fake).await.unwrap();
     assert_eq!(of_green(&fake), 4);
+}
+
+#[tokio::test]
+async fn a_redrive_after_everything_ended_and_was_forgotten_launches_with_fresh_tokens() {
+    let fake = Fake::new();
+    fake.world().healthy = false;
+    let mut call = invocation();
+    call.document.green = Some(answer(&fake, call.clone(), 10).await.unwrap());
+    let green = call.document.green.iter().flat_map(|it| &it.servers);
+    let green: Vec<String> = green.map(|it| it.instance.clone()).collect();
+    // An hour later EC2 shows nothing of them, and knows their tokens for a day.
+    fake.world().instances.retain(|it| !green.contains(&it.id));
+    let mut tokens = Vec::new();
+    for second in [7200, 7205, 7501] {
+        fake.world().now = Timestamp::from_second(second).unwrap();
+        let looked = answer(&fake, call.clone(), second).await.unwrap();
+        assert_eq!(looked.verdict, Verdict::Wait, "{}", looked.reason);
+        tokens.push(fake.world().launches.len());
+        call.document.green = Some(looked);
+    }
+    assert_eq!(tokens, [2, 2, 4], "burnt, still burnt, and fresh ones");
+    assert_eq!(of_green(&fake), 3);
+    let looked = answer(&fake, call.clone(), 7506).await.unwrap();
+    assert_eq!(looked.launching.generation, 1);
+    assert_eq!(of_green(&fake), 3);
 }

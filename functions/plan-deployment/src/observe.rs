@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::Server;
+use ebbtide_rules::hold::ScalingGroup;
 use ebbtide_rules::input::Input;
-use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
+use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState, SERVICE_TAG};
 use ebbtide_rules::plan::{Group, Hazards, Observation};
 use ebbtide_rules::record::Record;
 use ebbtide_rules::roles::roles;
@@ -20,15 +21,8 @@ pub(crate) async fn observe(
     deployment: &str,
 ) -> Result<Observation, CloudError> {
     let forward = cloud.listener.read().await?.forward;
-    let (load_balancer_arn, load_balancer) = cloud.listener.load_balancer().await?;
-    let idle = cloud
-        .listener
-        .idle(&load_balancer_arn, &load_balancer)
-        .await?;
-    let other_forwards = cloud
-        .listener
-        .other_forwards(&load_balancer_arn, &load_balancer)
-        .await?;
+    let balancer = cloud.listener.load_balancer().await?;
+    let other_forwards = cloud.listener.other_forwards(&balancer).await?;
     let mut groups = Vec::new();
     let mut instances = BTreeMap::new();
     for arn in &settings.target_groups {
@@ -46,17 +40,12 @@ pub(crate) async fn observe(
         .launch_template_version
         .clone()
         .unwrap_or_else(|| "$Latest".to_owned());
-    let version = cloud
-        .templates
-        .resolve(&settings.launch_template, &requested)
-        .await?;
-    let template = version.as_ref();
+    let template = &settings.launch_template;
+    let template = cloud.templates.resolve(template, &requested).await?;
     let own = |it: &&Instance| it.tag(DEPLOYMENT_TAG) == Some(deployment);
     Ok(Observation {
         forward,
-        load_balancer,
-        load_balancer_arn,
-        idle,
+        balancer,
         groups,
         retiring: record.retiring.clone(),
         other_forwards,
@@ -65,15 +54,8 @@ pub(crate) async fn observe(
         hazards: hazards(cloud, &blue).await?,
         own_green: green.iter().filter(own).map(|it| it.id.clone()).collect(),
         configured_subnets: settings.subnets.clone(),
-        launch_template_id: template.map_or_else(
-            || settings.launch_template.clone(),
-            |it| it.template.clone(),
-        ),
-        network_interfaces: template.is_some_and(|it| it.network_interfaces),
-        template_protects: template.is_some_and(|it| it.protects),
-        template_spot: template.is_some_and(|it| it.spot),
-        launch_template_version: version.map(|it| it.version),
-        requested_version: requested,
+        template,
+        passes_role: settings.passes_role,
         alarms: cloud.alarms.spans(watched(settings, input)).await?,
     })
 }
@@ -84,7 +66,7 @@ fn watched<'a>(settings: &'a Settings, input: &'a Input) -> &'a [String] {
     asked.unwrap_or(&settings.defaults.alarms)
 }
 
-/// An instance without an address has never run: nobody can be connected to it.
+/// An instance without an address stops the plan; see [`Hazards`].
 fn server(instance: &Instance) -> Option<Server> {
     Some(Server {
         instance: instance.id.clone(),
@@ -96,18 +78,26 @@ async fn hazards(cloud: &Cloud, blue: &[Instance]) -> Result<Hazards, CloudError
     let ids: Vec<String> = blue.iter().map(|it| it.id.clone()).collect();
     let protection = cloud.instances.protection(&ids).await?;
     let groups = cloud.auto_scaling.groups_of(&ids).await?;
-    let names: Vec<String> = groups.into_iter().map(|group| group.name).collect();
+    let is_ours = |group: &&ScalingGroup| group.tags.get(SERVICE_TAG) == Some(&cloud.service);
+    let untagged = groups.iter().filter(|group| !is_ours(group));
+    let untagged = untagged.map(|group| group.name.clone()).collect();
+    let names: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
+    let spot = cloud.instances.spot(&ids).await?;
+    let no_address = blue.iter().filter(|it| it.ip.is_none());
     Ok(Hazards {
         protected: protection.protected,
         unread: protection.unread,
-        spot: cloud.instances.spot(&ids).await?,
+        spot: spot.instances,
+        persistent: spot.persistent,
+        no_address: no_address.map(|it| it.id.clone()).collect(),
+        untagged,
         lifetimes: cloud.lifetimes.of(&names).await?,
     })
 }
 
 /// A group with its targets, without those whose instance is gone, and the instances of those that are registered.
 async fn group(cloud: &Cloud, arn: &str) -> Result<(Group, Vec<Instance>), CloudError> {
-    let described = cloud.groups.describe(arn).await?;
+    let mut group = cloud.groups.describe(arn).await?;
     let mut targets = cloud.groups.targets(arn).await?;
     let ids: Vec<String> = targets
         .iter()
@@ -121,14 +111,6 @@ async fn group(cloud: &Cloud, arn: &str) -> Result<(Group, Vec<Instance>), Cloud
             .any(|it| it.id == id && it.state == InstanceState::Terminated)
     };
     targets.retain(|target| !gone(&target.instance));
-    let group = Group {
-        environment: described.environment,
-        target_type: described.target_type,
-        sticky: described.sticky,
-        load_balancers: described.load_balancers,
-        cuts_unhealthy: described.cuts_unhealthy,
-        cuts_deregistered: described.cuts_deregistered,
-        targets,
-    };
+    group.targets = targets;
     Ok((group, instances))
 }

@@ -24,6 +24,7 @@ pub use standing::{Standing, standing, whom_to_seal};
 
 use crate::report::NewerEpoch;
 use crate::wait::Stage;
+use crate::weights::Repairs;
 use crate::{ErrorName, Failure, Fence, Retiring};
 
 /// How long after the deadline servers that have sealed, or are shutting down, may take to end.
@@ -80,6 +81,8 @@ pub struct Question<'a> {
     pub previous: Option<&'a Check>,
     /// What the last TerminateBlue would not end, if there was one.
     pub refused: &'a [HeldBack],
+    /// How often somebody else moved the weights that are being watched.
+    pub repairs: Option<&'a Repairs>,
 }
 
 impl<'a> Question<'a> {
@@ -173,7 +176,9 @@ fn concluded(
 ) -> Check {
     let previous = question.previous;
     let unknown_since = memory::unknown_since(standings, previous, now);
-    let counts = Counts::of(standings, question, &unknown_since, now);
+    let (closed, closed_before) = memory::closed(standings, previous);
+    let mut counts = Counts::of(standings, question, &unknown_since, now);
+    counts.closed = closed.values().sum::<u64>() + closed_before;
     let sealed = sealed(standings);
     let (forecast, measured) = foresee(&counts, question, now);
     let memory = Memory {
@@ -181,6 +186,8 @@ fn concluded(
         unknown_since,
         deadline_at: granted.ends_at,
         redrives: granted.redrives,
+        closed,
+        closed_before,
         measured: Some(measured),
     };
     let stage = question.stage(now);

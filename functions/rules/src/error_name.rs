@@ -66,6 +66,8 @@ error_names! {
     BlueNotOpen,
     /// A change was made, and reading it again shows something else.
     NotConfirmed,
+    /// Somebody else moves the weights again and again; an operator stops it and redrives.
+    WeightsContested,
     /// The drain's deadline has passed while a server still blocks; nothing was cut.
     DrainDeadlineExceeded,
     /// AWS did not answer: time-out, broken connection, 5xx.

@@ -85,6 +85,7 @@ pub fn policy() -> Policy {
     Policy {
         healthy_seconds: 600,
         minimum_healthy: 3,
+        blue_minimum: 3,
         steps: vec![100],
         step_seconds: 60,
         bake_seconds: 900,
@@ -194,6 +195,7 @@ pub fn switched(weights: Weights, groups: &[&Environment]) -> Told<Switched> {
             .collect(),
         moments: moments(),
         confirmed_at: NOW,
+        repairs: Default::default(),
         changed: true,
         blue_healthy: 3,
         green_healthy: 3,
@@ -266,6 +268,8 @@ pub fn check(sealed: &[&str]) -> Check {
         memory: Memory {
             changed_at: NOW,
             unknown_since: Since::new(),
+            closed: Default::default(),
+            closed_before: 0,
             deadline_at: None,
             redrives: 0,
             measured: None,

@@ -80,6 +80,8 @@ pub struct ScalingGroup {
     pub min_size: u32,
     /// How many instances it keeps.
     pub desired: u32,
+    /// How many members it counts as those, in this environment or not.
+    pub counted: u32,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Its members that belong to the environment.
@@ -121,6 +123,12 @@ impl ScalingMember {
     /// Whether it has left the group, alive.
     pub fn is_detached(&self) -> bool {
         self.lifecycle == "Detached"
+    }
+
+    /// Whether the group's desired capacity counts it: not on standby, not in the warm pool, not on its way out.
+    pub fn is_counted(&self) -> bool {
+        let apart = ["Standby", "Warmed:"];
+        !self.is_leaving() && !apart.iter().any(|it| self.lifecycle.starts_with(it))
     }
 
     fn is_leaving(&self) -> bool {

@@ -17,6 +17,10 @@ use crate::knobs::{
 };
 use crate::suggestion::closest;
 
+/// What AWS's own snippets add to the input of an execution that another one starts, so that the console can link the two
+/// (AWS Step Functions' developer guide, "Start workflow executions from a task state"): it asks for nothing.
+const STARTED_BY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
+
 /// A valid input: what the execution asks for, and nothing where the stack's default applies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Input {
@@ -61,7 +65,11 @@ impl Input {
         let mut reader = Reader::default();
         let mut known = fields("");
         known.extend(request::ALONE);
-        let Some(root) = reader.section("", Some(input), &known) else {
+        let mut input = input.clone();
+        if let Some(fields) = input.as_object_mut() {
+            fields.remove(STARTED_BY);
+        }
+        let Some(root) = reader.section("", Some(&input), &known) else {
             return Err(reader.errors);
         };
         for section in known.iter().filter(|it| !fields(it).is_empty()) {

@@ -7,12 +7,18 @@
 //! which launches once however often it is sent, and no number is given out before as many servers have ended: a subnet
 //! never has more live servers than its share, whatever is seen of them.
 
+mod launching;
+
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::observed::{Instance, InstanceState, Target};
 use crate::plan::{Green, SubnetShare};
 use crate::shape::{Environment, Server};
+
+pub use launching::{Launching, MOST_GENERATIONS, UNSEEN_SECONDS, Unseen};
 
 /// What is there of green.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +68,8 @@ pub struct Decision {
     pub servers: Vec<Server>,
     /// How many of them are healthy in the group.
     pub healthy: u32,
+    /// What the next look needs.
+    pub launching: Launching,
 }
 
 /// The answer of `launch-green`.
@@ -82,11 +90,9 @@ pub struct Launched {
     pub healthy: u32,
     /// How many have to be.
     pub wanted: u32,
+    /// What the next look needs; nobody else reads it.
+    pub launching: Launching,
 }
-
-/// How long after a launch EC2 may still not show what it launched: "up to a few minutes" in its developer guide,
-/// "Eventual consistency". Far less than the hour for which it shows what has ended.
-const UNSEEN_SECONDS: u32 = 300;
 
 /// Seconds until the next look at green: a 120th of the time that it may take, so that the loop's length does not hang on
 /// that, and at least 5.
@@ -102,8 +108,14 @@ struct Lack {
     launch: Vec<Launch>,
 }
 
-/// Decides what green needs.
-pub fn decide(seen: &Observation, green: &Green, healthy_seconds: u32, now: Timestamp) -> Decision {
+/// Decides what green needs; `former` is what the look before left.
+pub fn decide(
+    seen: &Observation,
+    green: &Green,
+    healthy_seconds: u32,
+    former: &Launching,
+    now: Timestamp,
+) -> Decision {
     let live: Vec<&Instance> = seen
         .instances
         .iter()
@@ -126,9 +138,19 @@ pub fn decide(seen: &Observation, green: &Green, healthy_seconds: u32, now: Time
         live.iter()
             .filter(|instance| is_healthy(seen, &instance.id)),
     );
-    let (verdict, reason) = judge(seen, green, healthy, &lacks, healthy_seconds, now);
+    let missing = lacks.iter().map(|lack| lack.missing).sum();
+    let launch: Vec<Launch> = lacks.into_iter().flat_map(|lack| lack.launch).collect();
+    let launching = former.after(&launch, now);
+    let look = Look {
+        seen,
+        wanted: green.count,
+        healthy,
+        missing,
+        launch: &launch,
+        launching: &launching,
+    };
+    let (verdict, reason) = look.judge(healthy_seconds, now);
     let stay = verdict == Verdict::Rejected;
-    let launch = lacks.into_iter().flat_map(|lack| lack.launch).collect();
     Decision {
         verdict,
         reason,
@@ -139,56 +161,89 @@ pub fn decide(seen: &Observation, green: &Green, healthy_seconds: u32, now: Time
             .filter_map(|instance| server(instance))
             .collect(),
         healthy,
+        launching,
     }
 }
 
-fn judge(
-    seen: &Observation,
-    green: &Green,
+/// What one look found, to be judged.
+struct Look<'a> {
+    seen: &'a Observation,
+    wanted: u32,
     healthy: u32,
-    lacks: &[Lack],
-    healthy_seconds: u32,
-    now: Timestamp,
-) -> (Verdict, String) {
-    let wanted = green.count;
-    let launched = count(seen.instances.iter());
-    let missing: u32 = lacks.iter().map(|lack| lack.missing).sum();
-    let ordered = lacks.iter().flat_map(|lack| &lack.launch);
-    let ordered: u32 = ordered.map(|launch| launch.count).sum();
-    if missing == 0 && healthy >= wanted {
-        return (
-            Verdict::Healthy,
-            format!("{healthy} of {wanted} servers are healthy"),
-        );
-    }
-    if launched + missing > 2 * wanted {
+    missing: u32,
+    launch: &'a [Launch],
+    launching: &'a Launching,
+}
+
+impl Look<'_> {
+    fn judge(&self, healthy_seconds: u32, now: Timestamp) -> (Verdict, String) {
+        let (healthy, wanted) = (self.healthy, self.wanted);
+        if let Some(reason) = self.given_up() {
+            return (Verdict::Rejected, reason);
+        }
+        if self.missing == 0 && healthy >= wanted {
+            let reason = format!("{healthy} of {wanted} servers are healthy");
+            return (Verdict::Healthy, reason);
+        }
+        let ordered: u32 = self.launch.iter().map(|launch| launch.count).sum();
+        if ordered > 0 {
+            let reason = format!(
+                "{ordered} of {wanted} servers are to be launched{}",
+                endings(self.seen)
+            );
+            return (Verdict::Wait, reason);
+        }
+        let live = self.seen.instances.iter().filter(|it| it.is_live());
+        let newest = live.filter_map(|it| it.launched_at).max();
+        let late =
+            newest.is_some_and(|newest| now.duration_since(newest) > seconds(healthy_seconds));
         let reason = format!(
-            "{launched} instances were launched for {wanted} servers and {missing} are missing again; \
-             look why they end by themselves"
+            "{healthy} of {wanted} servers are healthy{}",
+            states(self.seen)
         );
-        return (Verdict::Rejected, reason);
+        if late {
+            let reason = format!("{reason}, {healthy_seconds} s after the newest launch");
+            return (Verdict::Rejected, reason);
+        }
+        (Verdict::Wait, reason)
     }
-    if ordered > 0 {
-        return (
-            Verdict::Wait,
-            format!("{ordered} of {wanted} servers are to be launched"),
-        );
+
+    /// Why green is given up, however long it may still take to become healthy.
+    fn given_up(&self) -> Option<String> {
+        let (wanted, missing) = (self.wanted, self.missing);
+        let launched = count(self.seen.instances.iter());
+        if launched + missing > 2 * wanted {
+            return Some(format!(
+                "{launched} instances were launched for {wanted} servers and {missing} are missing again; look why they \
+                 end by themselves{}",
+                endings(self.seen)
+            ));
+        }
+        if self.launching.is_over() {
+            return Some(format!(
+                "AWS took the order for {missing} servers {MOST_GENERATIONS} times, and each time EC2 showed nothing of \
+                 them for {UNSEEN_SECONDS} s"
+            ));
+        }
+        let mut instances = self.seen.instances.iter();
+        let silent = instances.find(|it| it.state == InstanceState::Running && it.ip.is_none())?;
+        Some(format!(
+            "{} has no private IPv4 address, and nobody could ever ask it for its sessions: launch into subnets with IPv4",
+            silent.id
+        ))
     }
-    let newest = seen
-        .instances
-        .iter()
-        .filter(|instance| instance.is_live())
-        .filter_map(|it| it.launched_at)
-        .max();
-    let late = newest.is_some_and(|newest| now.duration_since(newest) > seconds(healthy_seconds));
-    let reason = format!("{healthy} of {wanted} servers are healthy{}", states(seen));
-    if late {
-        return (
-            Verdict::Rejected,
-            format!("{reason}, {healthy_seconds} s after the newest launch"),
-        );
+}
+
+/// Why instances ended, in EC2's words: at most three of them.
+fn endings(seen: &Observation) -> String {
+    let ended = seen.instances.iter().filter(|it| !it.is_live());
+    let reasons: BTreeSet<&String> = ended.filter_map(|it| it.ended_by.as_ref()).collect();
+    let reasons: Vec<&str> = reasons.into_iter().take(3).map(String::as_str).collect();
+    if reasons.is_empty() {
+        String::new()
+    } else {
+        format!(" (EC2 says of what ended: {})", reasons.join("; "))
     }
-    (Verdict::Wait, reason)
 }
 
 fn lack(seen: &Observation, share: &SubnetShare, now: Timestamp) -> Lack {

@@ -26,6 +26,8 @@ pub struct Instance {
     pub subnet: Option<String>,
     /// What EC2 says it is doing.
     pub state: InstanceState,
+    /// EC2's words for its last change of state (`StateReason`): why it ended, where it did.
+    pub ended_by: Option<String>,
     /// When EC2 last launched it.
     pub launched_at: Option<Timestamp>,
     /// Its tags.
@@ -75,6 +77,14 @@ pub struct Target {
     pub healthy: bool,
     /// ELB's words for its state, for people.
     pub state: String,
+    /// The ports that it is registered on, rising.
+    pub ports: Vec<u16>,
+}
+
+/// How many targets are registered.
+pub fn registered(targets: &[Target]) -> u32 {
+    let registered = targets.iter().filter(|target| target.registered).count();
+    u32::try_from(registered).unwrap_or(u32::MAX)
 }
 
 /// How many targets are registered and healthy.
@@ -148,6 +158,7 @@ mod tests {
             registered,
             healthy,
             state: String::new(),
+            ports: vec![80],
         };
         let targets = [
             target(true, true),
@@ -157,5 +168,6 @@ mod tests {
             target(false, false),
         ];
         assert_eq!(healthy(&targets), 2);
+        assert_eq!(super::registered(&targets), 3);
     }
 }

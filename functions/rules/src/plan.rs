@@ -3,17 +3,19 @@
 //! Refuses a world in which a deployment could cut sessions or leave traffic without servers; every refusal is told at
 //! once and carries its numbers. Called by `plan-deployment`, which hands the plan to every later state.
 
+mod balancer;
 mod document;
 mod hazards;
 mod policy;
 mod refusal;
 mod spread;
 mod standing;
+mod template;
 mod watching;
 
 use crate::input::Input;
 use crate::knobs::MOST_INSTANCES;
-use crate::observed::{Forward, Target, healthy};
+use crate::observed::{Forward, Target, healthy, registered};
 use crate::record::{Entry, State};
 use crate::roles::{Roles, roles};
 use crate::settings::Defaults;
@@ -21,23 +23,14 @@ use crate::shape::{Environment, Server};
 
 use policy::{policy, refuse_deadline, refuse_length};
 
+pub use balancer::{Balancer, Idle, IdleSource, LoadBalancer, Protocol};
 pub use document::{Asked, Blue, Deploy, Green, Pages, Plan, Policy, Recorded, SubnetShare, hash};
-pub use hazards::{Hazards, Idle};
+pub use hazards::Hazards;
 pub use refusal::{Refusal, Refusals};
 pub use spread::spread;
 pub use standing::{Holder, green_percent, holder, recorded};
+pub use template::{Template, TemplateFault, TemplateVersion};
 pub use watching::AlarmSpan;
-
-/// The load balancer's kind, which decides how long it keeps sending sessions to blue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoadBalancer {
-    /// Application is when it is an ALB.
-    Application,
-    /// Network is when it is an NLB.
-    Network,
-    /// Unfit is when it is anything else; its name.
-    Unfit(String),
-}
 
 /// One of the configured target groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +47,12 @@ pub struct Group {
     pub cuts_unhealthy: bool,
     /// Whether it cuts those of a deregistered one when the delay ends.
     pub cuts_deregistered: bool,
+    /// Whether the load balancer's nodes send to its targets in every zone; none: as the load balancer says.
+    pub cross_zone: Option<bool>,
+    /// Whether a zone in which it has no healthy target leaves the load balancer's DNS.
+    pub leaves_dns: bool,
+    /// Its port, on which a target is registered unless it has ports of its own.
+    pub port: u16,
     /// Its targets, without those whose instance EC2 calls terminated.
     pub targets: Vec<Target>,
 }
@@ -72,12 +71,8 @@ pub struct OtherForward {
 pub struct Observation {
     /// The live forward action.
     pub forward: Forward,
-    /// The kind of load balancer.
-    pub load_balancer: LoadBalancer,
-    /// Its ARN.
-    pub load_balancer_arn: String,
-    /// How long it keeps a silent connection; none where nothing says so.
-    pub idle: Option<Idle>,
+    /// The load balancer.
+    pub balancer: Balancer,
     /// The configured groups.
     pub groups: Vec<Group>,
     /// The environments that still retire.
@@ -94,18 +89,10 @@ pub struct Observation {
     pub own_green: Vec<String>,
     /// The subnets that the stack names; none: as blue's.
     pub configured_subnets: Vec<String>,
-    /// The launch template.
-    pub launch_template_id: String,
-    /// The number of the version asked for, if there is such a version.
-    pub launch_template_version: Option<String>,
-    /// Whether that version has network interfaces of its own.
-    pub network_interfaces: bool,
-    /// Whether it protects its instances from termination.
-    pub template_protects: bool,
-    /// Whether it launches Spot instances.
-    pub template_spot: bool,
-    /// The version asked for.
-    pub requested_version: String,
+    /// The launch template, and the version asked for.
+    pub template: Template,
+    /// Whether the stack names a role that launching may pass.
+    pub passes_role: bool,
     /// How fast the alarms are that would be watched, as far as they say.
     pub alarms: Vec<AlarmSpan>,
 }
@@ -137,8 +124,9 @@ pub fn decide(
     defaults: &Defaults,
 ) -> Result<Decision, Vec<Refusal>> {
     let mut refusals = refuse_setting(seen);
-    refusals.extend(hazards::refuse_load_balancer(seen, defaults.ping_seconds));
-    refusals.extend(hazards::refuse_protection(seen));
+    refusals.extend(balancer::refuse(seen, defaults.ping_seconds));
+    refusals.extend(template::refuse(&seen.template, seen.passes_role));
+    refusals.extend(hazards::refuse(&seen.hazards));
     let groups = seen.groups.iter();
     let configured: Vec<String> = groups
         .map(|group| group.environment.target_group().to_owned())
@@ -153,19 +141,23 @@ pub fn decide(
     let (Some(blue), Some(green)) = by_role(&seen.groups, &roles) else {
         return Err(refusals);
     };
-    let healthy = healthy(&blue.targets);
-    let count = input.count.unwrap_or(healthy);
-    let policy = policy(input, defaults, healthy, &seen.load_balancer);
-    refusals.extend(refuse_blue(blue, healthy));
+    let (registered, healthy) = (registered(&blue.targets), healthy(&blue.targets));
+    // As large as blue is meant to be: the deployment that mends a sick blue must not be as small as what is left of it.
+    let count = input.count.unwrap_or(registered);
+    let policy = policy(input, defaults, (registered, healthy), &seen.balancer.kind);
+    refusals.extend(refuse_blue(blue, registered, healthy));
     refusals.extend(refuse_left_over(seen, &roles));
     refusals.extend(refuse_green(seen, green, count, policy.minimum_healthy));
+    refusals.extend(balancer::refuse_targets(seen, count));
     refusals.extend(refuse_length(&policy));
     refusals.extend(refuse_deadline(&policy));
-    let (Some(version), true) = (&seen.launch_template_version, refusals.is_empty()) else {
+    let (Some(version), true) = (&seen.template.version, refusals.is_empty()) else {
         return Err(refusals);
     };
-    let mut warnings = warnings(blue, healthy, count);
+    let mut warnings = warnings(blue, registered, healthy, count);
+    warnings.extend(balancer::warn_of_targets(seen, count));
     warnings.extend(hazards::warnings(seen));
+    warnings.extend(template::warnings(version));
     warnings.extend(watching::slow(&seen.alarms, &policy));
     Ok(Decision {
         blue: Blue {
@@ -174,8 +166,8 @@ pub fn decide(
         },
         green: Green {
             environment: green.environment.clone(),
-            launch_template_id: seen.launch_template_id.clone(),
-            launch_template_version: version.clone(),
+            launch_template_id: seen.template.id.clone(),
+            launch_template_version: version.number.clone(),
             subnets: spread(count, &seen.configured_subnets, &seen.blue_subnets),
             count,
         },
@@ -201,9 +193,6 @@ fn by_role<'a>(groups: &'a [Group], roles: &Roles) -> (Option<&'a Group>, Option
 /// What is wrong whichever group is blue.
 fn refuse_setting(seen: &Observation) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    if let LoadBalancer::Unfit(kind) = &seen.load_balancer {
-        refusals.push(Refusal::LoadBalancerUnfit(kind.clone()));
-    }
     if seen.forward.sticky {
         refusals.push(Refusal::StickyForward);
     }
@@ -227,32 +216,11 @@ fn refuse_setting(seen: &Observation) -> Vec<Refusal> {
             }
         }
     }
-    refusals.extend(refuse_template(seen));
     refusals
 }
 
-fn refuse_template(seen: &Observation) -> Option<Refusal> {
-    let template = seen.launch_template_id.clone();
-    match &seen.launch_template_version {
-        None => Some(Refusal::NoSuchVersion {
-            template,
-            version: seen.requested_version.clone(),
-        }),
-        Some(version) if seen.network_interfaces => Some(Refusal::OwnInterfaces {
-            template,
-            version: version.clone(),
-        }),
-        Some(_) => None,
-    }
-}
-
-fn refuse_blue(blue: &Group, healthy: u32) -> Vec<Refusal> {
+fn refuse_blue(blue: &Group, registered: u32, healthy: u32) -> Vec<Refusal> {
     let group = blue.environment.name.clone();
-    let registered = blue
-        .targets
-        .iter()
-        .filter(|target| target.registered)
-        .count();
     let mut refusals = Vec::new();
     if healthy == 0 {
         refusals.push(Refusal::BlueUnhealthy {
@@ -260,11 +228,26 @@ fn refuse_blue(blue: &Group, healthy: u32) -> Vec<Refusal> {
             targets: registered,
         });
     }
-    if registered > MOST_INSTANCES as usize {
+    if registered > MOST_INSTANCES {
         refusals.push(Refusal::TooManyServers {
-            group,
+            group: group.clone(),
             servers: registered,
             most: MOST_INSTANCES,
+        });
+    }
+    // Green would be registered on the group's port, where nothing may listen.
+    let elsewhere = |target: &&Target| target.registered && target.ports != [blue.port];
+    let elsewhere: Vec<String> = blue
+        .targets
+        .iter()
+        .filter(elsewhere)
+        .map(|target| target.instance.clone())
+        .collect();
+    if !elsewhere.is_empty() {
+        refusals.push(Refusal::OwnPorts {
+            group,
+            port: blue.port,
+            instances: elsewhere,
         });
     }
     refusals
@@ -288,7 +271,7 @@ fn refuse_green(seen: &Observation, green: &Group, count: u32, minimum: u32) -> 
     if count > MOST_INSTANCES {
         refusals.push(Refusal::TooManyServers {
             group,
-            servers: count as usize,
+            servers: count,
             most: MOST_INSTANCES,
         });
     }
@@ -323,23 +306,16 @@ fn refuse_left_over(seen: &Observation, roles: &Roles) -> Vec<Refusal> {
         .collect()
 }
 
-fn warnings(blue: &Group, healthy: u32, count: u32) -> Vec<String> {
+fn warnings(blue: &Group, registered: u32, healthy: u32, count: u32) -> Vec<String> {
     let mut warnings = Vec::new();
-    let registered = blue
-        .targets
-        .iter()
-        .filter(|target| target.registered)
-        .count();
-    if registered > healthy as usize {
+    if registered > healthy {
         warnings.push(format!(
             "{healthy} of {registered} targets of {} are healthy",
             blue.environment.name
         ));
     }
-    if count < healthy {
-        warnings.push(format!(
-            "green gets {count} servers, blue has {healthy} healthy ones"
-        ));
+    if count < registered {
+        warnings.push(format!("green gets {count} servers, blue has {registered}"));
     }
     warnings
 }

@@ -212,6 +212,9 @@ pub struct Course {
     pub total: u32,
     /// Redrives of this execution that were seen.
     pub redrives: u64,
+    /// How often somebody else had moved the weights, and they were set right.
+    #[serde(default)]
+    pub repairs: u32,
     /// Until when a call whose outcome nobody knows may still arrive.
     #[serde(default)]
     pub unanswered_until: Option<Timestamp>,
@@ -235,6 +238,9 @@ pub struct Progress {
     pub waiting_for: String,
     /// When no session will be left, as far as that can be told.
     pub forecast: String,
+    /// How many instances were ended so far.
+    #[serde(default)]
+    pub terminated: usize,
 }
 
 /// What an operator wishes of the front's deployment.
@@ -343,6 +349,7 @@ impl Course {
             passes: 0,
             total: 0,
             redrives: 0,
+            repairs: 0,
             unanswered_until: None,
             alarms_seen_at: None,
             progress: None,

@@ -203,6 +203,7 @@ mod tests {
 
     fn progress() -> crate::record::Progress {
         crate::record::Progress {
+            terminated: 0,
             at: examples::NOW,
             counts: crate::check::Counts::default(),
             waiting_for: "2 busy sessions".to_owned(),

@@ -14,9 +14,10 @@ use crate::knobs::{
 use crate::plan::Pages;
 
 /// What the stack says besides its defaults.
-const FIXED: [&str; 5] = [
+const FIXED: [&str; 6] = [
     "TargetGroupArns",
     "LaunchTemplateId",
+    "InstanceRoleArn",
     "SubnetIds",
     "TestPort",
     "TestPaths",
@@ -31,6 +32,8 @@ pub struct Settings {
     pub target_groups: Vec<String>,
     /// The launch template, by id or name.
     pub launch_template: String,
+    /// Whether launching may pass a role to the instances.
+    pub passes_role: bool,
     /// Where to launch; none: as blue.
     pub subnets: Vec<String>,
     /// What a deployment gets unless its input says otherwise.
@@ -84,6 +87,7 @@ impl Settings {
         let parsed = Self {
             target_groups: reader.target_groups(),
             launch_template: reader.required("LaunchTemplateId"),
+            passes_role: !reader.text("InstanceRoleArn").is_empty(),
             subnets: reader.list("SubnetIds"),
             defaults: reader.defaults(),
         };

@@ -5,7 +5,9 @@
 //! above 0. Everything else is refused, with its reason, and stays alive. Called by `terminate-blue`.
 
 mod blocked;
+mod scaling;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::check::HeldBack;
@@ -15,6 +17,7 @@ use crate::observed::{
 use crate::shape::Environment;
 
 pub use blocked::Blocked;
+pub use scaling::{GroupEnd, MemberEnd, group_end};
 
 /// The most refusals that are answered by name: the execution's document stays small.
 const MOST_REFUSALS: usize = 20;
@@ -155,7 +158,7 @@ pub enum Refusal {
 pub struct Terminated {
     /// The next step.
     pub verdict: Verdict,
-    /// The instances that EC2 calls terminated.
+    /// The instances that EC2 calls terminated, or has called so before.
     pub terminated: Vec<String>,
     /// Those that are shutting down.
     pub ending: Vec<String>,
@@ -163,6 +166,53 @@ pub struct Terminated {
     pub refused: Vec<HeldBack>,
     /// How many are not terminated.
     pub remaining: usize,
+    /// Since when it is tried.
+    #[serde(default)]
+    pub tried: Option<Tried>,
+}
+
+/// Since when an environment is being ended, without a redrive in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tried {
+    /// Since when.
+    pub since: Timestamp,
+    /// How often the execution had been redriven then.
+    pub redrives: u64,
+}
+
+impl Terminated {
+    /// Notes since when it is tried: a redrive begins anew.
+    ///
+    /// # Errors
+    /// [`Blocked::Lingering`]: an environment that never served has no deadline of its own.
+    pub fn tried(
+        &mut self,
+        former: Option<&Self>,
+        order: &Termination,
+        redrives: u64,
+        now: Timestamp,
+    ) -> Result<(), Blocked> {
+        let before = former.and_then(|former| former.tried);
+        let before = before.filter(|it| it.redrives == redrives);
+        let tried = before.unwrap_or(Tried {
+            since: now,
+            redrives,
+        });
+        self.tried = Some(tried);
+        blocked::refuse_lingering(order, self, now.duration_since(tried.since))
+    }
+
+    /// Adds what ended before: EC2 forgets it after about an hour, and a drain takes days.
+    pub fn remember(&mut self, former: Option<&Self>) {
+        let before = former.map(|former| former.terminated.as_slice());
+        for instance in before.unwrap_or_default() {
+            if !self.terminated.contains(instance) {
+                self.terminated.push(instance.clone());
+            }
+        }
+        self.terminated.sort();
+    }
 }
 
 /// Whether anything is left, in the word that the definition's Choices compare with.
@@ -262,7 +312,7 @@ pub struct Rest {
 
 /// What is deregistered beside what is ended: targets whose instance is gone. The group leaves the forward action next,
 /// and nobody could tell there that these hold nobody's connection.
-pub fn stale(seen: &Observation) -> Vec<String> {
+pub fn stale(seen: &Observation) -> Vec<Target> {
     let gone = |id: &str| {
         let mut instances = seen.instances.iter();
         instances.any(|it| it.id == id && it.state == InstanceState::Terminated)
@@ -270,7 +320,7 @@ pub fn stale(seen: &Observation) -> Vec<String> {
     let targets = seen.targets.iter();
     targets
         .filter(|target| target.registered && gone(&target.instance))
-        .map(|target| target.instance.clone())
+        .cloned()
         .collect()
 }
 
@@ -299,6 +349,7 @@ pub fn conclude(seen: &Observation, order: &Termination) -> Result<Terminated, B
             })
             .collect(),
         remaining: rest.remaining,
+        tried: None,
     })
 }
 
@@ -320,12 +371,6 @@ pub fn rest(seen: &Observation) -> Rest {
         empty: remaining == 0 && !registered,
         terminated,
     }
-}
-
-/// The least size an Auto Scaling group must be lowered to before `ending` of its instances can be ended, if any.
-pub fn lower_min_size(min_size: u32, desired: u32, ending: u32) -> Option<u32> {
-    let least = desired.saturating_sub(ending);
-    (min_size > least).then_some(least)
 }
 
 #[cfg(test)]

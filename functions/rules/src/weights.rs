@@ -7,6 +7,7 @@
 
 mod moments;
 mod refusal;
+mod repairs;
 mod switched;
 mod wanted;
 
@@ -17,6 +18,7 @@ use crate::shape::Environment;
 
 pub use moments::{Moments, Spans};
 pub use refusal::{NotConfirmed, Refusal, Shortage, limits};
+pub use repairs::{MOST_REPAIRS, Repairs};
 pub use switched::{Confirmed, Switched};
 pub use wanted::{Serving, Wanted};
 
@@ -124,8 +126,9 @@ fn refuse_weights(seen: &Observation, wanted: &Wanted) -> Result<(), Refusal> {
     else {
         return Ok(());
     };
-    let (live, minimum) = (live(&seen.forward, blue, green), wanted.minimum_healthy);
+    let live = live(&seen.forward, blue, green);
     if weights.green > 0 {
+        let minimum = wanted.minimum_healthy;
         enough(green, seen.green_healthy, minimum, weights.green)
             .map_err(Refusal::GreenUnhealthy)?;
     }
@@ -137,6 +140,7 @@ fn refuse_weights(seen: &Observation, wanted: &Wanted) -> Result<(), Refusal> {
     }
     // A blue that lost a server keeps the share it has, and can lose it: refusing either would be worse.
     if weights.raises_blue(live) {
+        let minimum = wanted.blue_minimum;
         enough(blue, seen.blue_healthy, minimum, weights.blue).map_err(Refusal::TooFewHealthy)?;
     }
     Ok(())

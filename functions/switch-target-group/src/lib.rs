@@ -13,7 +13,7 @@ use ebbtide_rules::document::{Act, Document, Invocation, Told, WrongAct};
 use ebbtide_rules::observed::{Forward, Target, healthy};
 use ebbtide_rules::record::{Front, Record, Work};
 use ebbtide_rules::weights::{
-    Confirmed, Decision, Observation, Spans, Switched, Wanted, confirm, decide, limits,
+    Confirmed, Decision, Observation, Repairs, Spans, Switched, Wanted, confirm, decide, limits,
 };
 use ebbtide_rules::{Environment, ErrorName, Failure, Fence};
 use jiff::Timestamp;
@@ -35,12 +35,13 @@ pub async fn handle(
         fence: invocation.document.fence()?,
         act: invocation.act,
         work,
+        former: former.map(|former| &former.answer),
+        redrives: invocation.redrives,
     };
     let (front, confirmed) = call.bring().await?;
     let spans = Spans::of(&front.plan.policy, invocation.act == Act::WeighBack);
     let late = invocation.weights_unanswered_until(now);
-    let kept = former.map(|former| &former.answer);
-    let switched = confirmed.answer(&front.plan, kept, &spans, late, now);
+    let switched = confirmed.answer(&front.plan, call.former, &spans, late, now);
     Ok(Told::new(switched, invocation.retries, former, now))
 }
 
@@ -64,6 +65,9 @@ struct Call<'a> {
     fence: Fence,
     act: Act,
     work: Work<'static>,
+    /// What the call before this one confirmed.
+    former: Option<&'a Switched>,
+    redrives: u64,
 }
 
 impl Call<'_> {
@@ -75,6 +79,7 @@ impl Call<'_> {
         let (record, front) = self.admitted().await?;
         let seen = observation(live.forward.clone(), &front, &targets);
         let wanted = Wanted::of(&front, &record, self.act);
+        let former = self.former.filter(|it| it.epoch == self.fence.epoch);
         let decision = decide(&seen, &wanted)?;
         self.log(&decision, &seen);
         let mut confirmed = Confirmed {
@@ -83,8 +88,12 @@ impl Call<'_> {
             changed: false,
             blue_healthy: seen.blue_healthy,
             green_healthy: seen.green_healthy,
+            repairs: Repairs::before(former),
         };
         if let Decision::Change { groups, .. } = &decision {
+            let repairs = confirmed.repairs;
+            let found = &confirmed.forward;
+            confirmed.repairs = repairs.count(former, &wanted, found, self.redrives)?;
             let set = self.cloud.listener.set(&live, groups).await;
             set.map_err(|error| explained(error, groups.len()))?;
             confirmed.forward = self.cloud.listener.read().await?.forward;

@@ -40,7 +40,10 @@ pub async fn handle(
         }
         other => return Err(WrongAct(other).into()),
     };
-    let ended = end(cloud, &fence, invocation.act, &order, servers).await?;
+    let mut ended = end(cloud, &fence, invocation.act, &order, servers).await?;
+    let kept = former.as_ref().map(|former| &former.answer);
+    ended.remember(kept);
+    ended.tried(kept, &order, invocation.redrives, now)?;
     Ok(Told::new(ended, invocation.retries, former.as_ref(), now))
 }
 

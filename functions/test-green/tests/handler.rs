@@ -36,6 +36,7 @@ fn launched(fleet: &Fleet) -> Document {
             servers: fleet.listed(),
             healthy: 0,
             wanted: 0,
+            launching: Default::default(),
         })),
         ..examples::about(plan, Doing::Launching)
     }

@@ -80,7 +80,7 @@ fn carries(
     let Some(front) = &record.front else {
         return Ok(());
     };
-    let minimum = front.plan.policy.minimum_healthy as usize;
+    let policy = &front.plan.policy;
     let blue = front.plan.blue.environment.target_group();
     for (group, targets) in &noted.after.targets {
         if !gains(noted, group) {
@@ -96,7 +96,12 @@ fn carries(
                 !must_be_open || server.is_some_and(|it| it.is_open())
             })
             .count();
-        demand(count >= minimum, Rule::WeightIsCarried, || {
+        let minimum = if group == blue {
+            policy.minimum_of_blue()
+        } else {
+            policy.minimum_healthy
+        };
+        demand(count >= minimum as usize, Rule::WeightIsCarried, || {
             how(&format!(
                 "{group} has {count} servers for a minimum of {minimum}"
             ))

@@ -97,6 +97,7 @@ impl Deployments {
             policy: Policy {
                 healthy_seconds: 300,
                 minimum_healthy: u32::from(self.minimum),
+                blue_minimum: u32::from(self.minimum),
                 steps: self.steps.to_vec(),
                 step_seconds: tick,
                 bake_seconds: tick * u32::from(self.bake),

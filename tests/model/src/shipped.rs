@@ -124,6 +124,7 @@ impl World {
             } else {
                 InstanceState::Running
             },
+            ended_by: None,
             launched_at: None,
             tags,
         }
@@ -143,6 +144,7 @@ impl World {
                 registered: true,
                 healthy: server.life == Life::Up,
                 state: String::new(),
+                ports: vec![80],
             })
             .collect()
     }

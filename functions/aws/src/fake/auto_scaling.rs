@@ -134,6 +134,11 @@ fn groups(
         (names.is_empty() || names.contains(&group.name))
             && input.filters().iter().all(|filter| matches(group, filter))
     });
+    let lifetimes = &world.dangers.lifetimes;
+    let lifetime = |group: &ScalingGroup| {
+        let mut limited = lifetimes.iter().filter(|(name, _)| *name == group.name);
+        limited.next().map(|(_, seconds)| *seconds)
+    };
     let found = asked.map(|group| {
         let suspended = group
             .suspended
@@ -145,11 +150,20 @@ fn groups(
             .desired_capacity(i32::try_from(group.desired).unwrap_or_default())
             .set_suspended_processes(Some(suspended.collect()))
             .set_tags(Some(group.tags.iter().map(description).collect()))
+            .set_max_instance_lifetime(lifetime(group))
+            .set_instances(Some(group.members.iter().map(member).collect()))
             .build()
     });
     Ok(DescribeAutoScalingGroupsOutput::builder()
         .set_auto_scaling_groups(Some(found.collect()))
         .build())
+}
+
+fn member(member: &ScalingMember) -> aws_sdk_autoscaling::types::Instance {
+    aws_sdk_autoscaling::types::Instance::builder()
+        .instance_id(&member.instance)
+        .lifecycle_state(member.lifecycle.as_str().into())
+        .build()
 }
 
 fn matches(group: &ScalingGroup, filter: &Filter) -> bool {
@@ -223,18 +237,21 @@ fn terminate(
         |group: &&mut ScalingGroup| group.members.iter().any(|member| member.instance == id);
     let group = world.scaling.iter_mut().find(holds);
     let group = group.ok_or_else(|| ("ValidationError", format!("{id} is in no group")))?;
-    let staying = |it: &&mut ScalingMember| it.instance == id && it.lifecycle == "InService";
+    let staying = |it: &&mut ScalingMember| it.instance == id && !it.is_terminating();
     let Some(member) = group.members.iter_mut().find(staying) else {
         return Err(("ValidationError", format!("{id} is not in service")));
     };
+    let shrinks = input.should_decrement_desired_capacity() == Some(true);
     // AWS refuses to go below the smallest size (TerminateInstanceInAutoScalingGroup's reference).
-    if group.desired <= group.min_size {
+    if shrinks && group.desired <= group.min_size {
         return Err((
             "ValidationError",
             format!("{} is at its smallest size", group.name),
         ));
     }
-    group.desired -= 1;
+    if shrinks {
+        group.desired -= 1;
+    }
     if hooked {
         "Terminating:Wait".clone_into(&mut member.lifecycle);
     } else {

@@ -11,7 +11,9 @@ use aws_sdk_elasticloadbalancingv2::operation::describe_load_balancer_attributes
     DescribeLoadBalancerAttributesError, DescribeLoadBalancerAttributesInput,
     DescribeLoadBalancerAttributesOutput,
 };
-use aws_sdk_elasticloadbalancingv2::types::{ListenerAttribute, LoadBalancerAttribute};
+use aws_sdk_elasticloadbalancingv2::types::{
+    ListenerAttribute, LoadBalancerAttribute, ProtocolEnum,
+};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::World;
@@ -27,7 +29,9 @@ pub struct Dangers {
     pub load_balancer: Attributes,
     /// The listener's.
     pub listener: Attributes,
-    /// Those of either target group.
+    /// Its protocol, where it is not HTTP or TCP.
+    pub protocol: Option<ProtocolEnum>,
+    /// Those of every target group.
     pub groups: Attributes,
     /// Other load balancers that send traffic to a group of the service.
     pub other_balancers: Vec<String>,
@@ -35,12 +39,10 @@ pub struct Dangers {
     pub protected: Vec<String>,
     /// Spot instances.
     pub spot: Vec<String>,
+    /// Those of them whose request is persistent.
+    pub persistent: Vec<String>,
     /// Maximum instance lifetimes of Auto Scaling groups.
     pub lifetimes: Vec<(String, i32)>,
-    /// Whether the launch template turns termination protection on.
-    pub template_protects: bool,
-    /// Whether it launches Spot instances.
-    pub template_spot: bool,
 }
 
 pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
@@ -84,6 +86,11 @@ fn of_listener(
     world: &mut World,
     _: &DescribeListenerAttributesInput,
 ) -> Acted<DescribeListenerAttributesOutput> {
+    // TLS and UDP listeners have none, and AWS refuses the question.
+    if let Some(protocol @ (ProtocolEnum::Tls | ProtocolEnum::Udp)) = &world.dangers.protocol {
+        let words = format!("no attributes of a listener that speaks {protocol}");
+        return Err(("InvalidConfigurationRequest", words));
+    }
     let attribute =
         |(key, value): &(&str, &str)| ListenerAttribute::builder().key(*key).value(*value).build();
     let attributes = world.dangers.listener.iter().map(attribute).collect();

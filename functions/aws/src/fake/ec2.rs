@@ -17,9 +17,8 @@ use aws_sdk_ec2::operation::terminate_instances::{
 };
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
-    Filter, InstanceLifecycleType, InstanceState as SdkState, InstanceStateName,
-    LaunchTemplateInstanceMarketOptions, LaunchTemplateInstanceNetworkInterfaceSpecification,
-    LaunchTemplateVersion, MarketType, Reservation, ResponseLaunchTemplateData, Tag,
+    Filter, InstanceLifecycleType, InstanceState as SdkState, InstanceStateName, InstanceType,
+    LaunchTemplateVersion, Reservation, ResponseLaunchTemplateData, StateReason, Tag,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use ebbtide_rules::observed::{Instance, InstanceState};
@@ -102,15 +101,21 @@ fn matches(instance: &Instance, filter: &Filter) -> bool {
 fn run(world: &mut World, input: &RunInstancesInput) -> Acted<RunInstancesOutput> {
     let token = input.client_token().unwrap_or_default().to_owned();
     let subnet = input.subnet_id().unwrap_or_default();
-    if world.interfaces && input.subnet_id().is_some() {
-        return Err((
-            "InvalidParameterCombination",
-            "Network interfaces and an instance-level subnet ID may not be specified on the same request"
-                .to_owned(),
-        ));
-    }
+    refuse_template(world)?;
     if let Some((_, ids)) = world.launches.iter().find(|(known, _)| *known == token) {
         let ids = ids.clone();
+        let lives = |id: &String| {
+            world
+                .instances
+                .iter()
+                .any(|it| it.id == *id && it.is_live())
+        };
+        if !ids.iter().any(lives) {
+            return Err((
+                "IdempotentInstanceTerminated",
+                "the client token is associated with a terminated instance".to_owned(),
+            ));
+        }
         return Ok(launched(world, &ids));
     }
     let mut ids = Vec::new();
@@ -130,6 +135,33 @@ fn run(world: &mut World, input: &RunInstancesInput) -> Acted<RunInstancesOutput
     }
     world.launches.push((token, ids.clone()));
     Ok(launched(world, &ids))
+}
+
+/// What RunInstances does not take of a launch template, into a given subnet.
+fn refuse_template(world: &World) -> Acted<()> {
+    let data = &world.template;
+    let refused = |words: &str| Err(("InvalidParameterCombination", words.to_owned()));
+    if !data.network_interfaces().is_empty() {
+        return refused("network interfaces and an instance-level subnet ID");
+    }
+    if !data.security_groups().is_empty() {
+        return refused("the parameter groupName cannot be used with the parameter subnet");
+    }
+    if data.instance_requirements().is_some() {
+        return refused("instance requirements are not supported by RunInstances");
+    }
+    if data.image_id().is_none() {
+        return Err(("MissingParameter", "the parameter ImageId".to_owned()));
+    }
+    Ok(())
+}
+
+/// A launch template that RunInstances takes.
+pub(super) fn plain_template() -> ResponseLaunchTemplateData {
+    ResponseLaunchTemplateData::builder()
+        .image_id("ami-1")
+        .instance_type(InstanceType::T3Micro)
+        .build()
 }
 
 fn launched(world: &World, ids: &[String]) -> RunInstancesOutput {
@@ -189,21 +221,9 @@ fn versions(
             format!("no version {wanted}"),
         ));
     };
-    let interface = LaunchTemplateInstanceNetworkInterfaceSpecification::builder()
-        .groups("sg-1")
-        .build();
-    let data = ResponseLaunchTemplateData::builder()
-        .set_network_interfaces(world.interfaces.then(|| vec![interface]))
-        .disable_api_termination(world.dangers.template_protects)
-        .set_instance_market_options(world.dangers.template_spot.then(|| {
-            LaunchTemplateInstanceMarketOptions::builder()
-                .market_type(MarketType::Spot)
-                .build()
-        }))
-        .build();
     let version = LaunchTemplateVersion::builder()
         .launch_template_id("lt-1")
-        .launch_template_data(data)
+        .launch_template_data(world.template.clone())
         .version_number(number)
         .build();
     Ok(DescribeLaunchTemplateVersionsOutput::builder()
@@ -229,6 +249,12 @@ fn sdk(instance: &Instance) -> aws_sdk_ec2::types::Instance {
             instance
                 .launched_at
                 .map(|at| DateTime::from_secs(at.as_second())),
+        )
+        .set_state_reason(
+            instance
+                .ended_by
+                .as_ref()
+                .map(|words| StateReason::builder().message(words).build()),
         )
         .state(SdkState::builder().name(name(instance.state)).build())
         .set_tags(Some(tags))

@@ -130,11 +130,24 @@ fn listeners(world: &mut World, input: &DescribeListenersInput) -> Acted<Describ
     let listener = Listener::builder()
         .listener_arn(LISTENER)
         .load_balancer_arn(LOAD_BALANCER)
+        .protocol(protocol(world))
         .set_default_actions(Some(world.actions.clone()))
         .build();
     Ok(DescribeListenersOutput::builder()
         .listeners(listener)
         .build())
+}
+
+/// The port of every target group.
+const PORT: i32 = 80;
+
+fn protocol(world: &World) -> ProtocolEnum {
+    let usual = if world.load_balancer == LoadBalancerTypeEnum::Network {
+        ProtocolEnum::Tcp
+    } else {
+        ProtocolEnum::Http
+    };
+    world.dangers.protocol.clone().unwrap_or(usual)
 }
 
 fn rules(world: &mut World, input: &DescribeRulesInput) -> Acted<DescribeRulesOutput> {
@@ -183,11 +196,6 @@ fn groups(
     let asked = |arn: &str| input.target_group_arns().iter().any(|it| it == arn);
     let mut balancers = vec![LOAD_BALANCER.to_owned()];
     balancers.extend(world.dangers.other_balancers.iter().cloned());
-    let protocol = if world.load_balancer == LoadBalancerTypeEnum::Network {
-        ProtocolEnum::Tcp
-    } else {
-        ProtocolEnum::Http
-    };
     let found = world
         .groups
         .iter()
@@ -197,7 +205,8 @@ fn groups(
                 .target_group_arn(group.environment.target_group())
                 .target_group_name(&group.environment.name)
                 .target_type(TargetTypeEnum::from(group.target_type.as_str()))
-                .protocol(protocol.clone())
+                .protocol(protocol(world))
+                .port(PORT)
                 .set_load_balancer_arns(Some(balancers.clone()))
                 .build()
         });
@@ -252,7 +261,12 @@ fn sdk(target: &Target) -> TargetHealthDescription {
         (true, false) => TargetHealthStateEnum::Unhealthy,
     };
     TargetHealthDescription::builder()
-        .target(TargetDescription::builder().id(&target.instance).build())
+        .target(
+            TargetDescription::builder()
+                .id(&target.instance)
+                .set_port(target.ports.first().map(|port| i32::from(*port)))
+                .build(),
+        )
         .target_health(TargetHealth::builder().state(state).build())
         .build()
 }
@@ -271,19 +285,20 @@ fn register(world: &mut World, input: &RegisterTargetsInput) -> Acted<RegisterTa
     Ok(RegisterTargetsOutput::builder().build())
 }
 
+/// Without a port, the group's is meant; on another one the target stays (DeregisterTargets' reference).
 fn deregister(world: &mut World, input: &DeregisterTargetsInput) -> Acted<DeregisterTargetsOutput> {
-    let leaving: Vec<&str> = input
-        .targets()
-        .iter()
-        .filter_map(TargetDescription::id)
-        .collect();
     let group = world.group(input.target_group_arn().unwrap_or_default());
-    for target in group
-        .targets
-        .iter_mut()
-        .filter(|target| leaving.contains(&target.instance.as_str()))
-    {
-        target.registered = false;
+    for leaving in input.targets() {
+        let port = u16::try_from(leaving.port().unwrap_or(PORT)).unwrap_or_default();
+        let mut targets = group.targets.iter_mut();
+        let found = targets.find(|it| Some(it.instance.as_str()) == leaving.id());
+        if let Some(target) = found.filter(|it| it.ports.contains(&port)) {
+            target.ports.retain(|it| *it != port);
+            if target.ports.is_empty() {
+                target.ports.push(port);
+                target.registered = false;
+            }
+        }
     }
     Ok(DeregisterTargetsOutput::builder().build())
 }

@@ -13,6 +13,9 @@ use crate::error::Called;
 /// hundred calls and then 20 a second, in the whole account ("Request throttling for the Amazon EC2 API").
 const AT_ONCE: usize = 4;
 
+/// The states of a Spot request that may still launch (SpotInstanceRequest's reference).
+const OPEN: [&str; 3] = ["open", "active", "disabled"];
+
 /// Which of some instances have termination protection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Protection {
@@ -20,6 +23,16 @@ pub struct Protection {
     pub protected: Vec<String>,
     /// Those that were not asked about any more when AWS asked for fewer calls.
     pub unread: Vec<String>,
+}
+
+/// Which of some instances are Spot instances.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Spot {
+    /// All of them.
+    pub instances: Vec<String>,
+    /// Those that come of a persistent request, which brings back what is ended (Amazon EC2 user guide, "Spot Instance
+    /// request types").
+    pub persistent: Vec<String>,
 }
 
 impl Instances {
@@ -68,21 +81,45 @@ impl Instances {
         }
     }
 
-    /// Those of the instances that are Spot instances (`InstanceLifecycle`).
+    /// Those of the instances that are Spot instances (`InstanceLifecycle`), and those of them whose request is persistent.
     ///
     /// # Errors
     /// AWS's failure.
-    pub async fn spot(&self, ids: &[String]) -> Result<Vec<String>, CloudError> {
-        let mut found = Vec::new();
+    pub async fn spot(&self, ids: &[String]) -> Result<Spot, CloudError> {
+        let mut spot = Spot::default();
         for chunk in ids.chunks(CHUNK) {
             let filters = vec![filter("instance-id", chunk.iter().cloned())];
             let instances = self.pages(filters).await?;
-            let spot = instances
+            let of_spot = instances
                 .iter()
                 .filter(|it| it.instance_lifecycle() == Some(&InstanceLifecycleType::Spot));
-            found.extend(spot.filter_map(|it| it.instance_id().map(str::to_owned)));
+            let of_spot = of_spot.filter_map(|it| it.instance_id().map(str::to_owned));
+            spot.instances.extend(of_spot);
         }
-        found.sort();
+        spot.instances.sort();
+        for chunk in spot.instances.chunks(CHUNK) {
+            spot.persistent.extend(self.persistent(chunk).await?);
+        }
+        spot.persistent.sort();
+        Ok(spot)
+    }
+
+    /// By filter: a request that is gone is no failure, and one that is cancelled brings nothing back.
+    async fn persistent(&self, ids: &[String]) -> Result<Vec<String>, CloudError> {
+        let mut pages = self
+            .client
+            .describe_spot_instance_requests()
+            .filters(filter("instance-id", ids.iter().cloned()))
+            .filters(filter("type", ["persistent".to_owned()]))
+            .filters(filter("state", OPEN.map(str::to_owned)))
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.called(|| "DescribeSpotInstanceRequests")?;
+            let requests = page.spot_instance_requests().iter();
+            found.extend(requests.filter_map(|it| it.instance_id().map(str::to_owned)));
+        }
         Ok(found)
     }
 }

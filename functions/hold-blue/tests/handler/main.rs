@@ -75,6 +75,7 @@ fn scaled() -> Fake {
         suspended: vec!["AZRebalance".to_owned()],
         min_size: 3,
         desired: 3,
+        counted: 0,
         // Its role lets hold-blue change no other.
         tags: [(SERVICE_TAG.to_owned(), "tunnel".to_owned())].into(),
         members: members.into(),

@@ -9,6 +9,7 @@ mod alarms;
 mod claims;
 mod drains;
 mod hand_on;
+mod repairs;
 mod shapes;
 mod writes;
 
@@ -20,7 +21,7 @@ use ebbtide_rules::examples;
 use ebbtide_rules::plan::{Asked, Deploy, Plan};
 use ebbtide_rules::record::{Answer, Doing, Next};
 use ebbtide_rules::terminate::{Terminated, Verdict};
-use ebbtide_rules::weights::{Moments, Spans, Switched, Weights};
+use ebbtide_rules::weights::{Moments, Repairs, Spans, Switched, Weights};
 use jiff::{SignedDuration, Timestamp};
 use keep_record::{Failed, handle};
 use serde_json::json;
@@ -154,6 +155,7 @@ fn confirmed(epoch: u64, groups: &[&str]) -> Told<Switched> {
                 .collect(),
             moments: Moments::count(NOW, ALL_GREEN, &spans()),
             changed: false,
+            repairs: Repairs::default(),
             blue_healthy: 3,
             green_healthy: 3,
         },
@@ -170,6 +172,7 @@ fn gone() -> Told<Terminated> {
             ending: Vec::new(),
             refused: Vec::new(),
             remaining: 0,
+            tried: None,
         },
         unanswered_until: None,
     }

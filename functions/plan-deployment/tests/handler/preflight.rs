@@ -1,6 +1,11 @@
 //! What AWS itself may do to sessions, as the preflight reads it from AWS.
 
 use ebbtide_aws::fake::FakeAlarm;
+use ebbtide_aws::fake::ec2_types::{
+    InstanceRequirements, LaunchTemplateIamInstanceProfileSpecification,
+    LaunchTemplateInstanceMarketOptions, LaunchTemplateInstanceNetworkInterfaceSpecification,
+    LaunchTemplateSpotMarketOptions, MarketType, ResponseLaunchTemplateData, SpotInstanceType,
+};
 use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 
 use super::*;
@@ -40,7 +45,8 @@ fn scaled(fake: &Fake) {
         suspended: Vec::new(),
         min_size: 0,
         desired: 3,
-        tags: std::collections::BTreeMap::default(),
+        counted: 0,
+        tags: [("ebbtide:service".to_owned(), "tunnel".to_owned())].into(),
         members: vec![ScalingMember {
             instance: "i-2".to_owned(),
             protected: false,
@@ -51,7 +57,7 @@ fn scaled(fake: &Fake) {
 
 #[tokio::test]
 async fn each_danger_to_sessions_is_refused() {
-    let cases: [(Spoil, &str); 6] = [
+    let cases: Vec<(Spoil, &str)> = vec![
         (
             |fake| {
                 fake.world().dangers.load_balancer = vec![("idle_timeout.timeout_seconds", "30")];
@@ -60,7 +66,7 @@ async fn each_danger_to_sessions_is_refused() {
         ),
         (
             |fake| {
-                fake.world().load_balancer = "network".into();
+                network(fake);
                 fake.world().dangers.listener = vec![("tcp.idle_timeout.seconds", "20")];
             },
             "after 20 s without data (tcp.idle_timeout.seconds)",
@@ -75,8 +81,26 @@ async fn each_danger_to_sessions_is_refused() {
             "termination protection is on for 1 of blue's instances",
         ),
         (
-            |fake| fake.world().dangers.template_protects = true,
-            "launch template lt-1 turns termination protection on",
+            |fake| {
+                fake.world().dangers.spot = vec!["i-1".to_owned(), "i-3".to_owned()];
+                fake.world().dangers.persistent = vec!["i-3".to_owned()];
+            },
+            "1 of blue's instances come of persistent Spot requests, which bring back what is ended",
+        ),
+        (
+            |fake| fake.world().instance("i-2").ip = None,
+            "1 of blue's instances have no private IPv4 address",
+        ),
+        (
+            |fake| {
+                scaled(fake);
+                fake.world().scaling[0].tags.clear();
+            },
+            "tag ebbtide:service of this service only, and blue's do not carry it: tag tunnel",
+        ),
+        (
+            |fake| fake.world().group(&arn("a")).targets[0].ports = vec![8080],
+            "targets of tunnel-a are registered on ports of their own",
         ),
         (
             |fake| {
@@ -100,7 +124,7 @@ async fn each_danger_to_sessions_is_refused() {
 
 #[tokio::test]
 async fn each_danger_that_stops_nothing_is_warned_of() {
-    let cases: [(Spoil, &str); 5] = [
+    let cases: Vec<(Spoil, &str)> = vec![
         (
             |fake| {
                 fake.world().dangers.groups = vec![(
@@ -115,7 +139,7 @@ async fn each_danger_that_stops_nothing_is_warned_of() {
             "blue has 1 Spot instances, which AWS ends with two minutes' notice, busy or not: i-3",
         ),
         (
-            |fake| fake.world().dangers.template_spot = true,
+            |fake| fake.world().template.instance_market_options = Some(spot(None)),
             "green would be Spot instances",
         ),
         (
@@ -143,16 +167,162 @@ async fn each_danger_that_stops_nothing_is_warned_of() {
     }
 }
 
+/// An NLB that crosses zones.
+fn network(fake: &Fake) {
+    let mut world = fake.world();
+    world.load_balancer = "network".into();
+    world.dangers.load_balancer = vec![("load_balancing.cross_zone.enabled", "true")];
+}
+
+fn spot(kind: Option<SpotInstanceType>) -> LaunchTemplateInstanceMarketOptions {
+    let options = LaunchTemplateSpotMarketOptions::builder().set_spot_instance_type(kind);
+    LaunchTemplateInstanceMarketOptions::builder()
+        .market_type(MarketType::Spot)
+        .spot_options(options.build())
+        .build()
+}
+
+#[tokio::test]
+async fn a_template_that_cannot_be_launched_or_ended_is_refused() {
+    type Change = fn(&mut ResponseLaunchTemplateData);
+    let cases: Vec<(Change, &str)> = vec![
+        (
+            |data| {
+                let interface = LaunchTemplateInstanceNetworkInterfaceSpecification::builder();
+                data.network_interfaces = Some(vec![interface.build()]);
+            },
+            "has network interfaces",
+        ),
+        (
+            |data| {
+                data.instance_type = None;
+                data.instance_requirements = Some(InstanceRequirements::builder().build());
+            },
+            "names instance requirements",
+        ),
+        (|data| data.instance_type = None, "names no instance type"),
+        (|data| data.image_id = None, "names no image"),
+        (
+            |data| data.security_groups = Some(vec!["default".to_owned()]),
+            "names security groups by name",
+        ),
+        (
+            |data| data.disable_api_termination = Some(true),
+            "turns termination protection on",
+        ),
+        (
+            |data| {
+                let persistent = Some(SpotInstanceType::Persistent);
+                data.instance_market_options = Some(spot(persistent));
+            },
+            "makes persistent Spot requests",
+        ),
+        (
+            |data| {
+                let profile = LaunchTemplateIamInstanceProfileSpecification::builder();
+                data.iam_instance_profile = Some(profile.name("tunnel").build());
+            },
+            "has an instance profile, and the stack's InstanceRoleArn is empty",
+        ),
+    ];
+    for (change, words) in cases {
+        let fake = free();
+        change(&mut fake.world().template);
+        let (name, cause) = refusal(&fake, json!({})).await;
+        assert_eq!(name, ErrorName::PreflightRefused, "{cause}");
+        let words = format!("version 7 of launch template lt-1 {words}");
+        assert!(cause.contains(&words), "{cause}");
+        assert_eq!(cause.matches("launch template").count(), 1, "{cause}");
+    }
+}
+
+#[tokio::test]
+async fn a_stack_that_passes_a_role_launches_with_a_profile() {
+    let fake = free();
+    let profile = LaunchTemplateIamInstanceProfileSpecification::builder().name("tunnel");
+    fake.world().template.iam_instance_profile = Some(profile.build());
+    let mut asked = payload("deploy-2", json!({}));
+    let role = "arn:aws:iam::123456789012:role/tunnel".to_owned();
+    asked.settings.insert("InstanceRoleArn".to_owned(), role);
+    assert!(ask(&fake, asked).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_network_load_balancer_is_planned_for_by_its_listeners_protocol() {
+    for (protocol, refused) in [
+        ("TCP", None),
+        ("TLS", Some("350 s without data (fixed for TLS)")),
+        ("UDP", Some("120 s without data (fixed for UDP)")),
+        ("TCP_UDP", Some("120 s without data (fixed for UDP)")),
+        ("QUIC", Some("the listener's protocol is QUIC")),
+    ] {
+        let fake = free();
+        network(&fake);
+        fake.world().dangers.protocol = Some(protocol.into());
+        fake.world().dangers.listener = vec![("tcp.idle_timeout.seconds", "351")];
+        let mut asked = payload("deploy-2", json!({}));
+        asked
+            .settings
+            .insert("PingSeconds".to_owned(), "350".to_owned());
+        let told = ask(&fake, asked).await.err().map(|it| it.to_string());
+        let expected = |told: &String| refused.is_some_and(|words| told.contains(words));
+        assert!(
+            told.as_ref().map_or(refused.is_none(), expected),
+            "{protocol}: {told:?}"
+        );
+        let usual = plan(&fake, json!({})).await;
+        assert_eq!(usual.is_ok(), protocol != "QUIC", "{protocol}: {usual:?}");
+    }
+}
+
+#[tokio::test]
+async fn groups_that_would_take_zones_out_of_dns_are_refused_and_advised() {
+    let count = "target_group_health.dns_failover.minimum_healthy_targets.count";
+    let percentage = "target_group_health.dns_failover.minimum_healthy_targets.percentage";
+    let cross_zone = "load_balancing.cross_zone.enabled";
+    let told = async |groups: &[(&'static str, &'static str)]| {
+        let fake = free();
+        fake.world().load_balancer = "network".into();
+        fake.world().dangers.groups = groups.to_vec();
+        plan(&fake, json!({})).await.err().map(|it| it.to_string())
+    };
+    let never_set = told(&[]).await.unwrap();
+    let advice = format!("set {count} to off (and .percentage as well)");
+    assert!(never_set.contains(&advice), "{never_set}");
+    assert!(never_set.ends_with("for tunnel-a, tunnel-b"), "{never_set}");
+    assert!(told(&[(count, "2")]).await.is_some());
+    assert!(told(&[(count, "off"), (percentage, "50")]).await.is_some());
+    assert_eq!(told(&[(count, "off")]).await, None);
+    assert_eq!(told(&[(count, "off"), (percentage, "off")]).await, None);
+    assert_eq!(told(&[(cross_zone, "true")]).await, None);
+    let as_balancer = (cross_zone, "use_load_balancer_configuration");
+    assert!(told(&[as_balancer]).await.is_some());
+    let fake = free();
+    network(&fake);
+    assert!(plan(&fake, json!({})).await.is_ok());
+    // An ALB crosses zones, unless a group says otherwise.
+    let fake = free();
+    fake.world().dangers.groups = vec![(cross_zone, "false")];
+    assert!(plan(&fake, json!({})).await.is_err());
+}
+
+#[tokio::test]
+async fn green_is_as_large_as_blue_is_registered() {
+    let fake = free();
+    fake.world().group(&arn("a")).targets[2].healthy = false;
+    let recorded = deploy(&fake, json!({})).await.recorded;
+    assert_eq!((recorded.green.count, recorded.blue.healthy), (3, 2));
+    let policy = recorded.policy;
+    assert_eq!((policy.minimum_healthy, policy.minimum_of_blue()), (3, 2));
+}
+
 #[tokio::test]
 async fn a_network_load_balancer_cuts_the_unhealthy_unless_told_not_to() {
     let key = "target_health_state.unhealthy.connection_termination.enabled";
     let fake = free();
-    fake.world().load_balancer = "network".into();
+    network(&fake);
     let told = warnings(&fake).await;
-    assert!(
-        told[0].contains("at weight 0 is not documented"),
-        "{told:?}"
-    );
+    assert!(told[0].contains("at weight 0, which keeps"), "{told:?}");
     let cuts = |told: &[String]| told.iter().filter(|it| it.contains(key)).count();
     assert_eq!(cuts(&told), 2, "true where it was never set: {told:?}");
     fake.world().dangers.groups = vec![(key, "false")];
@@ -192,7 +362,7 @@ async fn a_failed_question_about_an_instance_is_named() {
             scaled(&fake);
         }
         if operation == "DescribeListenerAttributes" {
-            fake.world().load_balancer = "network".into();
+            network(&fake);
         }
         fake.fail(operation, Fault::Refused("UnauthorizedOperation"));
         let (name, cause) = refusal(&fake, json!({})).await;

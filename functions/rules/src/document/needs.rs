@@ -8,7 +8,7 @@ use crate::drain::{self, Pace};
 use crate::plan::{Asked, Plan, Recorded};
 use crate::record::{Answer, Doing};
 use crate::shape::{Environment, Fence, Retiring, Server};
-use crate::weights::Moments;
+use crate::weights::{Moments, Switched};
 use crate::{ErrorName, Failure};
 
 /// A key of the document that is needed and not there: the definition calls a function too early.
@@ -208,8 +208,16 @@ impl Document {
     pub fn moments(&self) -> Option<Moments> {
         match &self.record.as_ref()?.doing {
             Doing::Draining { moments, .. } | Doing::Opening { moments, .. } => Some(*moments),
-            Doing::Returning { .. } => self.back.as_ref().map(|back| back.moments),
-            _ => self.switch.as_ref().map(|switch| switch.moments),
+            _ => self.watched().map(|confirmed| confirmed.moments),
+        }
+    }
+
+    /// The weights as they were confirmed last, while they are watched.
+    fn watched(&self) -> Option<&Told<Switched>> {
+        match &self.record.as_ref()?.doing {
+            Doing::Draining { .. } | Doing::Opening { .. } => None,
+            Doing::Returning { .. } => self.back.as_ref(),
+            _ => self.switch.as_ref(),
         }
     }
 
@@ -225,12 +233,10 @@ impl Document {
     /// confirmed before that: a call that nobody had an answer of may have given weight back since.
     fn settled_at(&self) -> Option<Timestamp> {
         let settled_at = self.moments()?.settled_at?;
-        let confirmed = match &self.record.as_ref()?.doing {
-            Doing::Draining { .. } | Doing::Opening { .. } => return Some(settled_at),
-            Doing::Returning { .. } => self.back.as_ref(),
-            _ => self.switch.as_ref(),
-        };
-        confirmed
+        if self.may_seal() {
+            return Some(settled_at);
+        }
+        self.watched()
             .is_some_and(|it| it.confirmed_at >= settled_at)
             .then_some(settled_at)
     }
@@ -277,6 +283,7 @@ impl Invocation {
             poll_seconds: policy.poll_seconds.into(),
             previous: document.check.as_ref(),
             refused: document.refused(),
+            repairs: document.watched().map(|it| &it.answer.repairs),
         })
     }
 

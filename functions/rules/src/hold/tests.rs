@@ -31,6 +31,7 @@ fn instance(id: &str, state: InstanceState, tags: BTreeMap<String, String>) -> I
         ip,
         subnet: None,
         state,
+        ended_by: None,
         launched_at: None,
         tags,
     }
@@ -42,6 +43,7 @@ fn group(suspended: &[&str], protected: bool) -> ScalingGroup {
         suspended: suspended.iter().map(|name| (*name).to_owned()).collect(),
         min_size: 3,
         desired: 3,
+        counted: 0,
         tags: BTreeMap::new(),
         members: vec![member("i-1", protected, "InService")],
     }
@@ -273,6 +275,7 @@ fn a_target_that_ec2_does_not_know_is_refused() {
         registered,
         healthy: true,
         state: String::new(),
+        ports: vec![80],
     };
     let instances = [instance("i-1", InstanceState::Running, BTreeMap::new())];
     assert_eq!(

@@ -216,3 +216,17 @@ proptest! {
         prop_assert_eq!(admitted, (2..=300).contains(&number));
     }
 }
+
+#[test]
+fn the_link_that_aws_adds_for_the_console_asks_for_nothing() {
+    let link = "arn:aws:states:eu-west-1:123456789012:execution:deploy:1";
+    let parse = |mut input: serde_json::Value| {
+        input["AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"] = link.into();
+        Input::parse(&input)
+    };
+    assert_eq!(parse(serde_json::json!({})), Ok(Input::default()));
+    let wish = parse(serde_json::json!({"rollBack": "deploy-1"})).unwrap();
+    assert_eq!(wish.request, Request::RollBack("deploy-1".to_owned()));
+    let unknown = serde_json::json!({"AWS_STEP_FUNCTIONS_STARTED": 1});
+    assert!(Input::parse(&unknown).is_err());
+}

@@ -34,6 +34,7 @@ fn instance(id: &str, subnet: &str, state: InstanceState, launched: i64) -> Inst
         ip: Some("10.0.0.1".to_owned()),
         subnet: Some(subnet.to_owned()),
         state,
+        ended_by: None,
         launched_at: Some(at(launched)),
         tags: std::collections::BTreeMap::new(),
     }
@@ -53,6 +54,7 @@ fn target(id: &str, healthy: bool) -> Target {
         registered: true,
         healthy,
         state: "initial".to_owned(),
+        ports: vec![80],
     }
 }
 
@@ -61,7 +63,18 @@ fn targets(healthy: bool) -> Vec<Target> {
 }
 
 fn decided(instances: Vec<Instance>, targets: Vec<Target>, now: i64) -> Decision {
-    decide(&Observation { instances, targets }, &green(), 600, at(now))
+    looked(instances, targets, &Launching::default(), now)
+}
+
+/// A look after one that left `former`.
+fn looked(
+    instances: Vec<Instance>,
+    targets: Vec<Target>,
+    former: &Launching,
+    now: i64,
+) -> Decision {
+    let seen = Observation { instances, targets };
+    decide(&seen, &green(), 600, former, at(now))
 }
 
 /// Each launch's subnet, count and index.
@@ -164,7 +177,7 @@ fn a_subnet_without_a_share_gets_no_launch() {
     };
     let mut green = green();
     green.subnets[1].count = 0;
-    let decision = decide(&seen, &green, 600, at(0));
+    let decision = decide(&seen, &green, 600, &Launching::default(), at(0));
     assert_eq!(launches(&decision), [("subnet-1", 2, 0)]);
 }
 
@@ -239,7 +252,7 @@ fn a_green_that_is_never_shown_whole_is_given_up_in_time() {
             instances: shown(),
             targets: targets(true),
         };
-        decide(&seen, &green(), 60, at(now)).verdict
+        decide(&seen, &green(), 60, &Launching::default(), at(now)).verdict
     };
     assert_eq!(seen(60), Verdict::Wait);
     assert_eq!(seen(61), Verdict::Rejected);
@@ -309,4 +322,80 @@ fn green_is_looked_at_some_120_times_at_most_and_never_more_often_than_every_5_s
     assert_eq!(wait_seconds(10), 5);
     assert_eq!(wait_seconds(600), 5);
     assert_eq!(wait_seconds(7200), 60);
+}
+
+#[test]
+fn an_order_that_stays_unseen_gets_fresh_tokens_and_green_is_given_up_in_the_end() {
+    let mut former = Launching::default();
+    let mut generations = Vec::new();
+    let mut now = 0;
+    let last = loop {
+        let decision = looked(Vec::new(), Vec::new(), &former, now);
+        generations.push(decision.launching.generation);
+        if decision.verdict != Verdict::Wait {
+            break decision;
+        }
+        assert_eq!(
+            launches(&decision),
+            [("subnet-1", 2, 0), ("subnet-2", 1, 0)]
+        );
+        former = decision.launching;
+        now += 300;
+    };
+    // At 300 s EC2 may still show what it launched; a moment later it may not.
+    assert_eq!(generations, [0, 0, 1, 1, 2, 2, 3]);
+    assert_eq!(last.verdict, Verdict::Rejected, "{}", last.reason);
+    assert!(
+        last.reason.contains("EC2 showed nothing"),
+        "{}",
+        last.reason
+    );
+    assert_eq!(launches(&last), []);
+}
+
+#[test]
+fn what_is_seen_or_ordered_anew_does_not_spend_a_token() {
+    let first = looked(Vec::new(), Vec::new(), &Launching::default(), 0).launching;
+    // One of subnet-2 is seen: the rest of the order is another order.
+    let seen = vec![instance("i-3", "subnet-2", InstanceState::Running, 0)];
+    let second = looked(seen, Vec::new(), &first, 400).launching;
+    assert_eq!(second.generation, 0);
+    assert_eq!(second.unseen.as_ref().unwrap().since, at(400));
+    let all = looked(three(InstanceState::Running), Vec::new(), &second, 900).launching;
+    assert_eq!(all, Launching::default());
+}
+
+#[test]
+fn why_instances_ended_is_told() {
+    let mut ended = three(InstanceState::Terminated);
+    for instance in &mut ended {
+        instance.ended_by =
+            Some("Client.InvalidKMSKey.InvalidState: the key is disabled".to_owned());
+    }
+    let told = " (EC2 says of what ended: Client.InvalidKMSKey.InvalidState: the key is disabled)";
+    let decision = decided(ended.clone(), Vec::new(), 10);
+    assert_eq!(decision.verdict, Verdict::Wait);
+    assert!(decision.reason.ends_with(told), "{}", decision.reason);
+    ended.extend(three(InstanceState::ShuttingDown));
+    let decision = decided(ended, Vec::new(), 10);
+    assert_eq!(decision.verdict, Verdict::Rejected);
+    assert!(decision.reason.ends_with(told), "{}", decision.reason);
+}
+
+#[test]
+fn a_server_without_an_address_is_never_taken_for_fit() {
+    let mut instances = three(InstanceState::Running);
+    instances[1].ip = None;
+    let decision = decided(instances.clone(), targets(true), 10);
+    assert_eq!(decision.verdict, Verdict::Rejected);
+    assert!(
+        decision.reason.starts_with("i-2 has no private IPv4"),
+        "{}",
+        decision.reason
+    );
+    instances[1].state = InstanceState::Pending;
+    assert_eq!(
+        decided(instances, targets(true), 10).verdict,
+        Verdict::Healthy
+    );
 }

@@ -152,8 +152,12 @@ pub struct SubnetShare {
 pub struct Policy {
     /// How long green may take to become healthy, from its newest launch.
     pub healthy_seconds: u32,
-    /// How many targets of a group with weight must be healthy.
+    /// How many of green's targets must be healthy for it to have weight.
     pub minimum_healthy: u32,
+    /// How many of blue's must be for it to be given weight back, and how many of its servers open: no more than it had
+    /// healthy at the plan. 0 in a plan of a version that had one number for both.
+    #[serde(default)]
+    pub blue_minimum: u32,
     /// Green's share of the traffic in percent, step by step: rising, the last is 100.
     pub steps: Vec<u32>,
     /// How long each step but the last one lasts.
@@ -177,6 +181,16 @@ pub struct Policy {
     /// The user's pages.
     #[serde(default)]
     pub pages: Pages,
+}
+
+impl Policy {
+    /// How many healthy targets blue needs to be given weight, and how many open servers.
+    pub fn minimum_of_blue(&self) -> u32 {
+        match self.blue_minimum {
+            0 => self.minimum_healthy,
+            minimum => minimum,
+        }
+    }
 }
 
 /// The user's own pages, each to be answered 2xx by every green server.

@@ -1,19 +1,10 @@
-//! What AWS itself may do to sessions and servers during a deployment: idle time-outs, cut connections, protected
-//! instances, instances that somebody else ends.
+//! What AWS itself may do to sessions and servers during a deployment: cut connections, protected instances, instances
+//! that somebody else ends or brings back.
 //!
 //! Refuses what would cut sessions or leave the deployment without an end for certain; warns of what may.
 
 use super::refusal::named;
 use super::{Group, LoadBalancer, Observation, Refusal};
-
-/// How long the load balancer keeps a silent connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Idle {
-    /// The attribute that says so.
-    pub attribute: &'static str,
-    /// Its value.
-    pub seconds: u32,
-}
 
 /// What may end blue's instances, or keep them from being ended, apart from Ebbtide.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,70 +15,44 @@ pub struct Hazards {
     pub unread: Vec<String>,
     /// Spot instances.
     pub spot: Vec<String>,
+    /// Those of them whose request is persistent: it brings back what is ended.
+    pub persistent: Vec<String>,
+    /// Instances without a private IPv4 address: nobody can ask them for their sessions.
+    pub no_address: Vec<String>,
+    /// Auto Scaling groups of blue's that do not carry the service's tag.
+    pub untagged: Vec<String>,
     /// Auto Scaling groups of blue's that replace their instances after so many seconds.
     pub lifetimes: Vec<(String, u32)>,
 }
 
-/// What stands against the deployment whichever group is blue.
-pub(super) fn refuse_load_balancer(seen: &Observation, ping_seconds: u32) -> Vec<Refusal> {
-    let silent = seen
-        .idle
-        .iter()
-        .filter(|idle| idle.seconds <= ping_seconds)
-        .map(|idle| Refusal::IdleTimeout {
-            attribute: idle.attribute,
-            idle_seconds: idle.seconds,
-            ping_seconds,
-        });
-    let mut refusals: Vec<Refusal> = silent.collect();
-    for group in &seen.groups {
-        let others = group
-            .load_balancers
-            .iter()
-            .filter(|balancer| **balancer != seen.load_balancer_arn);
-        refusals.extend(others.map(|balancer| Refusal::ServesAnother {
-            group: group.environment.name.clone(),
-            load_balancer: balancer.clone(),
-        }));
-    }
-    refusals
-}
-
 /// Servers that could never be ended: a deployment would wait for them for good, this one or the next.
-pub(super) fn refuse_protection(seen: &Observation) -> Vec<Refusal> {
-    let protected = &seen.hazards.protected;
-    let mut refusals = Vec::new();
-    if !protected.is_empty() {
-        refusals.push(Refusal::Protected(protected.clone()));
-    }
-    if let (Some(version), true) = (&seen.launch_template_version, seen.template_protects) {
-        refusals.push(Refusal::TemplateProtects {
-            template: seen.launch_template_id.clone(),
-            version: version.clone(),
-        });
-    }
-    refusals
+pub(super) fn refuse(hazards: &Hazards) -> Vec<Refusal> {
+    let some = |names: &Vec<String>, refusal: fn(Vec<String>) -> Refusal| {
+        (!names.is_empty()).then(|| refusal(names.clone()))
+    };
+    [
+        some(&hazards.protected, Refusal::Protected),
+        some(&hazards.persistent, Refusal::PersistentSpot),
+        some(&hazards.no_address, Refusal::NoAddress),
+        some(&hazards.untagged, Refusal::Untagged),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What may cut sessions, and does not stop the deployment.
 pub(super) fn warnings(seen: &Observation) -> Vec<String> {
     let mut warnings = Vec::new();
-    if seen.load_balancer == LoadBalancer::Network {
+    if matches!(seen.balancer.kind, LoadBalancer::Network(_)) {
         warnings.push(
             "a Network Load Balancer ends the connections of a target group within an hour of its leaving the action: \
-             blue stays in it at weight 0 until it is empty, do not remove it by hand; what AWS does to connections at \
-             weight 0 is not documented"
+             blue stays in it until it is empty, at weight 0, which keeps its connections; do not remove it by hand"
                 .to_owned(),
         );
     }
     warnings.extend(seen.groups.iter().flat_map(of_group));
     warnings.extend(of_instances(&seen.hazards));
-    if seen.template_spot {
-        warnings.push(
-            "green would be Spot instances: AWS ends them with two minutes' notice, busy or not"
-                .to_owned(),
-        );
-    }
     warnings
 }
 

@@ -4,28 +4,32 @@ use super::{LoadBalancer, Policy, Refusal, watching};
 use crate::input::Input;
 use crate::settings::Defaults;
 
-/// The policy of a deployment whose blue has `blue_healthy` healthy servers.
+/// The policy of a deployment whose blue has so many registered servers, and so many healthy ones.
+///
+/// Green has to carry what blue was meant to; of blue nobody asks more than it has.
 pub(super) fn policy(
     input: &Input,
     defaults: &Defaults,
-    blue_healthy: u32,
+    (registered, healthy): (u32, u32),
     load_balancer: &LoadBalancer,
 ) -> Policy {
     let percent = input
         .minimum_healthy_percent
         .unwrap_or(defaults.minimum_healthy_percent);
     // New sessions reached blue for 75 s and 120 s after a switch, measured on NLBs; ALBs follow within seconds.
-    let by_kind = if *load_balancer == LoadBalancer::Network {
+    let by_kind = if matches!(load_balancer, LoadBalancer::Network(_)) {
         180
     } else {
         30
     };
+    let share = |servers: u32| percent.saturating_mul(servers).div_ceil(100).max(1);
     let list = |asked: &Option<Vec<String>>, default: &Vec<String>| {
         asked.as_ref().unwrap_or(default).clone()
     };
     Policy {
         healthy_seconds: input.healthy_seconds.unwrap_or(defaults.healthy_seconds),
-        minimum_healthy: (percent.saturating_mul(blue_healthy)).div_ceil(100).max(1),
+        minimum_healthy: share(registered),
+        blue_minimum: share(healthy),
         steps: input.steps.as_ref().unwrap_or(&defaults.steps).clone(),
         step_seconds: input.step_seconds.unwrap_or(defaults.step_seconds),
         bake_seconds: input.bake_seconds.unwrap_or(defaults.bake_seconds),

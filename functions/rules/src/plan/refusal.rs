@@ -1,5 +1,8 @@
 //! Why a deployment may not begin: each refusal with its numbers, and with what an operator does about it.
 
+use std::fmt;
+
+use super::{IdleSource, TemplateFault};
 use crate::roles::Unclear;
 use crate::{ErrorName, Failure};
 
@@ -48,12 +51,12 @@ pub enum Refusal {
     },
     /// IdleTimeout is when the load balancer cuts a silent session before its server pings it.
     #[error(
-        "the load balancer closes a connection after {idle_seconds} s without data ({attribute}), and the servers ping \
-         every {ping_seconds} s: raise the attribute above that, or let the servers ping more often and set PingSeconds"
+        "the load balancer closes a connection after {idle_seconds} s without data ({set_by}), and the servers ping every \
+         {ping_seconds} s: {}let the servers ping more often and set PingSeconds", settable(*set_by)
     )]
     IdleTimeout {
-        /// The attribute's name.
-        attribute: &'static str,
+        /// Who says so.
+        set_by: IdleSource,
         /// Its value.
         idle_seconds: u32,
         /// How often the servers ping.
@@ -76,12 +79,40 @@ pub enum Refusal {
          (disableApiTermination) for {}", .0.len(), named(.0)
     )]
     Protected(Vec<String>),
-    /// TemplateProtects is when green's instances would be protected from termination, so that none could be replaced.
+    /// PersistentSpot is when blue's instances come of requests that bring them back.
     #[error(
-        "version {version} of launch template {template} turns termination protection on, and green could never be \
-         replaced: make a version without it"
+        "{} of blue's instances come of persistent Spot requests, which bring back what is ended: cancel the requests, \
+         the instances go on without them, for {}", .0.len(), named(.0)
     )]
-    TemplateProtects {
+    PersistentSpot(Vec<String>),
+    /// NoAddress is when nobody could ask some of blue's servers for their sessions.
+    #[error(
+        "{} of blue's instances have no private IPv4 address, and nobody could ask them for their sessions: deregister and \
+         end them, or give them one: {}", .0.len(), named(.0)
+    )]
+    NoAddress(Vec<String>),
+    /// Untagged is when the functions may not touch an Auto Scaling group of blue's.
+    #[error(
+        "the stack's functions may change Auto Scaling groups with the tag ebbtide:service of this service only, and blue's \
+         do not carry it: tag {}", named(.0)
+    )]
+    Untagged(Vec<String>),
+    /// TemplateUnfit is when nothing could be launched from the version, or nothing ended that was.
+    #[error("version {version} of launch template {template} {fault}")]
+    TemplateUnfit {
+        /// The template's id.
+        template: String,
+        /// The version's number.
+        version: String,
+        /// What is wrong with it.
+        fault: TemplateFault,
+    },
+    /// NoInstanceRole is when launching would pass a role, and the stack allows none.
+    #[error(
+        "version {version} of launch template {template} has an instance profile, and the stack's InstanceRoleArn is empty, \
+         so that AWS would refuse to launch from it: set InstanceRoleArn to the ARN of the profile's role"
+    )]
+    NoInstanceRole {
         /// The template's id.
         template: String,
         /// The version's number.
@@ -110,6 +141,42 @@ pub enum Refusal {
         "the load balancer is of type {0}; Ebbtide needs an application or a network load balancer"
     )]
     LoadBalancerUnfit(String),
+    /// ProtocolUnfit is when the listener speaks what a deployment cannot serve.
+    #[error(
+        "the listener's protocol is {0}; Ebbtide serves TCP, TLS, UDP and TCP_UDP on a network load balancer"
+    )]
+    ProtocolUnfit(String),
+    /// ZonesLeaveDns is when a group without a healthy target would take the zone out of the load balancer's DNS.
+    #[error(
+        "a zone in which a target group of the action has no healthy target leaves the load balancer's DNS, and in every \
+         deployment a group is empty for a while: set target_group_health.dns_failover.minimum_healthy_targets.count to \
+         off (and .percentage as well), or turn cross-zone load balancing on, for {}", named(.0)
+    )]
+    ZonesLeaveDns(Vec<String>),
+    /// TooManyTargets is when the load balancer would not take all environments together.
+    #[error(
+        "blue, green and what retires would have {targets} targets together, and with cross-zone load balancing an NLB \
+         takes {most}: let a retiring environment end first, lower green.count, or turn cross-zone load balancing off"
+    )]
+    TooManyTargets {
+        /// All of them, green's to be among them.
+        targets: usize,
+        /// The most that the load balancer takes.
+        most: usize,
+    },
+    /// OwnPorts is when targets of blue's are registered on other ports than the group's.
+    #[error(
+        "targets of {group} are registered on ports of their own, and green's would be registered on the group's port \
+         {port} only: register them on that port: {}", named(.instances)
+    )]
+    OwnPorts {
+        /// Blue's target group's name.
+        group: String,
+        /// The group's port.
+        port: u16,
+        /// The instances.
+        instances: Vec<String>,
+    },
     /// ForwardedElsewhere is when another listener or rule sends traffic to one of its groups.
     #[error(
         "{from} forwards to {group} too, and a deployment would not move it: its users would be left without servers; \
@@ -129,24 +196,13 @@ pub enum Refusal {
         /// The version asked for.
         version: String,
     },
-    /// OwnInterfaces is when the version has network interfaces: RunInstances takes a subnet only without them.
-    #[error(
-        "version {version} of launch template {template} has network interfaces, and EC2 launches no such version into a \
-         given subnet: make a version with the security groups on the template itself instead of on a network interface"
-    )]
-    OwnInterfaces {
-        /// The template's id.
-        template: String,
-        /// The version's number.
-        version: String,
-    },
     /// BlueUnhealthy is when nobody serves: there is nothing to take over from.
     #[error("blue, {group}, has no healthy target among {targets}; mend it first")]
     BlueUnhealthy {
         /// Blue's target group's name.
         group: String,
         /// Its registered targets.
-        targets: usize,
+        targets: u32,
     },
     /// GreenNotEmpty is when green's group has targets that this deployment did not launch.
     #[error("green, {group}, still has targets: {}; deregister and end them first", named(.instances))]
@@ -173,7 +229,7 @@ pub enum Refusal {
         /// The target group's name.
         group: String,
         /// Its servers.
-        servers: usize,
+        servers: u32,
         /// The most there may be.
         most: u32,
     },
@@ -211,6 +267,22 @@ impl Failure for Refusals {
 fn sentences(refusals: &[Refusal]) -> String {
     let sentences = refusals.iter().map(ToString::to_string);
     sentences.collect::<Vec<_>>().join("; ")
+}
+
+impl fmt::Display for IdleSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attribute(name) => f.write_str(name),
+            Self::Protocol(name) => write!(f, "fixed for {name}"),
+        }
+    }
+}
+
+fn settable(set_by: IdleSource) -> &'static str {
+    match set_by {
+        IdleSource::Attribute(_) => "raise the attribute above that, or ",
+        IdleSource::Protocol(_) => "",
+    }
 }
 
 /// Instances by name, the first ten of them: a Cause has an end.

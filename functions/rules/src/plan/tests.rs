@@ -1,5 +1,6 @@
 //! The preflight: what it plans, and each of its refusals.
 
+mod balancer;
 mod dangers;
 mod policy;
 
@@ -23,6 +24,7 @@ fn target(instance: &str, healthy: bool) -> Target {
         registered: true,
         healthy,
         state: String::new(),
+        ports: vec![80],
     }
 }
 
@@ -34,6 +36,9 @@ fn group(name: &str, targets: Vec<Target>) -> Group {
         load_balancers: vec!["arn:balancer".to_owned()],
         cuts_unhealthy: false,
         cuts_deregistered: false,
+        cross_zone: None,
+        leaves_dns: true,
+        port: 80,
         targets,
     }
 }
@@ -49,7 +54,7 @@ fn weights(a: u32, b: u32) -> Vec<GroupWeight> {
 
 fn idle(seconds: u32) -> Idle {
     Idle {
-        attribute: "idle_timeout.timeout_seconds",
+        set_by: IdleSource::Attribute("idle_timeout.timeout_seconds"),
         seconds,
     }
 }
@@ -60,9 +65,12 @@ fn ready() -> Observation {
             groups: weights(100, 0),
             sticky: false,
         },
-        load_balancer: LoadBalancer::Application,
-        load_balancer_arn: "arn:balancer".to_owned(),
-        idle: Some(idle(60)),
+        balancer: Balancer {
+            arn: "arn:balancer".to_owned(),
+            kind: LoadBalancer::Application,
+            idle: vec![idle(60)],
+            cross_zone: true,
+        },
         groups: vec![
             group(
                 "a",
@@ -88,14 +96,28 @@ fn ready() -> Observation {
         hazards: Hazards::default(),
         own_green: Vec::new(),
         configured_subnets: Vec::new(),
-        launch_template_id: "lt-1".to_owned(),
-        launch_template_version: Some("7".to_owned()),
-        network_interfaces: false,
-        template_protects: false,
-        template_spot: false,
+        template: Template {
+            id: "lt-1".to_owned(),
+            requested: "$Latest".to_owned(),
+            version: Some(TemplateVersion {
+                number: "7".to_owned(),
+                ..TemplateVersion::default()
+            }),
+        },
+        passes_role: false,
         alarms: Vec::new(),
-        requested_version: "$Latest".to_owned(),
     }
+}
+
+/// A ready world behind an NLB with a listener of this protocol.
+fn network(protocol: Protocol) -> Observation {
+    let mut seen = ready();
+    seen.balancer.kind = LoadBalancer::Network(protocol);
+    seen
+}
+
+fn version(seen: &mut Observation) -> &mut TemplateVersion {
+    seen.template.version.as_mut().unwrap()
 }
 
 fn defaults() -> Defaults {
@@ -264,7 +286,7 @@ fn each_unfit_world_is_refused() {
             },
         ),
         (
-            |seen| seen.load_balancer = LoadBalancer::Unfit("gateway".to_owned()),
+            |seen| seen.balancer.kind = LoadBalancer::Unfit("gateway".to_owned()),
             Refusal::LoadBalancerUnfit("gateway".to_owned()),
         ),
         (
@@ -280,17 +302,33 @@ fn each_unfit_world_is_refused() {
             },
         ),
         (
-            |seen| seen.launch_template_version = None,
+            |seen| seen.template.version = None,
             Refusal::NoSuchVersion {
                 template: "lt-1".to_owned(),
                 version: "$Latest".to_owned(),
             },
         ),
         (
-            |seen| seen.network_interfaces = true,
-            Refusal::OwnInterfaces {
+            |seen| version(seen).faults.push(TemplateFault::Requirements),
+            Refusal::TemplateUnfit {
                 template: "lt-1".to_owned(),
                 version: "7".to_owned(),
+                fault: TemplateFault::Requirements,
+            },
+        ),
+        (
+            |seen| version(seen).has_profile = true,
+            Refusal::NoInstanceRole {
+                template: "lt-1".to_owned(),
+                version: "7".to_owned(),
+            },
+        ),
+        (
+            |seen| seen.groups[0].targets[1].ports = vec![8080],
+            Refusal::OwnPorts {
+                group: "tunnel-a".to_owned(),
+                port: 80,
+                instances: vec!["i-2".to_owned()],
             },
         ),
         (
@@ -307,6 +345,44 @@ fn each_unfit_world_is_refused() {
         spoil(&mut seen);
         assert_eq!(refusals(&seen), [expected]);
     }
+}
+
+#[test]
+fn a_sick_blue_gets_a_green_of_its_whole_size_and_is_asked_for_no_more_than_it_has() {
+    let mut seen = ready();
+    seen.groups[0].targets = (0..10)
+        .map(|index| target(&format!("i-{index}"), index < 2))
+        .collect();
+    let input = Input {
+        minimum_healthy_percent: Some(50),
+        ..Input::default()
+    };
+    let decision = plan(&seen, &input).unwrap();
+    assert_eq!((decision.green.count, decision.blue.healthy), (10, 2));
+    let policy = decision.policy;
+    assert_eq!((policy.minimum_healthy, policy.minimum_of_blue()), (5, 1));
+    let of_one_number = Policy {
+        blue_minimum: 0,
+        ..policy
+    };
+    assert_eq!(of_one_number.minimum_of_blue(), 5);
+}
+
+#[test]
+fn a_target_with_a_second_port_is_on_ports_of_its_own_and_one_that_leaves_is_not() {
+    let mut seen = ready();
+    seen.groups[0].targets[0].ports = vec![80, 81];
+    assert!(matches!(&refusals(&seen)[..], [Refusal::OwnPorts { .. }]));
+    seen.groups[0].targets[0].registered = false;
+    assert!(plan(&seen, &Input::default()).is_ok());
+}
+
+#[test]
+fn a_role_that_may_be_passed_lets_an_instance_profile_be() {
+    let mut seen = ready();
+    version(&mut seen).has_profile = true;
+    seen.passes_role = true;
+    assert!(plan(&seen, &Input::default()).is_ok());
 }
 
 #[test]
@@ -366,7 +442,7 @@ fn targets_that_are_leaving_do_not_count() {
 fn every_reason_is_told_at_once() {
     let mut seen = ready();
     seen.forward.sticky = true;
-    seen.launch_template_version = None;
+    seen.template.version = None;
     seen.groups[1].targets = vec![target("i-9", false)];
     assert_eq!(refusals(&seen).len(), 3);
 }

@@ -35,8 +35,8 @@ pub(super) fn decide(record: &Record, ask: &Ask, now: Timestamp) -> Result<Made,
         },
         deployment: fence.deployment.clone(),
         successor: Some(successor.clone()),
-        closed: outcome::closed(&ask.document),
-        terminated: outcome::terminated(&ask.document),
+        closed: outcome::closed(&ask.document, Some(course)),
+        terminated: outcome::terminated(&ask.document, Some(course)),
     };
     // What was rolled back has ended for the pipeline that waits; what is promoted goes on.
     let word = match ends(&ended.outcome) {

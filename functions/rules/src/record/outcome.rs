@@ -96,24 +96,27 @@ impl OutcomeItem {
             baked_at: course.baked_at,
             ended_at: now,
             seconds: now.duration_since(course.claimed_at).as_secs(),
-            closed: closed(document),
-            terminated: terminated(document),
+            closed: closed(document, Some(course)),
+            terminated: terminated(document, Some(course)),
             passes: course.total,
             parts: course.part,
         }
     }
 }
 
-/// Idle sessions that were asked to move.
-pub(super) fn closed(document: &Document) -> u64 {
-    document
-        .check
-        .as_ref()
-        .map_or(0, |check| check.counts.closed)
+/// Idle sessions that were asked to move: by the document, or by the record, which knows of executions that were taken
+/// over.
+pub(super) fn closed(document: &Document, course: Option<&Course>) -> u64 {
+    let checked = document.check.as_ref();
+    let closed = checked.map_or(0, |check| check.counts.closed);
+    let recorded = course.and_then(|course| course.progress.as_ref());
+    closed.max(recorded.map_or(0, |progress| progress.counts.closed))
 }
 
-/// Instances that were ended.
-pub(super) fn terminated(document: &Document) -> usize {
+/// Instances that were ended, by the one or the other.
+pub(super) fn terminated(document: &Document, course: Option<&Course>) -> usize {
     let ended = document.terminate.as_ref().or(document.rejected.as_ref());
-    ended.map_or(0, |ended| ended.terminated.len())
+    let ended = ended.map_or(0, |ended| ended.terminated.len());
+    let recorded = course.and_then(|course| course.progress.as_ref());
+    ended.max(recorded.map_or(0, |progress| progress.terminated))
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::claim::own_front;
 use super::decide::{Made, Say};
 use super::hand_on::draining;
+use super::outcome;
 use super::{
     Ask, Course, Doing, Entry, Facts, Front, Next, Outcome, Phase, Progress, Record, Refused,
     State, Wish,
@@ -165,7 +166,7 @@ impl Pass<'_> {
         // Before any weight has moved blue never drained, and has nothing to be opened for.
         let moved = self.document().switch.is_some() || self.document().ill.is_some();
         let minimum_open = if moved {
-            self.front.plan.policy.minimum_healthy
+            self.front.plan.policy.minimum_of_blue()
         } else {
             0
         };
@@ -288,7 +289,15 @@ impl Pass<'_> {
     }
 
     fn counting(&self) -> Course {
-        counted(&self.front.course, self.ask, self.now)
+        let mut course = counted(&self.front.course, self.ask, self.now);
+        // Every pass of the front confirms the weights anew, on the way back those that it gives back.
+        let confirmed = match self.front.phase {
+            Phase::RollingBack { .. } => &self.document().back,
+            _ => &self.document().switch,
+        };
+        let repaired = confirmed.as_ref().is_some_and(|it| it.repairs.repaired);
+        course.repairs += u32::from(repaired);
+        course
     }
 
     /// The record with this pass counted and its alarms seen.
@@ -345,7 +354,7 @@ fn counted(course: &Course, ask: &Ask, now: Timestamp) -> Course {
     let mut next = course.clone();
     next.passes += 1;
     next.total += 1;
-    next.progress = progress(&ask.document).or(next.progress);
+    next.progress = progress(&ask.document, course).or(next.progress);
     note_unanswered(&mut next, ask, now);
     next
 }
@@ -367,11 +376,14 @@ pub(super) fn note_unanswered(course: &mut Course, ask: &Ask, now: Timestamp) {
     course.unanswered_until = course.unanswered_until.max(told).max(redriven);
 }
 
-fn progress(document: &Document) -> Option<Progress> {
+fn progress(document: &Document, course: &Course) -> Option<Progress> {
     let check = document.check.as_ref()?;
+    let mut counts = check.counts.clone();
+    counts.closed = outcome::closed(document, Some(course));
     Some(Progress {
         at: check.at,
-        counts: check.counts.clone(),
+        counts,
+        terminated: outcome::terminated(document, Some(course)),
         waiting_for: check.outlook.waiting_for.clone(),
         forecast: check.outlook.forecast.text.clone(),
     })

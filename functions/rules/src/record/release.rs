@@ -69,7 +69,7 @@ fn gone_from_list(
     if record.entry_of(&fence.deployment).is_some() {
         return Err(Refused::Superseded(record.superseded(fence)));
     }
-    let ended = ended_as(outcome, fence, &ask.document);
+    let ended = ended_as(outcome, fence, &ask.document, None);
     let reason = reason(outcome, fence, &ask.document);
     Ok(Say::new(ends(outcome), Doing::Ended(ended), reason).made(record.clone(), fence, ask, now))
 }
@@ -256,7 +256,7 @@ impl Leave<'_> {
         if item.is_some() {
             next.last = Some(outcome.clone());
         }
-        let ended = ended_as(outcome, self.fence, &self.ask.document);
+        let ended = ended_as(outcome, self.fence, &self.ask.document, item.as_ref());
         let reason = reason(outcome, self.fence, &self.ask.document);
         let say = Say::new(ends(outcome), Doing::Ended(ended), reason);
         let mut made = say.made(next, self.fence, self.ask, self.now);
@@ -325,13 +325,18 @@ fn rejected(document: &Document) -> Outcome {
     Outcome::GreenRejected { reason }
 }
 
-fn ended_as(outcome: &Outcome, fence: &Fence, document: &Document) -> Ended {
+fn ended_as(
+    outcome: &Outcome,
+    fence: &Fence,
+    document: &Document,
+    item: Option<&OutcomeItem>,
+) -> Ended {
     Ended {
         outcome: outcome.clone(),
         deployment: fence.deployment.clone(),
         successor: None,
-        closed: outcome::closed(document),
-        terminated: outcome::terminated(document),
+        closed: item.map_or_else(|| outcome::closed(document, None), |item| item.closed),
+        terminated: item.map_or_else(|| outcome::terminated(document, None), |it| it.terminated),
     }
 }
 

@@ -100,7 +100,7 @@ fn of_front(
 ) -> Result<Made, Refused> {
     let deployment = front.owner.deployment.as_str();
     let minimum_open = if green_weight > 0 {
-        front.plan.policy.minimum_healthy
+        front.plan.policy.minimum_of_blue()
     } else {
         0
     };

@@ -10,6 +10,7 @@ fn stack() -> BTreeMap<String, String> {
     let fixed = [
         ("TargetGroupArns", "arn:a,arn:b"),
         ("LaunchTemplateId", "lt-1"),
+        ("InstanceRoleArn", ""),
         ("SubnetIds", ""),
         ("TestPort", "80"),
         ("TestPaths", ""),
@@ -31,6 +32,9 @@ fn the_defaults_of_the_table_are_a_valid_stack() {
     let plain = with(&[]).unwrap();
     assert_eq!(plain.target_groups, ["arn:a", "arn:b"]);
     assert_eq!(plain.launch_template, "lt-1");
+    assert!(!plain.passes_role);
+    let role = "arn:aws:iam::123456789012:role/tunnel";
+    assert!(with(&[("InstanceRoleArn", role)]).unwrap().passes_role);
     assert_eq!(plain.subnets, Vec::<String>::new());
     assert_eq!(plain.defaults.steps, [100]);
     assert_eq!(plain.defaults.alarms, Vec::<String>::new());

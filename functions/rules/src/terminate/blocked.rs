@@ -1,6 +1,8 @@
 //! What stops an end altogether, and calls an operator: nothing was ended then.
 
-use super::{Licence, Observation, Refusal, Rest, Termination};
+use jiff::SignedDuration;
+
+use super::{Licence, Observation, Refusal, Rest, Terminated, Termination, Verdict};
 use crate::shape::Environment;
 use crate::{ErrorName, Failure};
 
@@ -43,13 +45,33 @@ pub enum Blocked {
         /// Why it may not be ended.
         reason: String,
     },
+    /// Lingering is when an environment that never served does not end, however long it is waited for.
+    #[error(
+        "{environment} never had weight, and {} of it {} not ended in {} minutes ({instance}): look at it in EC2 (a volume \
+         or a hook that does not let go), then redrive this execution", counted(*.count), if *.count == 1 { "has" } else { "have" },
+        LINGERING.as_mins()
+    )]
+    Lingering {
+        /// The environment to empty.
+        environment: String,
+        /// How many instances are left.
+        count: usize,
+        /// One of them.
+        instance: String,
+    },
 }
+
+/// For how long a green that never served is waited for: EC2 ends an instance within minutes, and a lifecycle hook holds
+/// it up for an hour unless it says otherwise ("Amazon EC2 Auto Scaling lifecycle hooks").
+const LINGERING: SignedDuration = SignedDuration::from_mins(90);
 
 impl Failure for Blocked {
     fn name(&self) -> ErrorName {
         match self {
             Self::Misnamed { .. } => ErrorName::InvalidInput,
-            Self::HasWeight { .. } | Self::Foreign { .. } => ErrorName::NotConfirmed,
+            Self::HasWeight { .. } | Self::Foreign { .. } | Self::Lingering { .. } => {
+                ErrorName::NotConfirmed
+            }
         }
     }
 }
@@ -90,6 +112,22 @@ impl Termination {
             _ => Ok(()),
         }
     }
+}
+
+pub(super) fn refuse_lingering(
+    order: &Termination,
+    ended: &Terminated,
+    waited: SignedDuration,
+) -> Result<(), Blocked> {
+    let left = ended.verdict == Verdict::Left && order.licence == Licence::NeverServed;
+    if !left || waited <= LINGERING {
+        return Ok(());
+    }
+    Err(Blocked::Lingering {
+        environment: order.environment.name.clone(),
+        count: ended.remaining,
+        instance: ended.ending.first().cloned().unwrap_or_default(),
+    })
 }
 
 pub(super) fn refuse_foreign(

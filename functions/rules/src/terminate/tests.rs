@@ -35,6 +35,7 @@ fn instance(id: &str, state: InstanceState) -> Instance {
         ip: Some("10.0.0.1".to_owned()),
         subnet: None,
         state,
+        ended_by: None,
         launched_at: None,
         tags,
     }
@@ -46,6 +47,7 @@ fn target(instance: &str) -> Target {
         registered: true,
         healthy: true,
         state: String::new(),
+        ports: vec![80],
     }
 }
 
@@ -242,12 +244,12 @@ fn the_environment_is_empty_only_when_everything_is_terminated() {
         (0, false),
         "i-1 is still a target, though its instance is gone"
     );
-    assert_eq!(stale(&seen), ["i-1"]);
+    assert_eq!(stale(&seen), [target("i-1")]);
     seen.targets[0].registered = false;
     assert!(rest(&seen).empty);
-    assert_eq!(stale(&seen), [""; 0]);
+    assert_eq!(stale(&seen), Vec::new());
     seen.targets.push(target("i-3"));
-    assert_eq!(stale(&seen), [""; 0], "nobody knows that it is gone");
+    assert_eq!(stale(&seen), Vec::new(), "nobody knows that it is gone");
     let left = rest(&seen);
     assert_eq!(
         (left.remaining, left.empty),
@@ -266,14 +268,6 @@ fn an_environment_without_instances_is_empty() {
         })
         .empty
     );
-}
-
-#[test]
-fn a_scaling_group_is_lowered_only_as_far_as_needed() {
-    assert_eq!(lower_min_size(3, 3, 1), Some(2));
-    assert_eq!(lower_min_size(1, 3, 2), None);
-    assert_eq!(lower_min_size(3, 3, 5), Some(0));
-    assert_eq!(lower_min_size(0, 0, 1), None);
 }
 
 #[test]
@@ -341,4 +335,67 @@ fn at_most_twenty_refusals_are_told_by_name() {
         .collect();
     let ended = conclude(&seen, &order(Licence::Sealed)).unwrap();
     assert_eq!((ended.refused.len(), ended.remaining), (20, 30));
+}
+
+#[test]
+fn what_ended_once_is_remembered_when_ec2_has_forgotten_it() {
+    let ended = |ids: &[&str]| Terminated {
+        verdict: Verdict::Left,
+        terminated: ids.iter().map(|id| (*id).to_owned()).collect(),
+        ending: Vec::new(),
+        refused: Vec::new(),
+        remaining: 1,
+        tried: None,
+    };
+    let mut now = ended(&["i-3", "i-2"]);
+    now.remember(None);
+    assert_eq!(now.terminated, ["i-2", "i-3"]);
+    now.remember(Some(&ended(&["i-1", "i-2"])));
+    assert_eq!(now.terminated, ["i-1", "i-2", "i-3"]);
+}
+
+#[test]
+fn a_green_that_does_not_end_is_told_and_a_redrive_waits_anew() {
+    let ended = |remaining, tried| Terminated {
+        verdict: if remaining == 0 {
+            Verdict::Gone
+        } else {
+            Verdict::Left
+        },
+        terminated: Vec::new(),
+        ending: vec!["i-1".to_owned()],
+        refused: Vec::new(),
+        remaining,
+        tried,
+    };
+    let looks = |licence, redrives, minutes: i64, remaining| {
+        let former = ended(
+            1,
+            Some(Tried {
+                since: examples::NOW,
+                redrives: 0,
+            }),
+        );
+        let now = examples::after(minutes * 60);
+        let mut look = ended(remaining, None);
+        look.tried(Some(&former), &order(licence), redrives, now)
+            .map(|()| look.tried.unwrap().since)
+    };
+    assert_eq!(looks(Licence::NeverServed, 0, 90, 1), Ok(examples::NOW));
+    let told = looks(Licence::NeverServed, 0, 91, 1).unwrap_err();
+    assert_eq!(told.name(), ErrorName::NotConfirmed);
+    assert!(
+        told.to_string()
+            .contains("1 instance of it has not ended in 90 minutes (i-1)"),
+        "{told}"
+    );
+    assert_eq!(looks(Licence::NeverServed, 0, 91, 0), Ok(examples::NOW));
+    assert_eq!(
+        looks(Licence::NeverServed, 1, 91, 1),
+        Ok(examples::after(91 * 60))
+    );
+    assert!(
+        looks(Licence::Sealed, 0, 91, 1).is_ok(),
+        "a drain has its deadline"
+    );
 }

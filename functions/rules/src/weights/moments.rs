@@ -58,6 +58,14 @@ impl Moments {
         }
     }
 
+    /// The same, but settled when `repaired` is.
+    pub(super) fn settling_by(self, repaired: Self) -> Self {
+        Self {
+            settled_at: repaired.settled_at,
+            ..self
+        }
+    }
+
     /// Counts from `at`, taken to whole seconds, which every JSONata engine reads; a moment beyond the calendar is its end.
     pub fn count(at: Timestamp, weights: Weights, spans: &Spans) -> Self {
         let at = Timestamp::from_second(at.as_second()).unwrap_or(at);

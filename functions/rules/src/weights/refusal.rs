@@ -39,6 +39,20 @@ pub enum Refusal {
         "target group stickiness is on in the forward action: its cookie beats weights; turn it off, then redrive"
     )]
     Sticky,
+    /// Contested is when somebody else moves the weights as often as they are set right.
+    #[error(
+        "somebody else moves the weights: they were set right {repairs} times, and the action is {found} again, which shall \
+         be {wanted}; nothing was changed this time. Stop whoever owns the listener (a controller, an apply that does not \
+         ignore the weights), then redrive"
+    )]
+    Contested {
+        /// How often they were set right.
+        repairs: u32,
+        /// What the action shall be.
+        wanted: String,
+        /// What it is.
+        found: String,
+    },
     /// NobodyServes is when no group would have weight.
     #[error(
         "the forward action would have no group with weight, and the service no servers; give all weight to the group that \
@@ -66,6 +80,7 @@ impl Failure for Refusal {
         match self {
             Self::GreenUnhealthy(_) => ErrorName::GreenUnhealthy,
             Self::TooFewHealthy(_) => ErrorName::TooFewHealthy,
+            Self::Contested { .. } => ErrorName::WeightsContested,
             _ => ErrorName::NotConfirmed,
         }
     }

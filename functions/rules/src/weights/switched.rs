@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Moments, Spans, Weights};
+use super::{Moments, Repairs, Spans, Weights};
 use crate::observed::Forward;
 use crate::plan::Recorded;
 
@@ -28,6 +28,9 @@ pub struct Switched {
     pub blue_healthy: u32,
     /// Green's healthy targets.
     pub green_healthy: u32,
+    /// How often somebody else had moved them.
+    #[serde(default)]
+    pub repairs: Repairs,
 }
 
 /// What one call confirmed.
@@ -43,12 +46,15 @@ pub struct Confirmed {
     pub blue_healthy: u32,
     /// Green's healthy targets.
     pub green_healthy: u32,
+    /// How often somebody else had moved the weights, this time among them.
+    pub repairs: Repairs,
 }
 
 impl Confirmed {
-    /// The answer: its moments are those of `former` while the same call, by epoch, finds the same weights; they count
-    /// anew whenever the action had to be changed, also where somebody else had moved it. Nothing is settled before
-    /// `late`, until when a call of unknown outcome may arrive.
+    /// The answer: its moments are those of `former` while the same call, by epoch, finds or repairs the same weights,
+    /// and count anew otherwise. After a repair the load balancer has to settle anew; nothing else moves, or whoever moves
+    /// the weights would keep the bake from its end. Nothing is settled before `late`, until when a call of unknown
+    /// outcome may arrive.
     pub fn answer(
         self,
         plan: &Recorded,
@@ -62,13 +68,13 @@ impl Confirmed {
             blue: weight(plan.blue.environment.target_group()),
             green: weight(plan.green.environment.target_group()),
         };
-        let kept = former.filter(|former| {
-            !self.changed && former.epoch == self.epoch && former.weights == weights
-        });
-        let moments = kept.map_or_else(
-            || Moments::count(now, weights, spans),
-            |former| former.moments,
-        );
+        let kept = former.filter(|it| it.epoch == self.epoch && it.weights == weights);
+        let anew = Moments::count(now, weights, spans);
+        let moments = match kept {
+            None => anew,
+            Some(former) if self.changed => former.moments.settling_by(anew),
+            Some(former) => former.moments,
+        };
         Switched {
             epoch: self.epoch,
             weights,
@@ -83,6 +89,7 @@ impl Confirmed {
             changed: self.changed,
             blue_healthy: self.blue_healthy,
             green_healthy: self.green_healthy,
+            repairs: self.repairs,
         }
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::document::Act;
 use crate::examples;
+use crate::{ErrorName, Failure};
 
 fn environment(name: &str) -> Environment {
     Environment {
@@ -37,6 +38,7 @@ fn pair(blue: u32, green: u32, back: bool) -> Wanted {
         retiring: Vec::new(),
         environments: ["blue", "green", "third"].map(environment).into(),
         minimum_healthy: 3,
+        blue_minimum: 3,
     }
 }
 
@@ -305,6 +307,7 @@ fn confirmed(blue: u32, green: u32, changed: bool) -> Confirmed {
     Confirmed {
         epoch: examples::EPOCH,
         forward: at_weights((blue, green)).forward,
+        repairs: Repairs::default(),
         changed,
         blue_healthy: 3,
         green_healthy: 3,
@@ -331,7 +334,14 @@ fn moments_are_kept_while_the_same_epoch_confirms_the_same_weights_and_count_ane
     let again = answered(confirmed(0, 100, false), Some(&first), None, 60);
     assert_eq!(again.moments, first.moments);
     let repaired = answered(confirmed(0, 100, true), Some(&first), None, 60);
-    assert_eq!(repaired.moments.at, examples::after(60));
+    let settling = Moments {
+        settled_at: Some(examples::after(90)),
+        ..first.moments
+    };
+    assert_eq!(
+        repaired.moments, settling,
+        "a repair moves no bake and no deadline"
+    );
     let other = answered(confirmed(50, 50, false), Some(&first), None, 60);
     assert_eq!(other.moments.at, examples::after(60));
     let of_before = Switched {
@@ -340,6 +350,49 @@ fn moments_are_kept_while_the_same_epoch_confirms_the_same_weights_and_count_ane
     };
     let taken_over = answered(confirmed(0, 100, false), Some(&of_before), None, 60);
     assert_eq!(taken_over.moments.at, examples::after(60));
+}
+
+#[test]
+fn weights_that_somebody_moves_are_set_right_three_times_between_redrives() {
+    let wanted = forward(0, 100);
+    let moved = at_weights((100, 0)).forward;
+    let mut former = answered(confirmed(0, 100, true), None, None, 0);
+    assert_eq!(former.repairs.sentence(), None);
+    let count = |former: &Switched, redrives| {
+        Repairs::before(Some(former)).count(Some(former), &wanted, &moved, redrives)
+    };
+    for redrives in [0, 1] {
+        for time in 1..=MOST_REPAIRS {
+            former.repairs = count(&former, redrives).unwrap();
+            assert!(former.repairs.repaired);
+            assert_eq!(former.repairs.since_redrive, time);
+        }
+        let refusal = count(&former, redrives).unwrap_err();
+        assert_eq!(refusal.name(), ErrorName::WeightsContested);
+        let told = refusal.to_string();
+        assert!(
+            told.contains("set right 3 times, and the action is"),
+            "{told}"
+        );
+    }
+    let told = former.repairs.sentence().unwrap();
+    assert!(told.contains("(set right 6 times, last found"), "{told}");
+    assert!(!Repairs::before(Some(&former)).repaired);
+}
+
+#[test]
+fn a_step_and_the_first_weights_of_an_epoch_are_no_repair() {
+    let moved = at_weights((50, 50)).forward;
+    let step = answered(confirmed(50, 50, true), None, None, 0);
+    let next = Repairs::before(Some(&step)).count(Some(&step), &forward(0, 100), &moved, 0);
+    assert_eq!(next, Ok(Repairs::default()));
+    let first = Repairs::before(None).count(None, &forward(0, 100), &moved, 0);
+    assert_eq!(first, Ok(Repairs::default()));
+    let mut detaching = forward(0, 100);
+    detaching.serving = Serving::AsItIs;
+    let all = answered(confirmed(0, 100, true), None, None, 0);
+    let detached = Repairs::before(Some(&all)).count(Some(&all), &detaching, &moved, 0);
+    assert_eq!(detached, Ok(Repairs::default()));
 }
 
 #[test]

@@ -15,8 +15,10 @@ pub struct Wanted {
     pub retiring: Vec<Environment>,
     /// Every environment of the service; whatever else the action names is foreign.
     pub environments: Vec<Environment>,
-    /// How many healthy targets a group needs to be given weight.
+    /// How many healthy targets green needs to have weight.
     pub minimum_healthy: u32,
+    /// How many blue needs to be given a larger share.
+    pub blue_minimum: u32,
 }
 
 /// Who shares the new sessions.
@@ -61,6 +63,7 @@ impl Wanted {
             retiring: record.draining().cloned().collect(),
             environments: front.plan.environments.clone(),
             minimum_healthy: front.plan.policy.minimum_healthy,
+            blue_minimum: front.plan.policy.minimum_of_blue(),
         }
     }
 

@@ -31,6 +31,7 @@ pub(crate) fn policy() -> Policy {
     Policy {
         healthy_seconds: 600,
         minimum_healthy: 3,
+        blue_minimum: 3,
         steps: vec![50, 100],
         step_seconds: 60,
         bake_seconds: 900,
@@ -178,6 +179,7 @@ impl Run {
                 .collect(),
             moments: Moments::count(at, weights, &spans),
             confirmed_at: at,
+            repairs: Default::default(),
             changed: false,
             blue_healthy: 3,
             green_healthy: 3,
@@ -205,6 +207,7 @@ pub(crate) fn ended(verdict: Verdict, retries: u32, at: Timestamp) -> Told<Termi
         ending: Vec::new(),
         refused: Vec::new(),
         remaining: 0,
+        tried: None,
     };
     Told::new(terminated, retries, None, at)
 }

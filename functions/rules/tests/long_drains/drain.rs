@@ -226,6 +226,7 @@ impl Drain {
             groups: groups.iter().map(|it| arn(it)).collect(),
             moments: Moments::count(SWITCH, weights, &spans),
             confirmed_at: SWITCH,
+            repairs: Default::default(),
             changed: false,
             blue_healthy: 10,
             green_healthy: 10,
@@ -302,6 +303,7 @@ impl Drain {
             poll_seconds: self.plan.poll_seconds,
             previous: document.check.as_ref(),
             refused: &[],
+            repairs: None,
         };
         let stage = question.stage(at(self.now));
         let standings: Vec<(String, Standing)> = self
@@ -338,6 +340,7 @@ impl Drain {
         let left = self.retiring();
         let is_left = !(left.servers.is_empty() && left.waiting_to_end.is_empty());
         let terminated = Terminated {
+            tried: None,
             verdict: if is_left {
                 Verdict::Left
             } else {

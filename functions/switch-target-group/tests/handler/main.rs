@@ -101,14 +101,44 @@ async fn a_repeat_changes_nothing_and_keeps_the_moments() {
 }
 
 #[tokio::test]
-async fn weights_that_somebody_moved_are_put_right_and_count_anew() {
+async fn weights_that_somebody_moved_are_put_right_and_settle_anew_and_the_bake_stays() {
     let fake = ready();
     let first = switch(&fake).await.unwrap();
     fake.world().weigh(&[("a", 50), ("b", 50)]);
     let second = answer(&fake, weighing(Some(first)), 60).await.unwrap();
     assert_eq!(fake.world().weights(), (0, 100));
-    assert!(second.changed);
-    assert_eq!(second.moments.at, at(60));
+    assert!(second.changed && second.repairs.repaired);
+    assert_eq!(second.repairs.found, "tunnel-a 50, tunnel-b 50");
+    assert_eq!(second.moments.at, at(0));
+    assert_eq!(second.moments.settled_at, Some(at(90)));
+    assert_eq!(second.moments.baked_at, Some(at(900)));
+    assert_eq!(second.moments.deadline_at, Some(at(86_400)));
+    let third = answer(&fake, weighing(Some(second.clone())), 70).await;
+    let third = third.unwrap();
+    assert_eq!(third.moments, second.moments);
+    assert_eq!((third.repairs.total, third.repairs.repaired), (1, false));
+}
+
+#[tokio::test]
+async fn a_fight_over_the_weights_ends_after_three_repairs_and_a_redrive_begins_to_count_anew() {
+    let fake = ready();
+    let mut call = weighing(Some(switch(&fake).await.unwrap()));
+    for redrives in 0..2 {
+        call.redrives = redrives;
+        for _ in 0..3 {
+            fake.world().weigh(&[("a", 100), ("b", 0)]);
+            call.document.switch = Some(answer(&fake, call.clone(), 60).await.unwrap());
+            assert_eq!(fake.world().weights(), (0, 100));
+        }
+        fake.changes();
+        fake.world().weigh(&[("a", 100), ("b", 0)]);
+        let error = answer(&fake, call.clone(), 60).await.unwrap_err();
+        assert_eq!(error.name(), ErrorName::WeightsContested);
+        let cause = error.to_string();
+        let found = "set right 3 times, and the action is tunnel-a 100, tunnel-b 0 again";
+        assert!(cause.contains(found), "{cause}");
+        assert_eq!(fake.changes(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ fn scaled() -> Fake {
         suspended: Vec::new(),
         min_size: 2,
         desired: 2,
+        counted: 0,
         tags: std::collections::BTreeMap::new(),
         members: members.collect(),
     });
@@ -102,4 +103,20 @@ async fn a_member_that_is_detaching_is_ended_once_it_is_out() {
     assert_eq!(fake.changes(), ["TerminateInstances"]);
     assert_eq!(answer.ending, ["i-1"]);
     assert_eq!(sizes(&fake), (2, 2));
+}
+
+#[tokio::test]
+async fn members_beyond_the_desired_capacity_end_without_a_decrement() {
+    let fake = scaled();
+    fake.world().scaling[0].min_size = 0;
+    fake.world().scaling[0].desired = 1;
+    let answer = terminate(&fake, &sealed(&ALL[..2])).await.unwrap();
+    let expected = [
+        "DeregisterTargets",
+        "TerminateInstanceInAutoScalingGroup",
+        "TerminateInstanceInAutoScalingGroup",
+    ];
+    assert_eq!(fake.changes(), expected);
+    assert_eq!(answer.ending, ALL[..2]);
+    assert_eq!(sizes(&fake), (0, 0));
 }

@@ -267,6 +267,7 @@ impl Calling<'_> {
             servers: servers.collect(),
             healthy: 0,
             wanted: 0,
+            launching: Default::default(),
         }))
     }
 
@@ -300,6 +301,8 @@ impl Calling<'_> {
             changed,
             blue_healthy: 0,
             green_healthy: 0,
+            // Nobody but deployments moves weights here, and none of their calls is late three times.
+            repairs: Default::default(),
         };
         let kept = former.map(|former| &former.answer);
         let answer = confirmed.answer(&front.plan, kept, &spans, late, NOW);

@@ -114,6 +114,7 @@ fn switched(
             _ => LONG_AGO,
         },
         changed: false,
+        repairs: Default::default(),
         blue_healthy: 0,
         green_healthy: 0,
         ..answer
@@ -149,6 +150,7 @@ fn launched(answer: Launched) -> Launched {
         reason: String::new(),
         wait_seconds: 0,
         healthy: 0,
+        launching: Default::default(),
         ..answer
     }
 }
@@ -167,6 +169,7 @@ fn terminated(answer: Terminated) -> Terminated {
         ending: Vec::new(),
         refused: Vec::new(),
         remaining: 0,
+        tried: None,
         ..answer
     }
 }
@@ -196,6 +199,8 @@ fn checked(check: &Check) -> Check {
         memory: Memory {
             changed_at: PAST,
             unknown_since: Since::default(),
+            closed: Default::default(),
+            closed_before: 0,
             deadline_at: None,
             redrives: check.memory.redrives,
             measured: None,

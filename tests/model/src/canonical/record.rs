@@ -80,6 +80,7 @@ fn course(clock: Clock, course: &Course, since: Option<Timestamp>, ticks: u8) ->
         passes: 0,
         total: 0,
         redrives: course.redrives,
+        repairs: 0,
         unanswered_until: clock.until(course.unanswered_until, since, ticks),
         alarms_seen_at: None,
         progress: None,

@@ -1,13 +1,13 @@
-//! What a preflight looks for at EC2 and Auto Scaling: termination protection and lifetimes.
+//! What a preflight looks for at EC2: termination protection and Spot requests.
 
-use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::{
-    DescribeAutoScalingGroupsError, DescribeAutoScalingGroupsInput, DescribeAutoScalingGroupsOutput,
-};
-use aws_sdk_autoscaling::types::AutoScalingGroup;
 use aws_sdk_ec2::operation::describe_instance_attribute::{
     DescribeInstanceAttributeError, DescribeInstanceAttributeInput, DescribeInstanceAttributeOutput,
 };
-use aws_sdk_ec2::types::AttributeBooleanValue;
+use aws_sdk_ec2::operation::describe_spot_instance_requests::{
+    DescribeSpotInstanceRequestsError, DescribeSpotInstanceRequestsInput,
+    DescribeSpotInstanceRequestsOutput,
+};
+use aws_sdk_ec2::types::{AttributeBooleanValue, SpotInstanceRequest};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use crate::fake::World;
@@ -23,12 +23,8 @@ pub(in crate::fake) fn answer(world: &mut World, input: &Input) -> Option<Answer
         of_instance,
     )
     .or_else(|| {
-        // Without a lifetime anywhere, Auto Scaling's own part of the fake answers.
-        if world.dangers.lifetimes.is_empty() {
-            return None;
-        }
-        let error = DescribeAutoScalingGroupsError::generic;
-        operation(world, input, "DescribeAutoScalingGroups", error, of_groups)
+        let error = DescribeSpotInstanceRequestsError::generic;
+        operation(world, input, "DescribeSpotInstanceRequests", error, of_spot)
     })
 }
 
@@ -48,22 +44,21 @@ fn of_instance(
         .build())
 }
 
-fn of_groups(
+/// As if every request were persistent and active; the filter for instances counts.
+fn of_spot(
     world: &mut World,
-    input: &DescribeAutoScalingGroupsInput,
-) -> Acted<DescribeAutoScalingGroupsOutput> {
-    let asked = world
+    input: &DescribeSpotInstanceRequestsInput,
+) -> Acted<DescribeSpotInstanceRequestsOutput> {
+    let mut filters = input.filters().iter();
+    let asked = filters.find(|filter| filter.name() == Some("instance-id"));
+    let asked = asked.map(|filter| filter.values()).unwrap_or_default();
+    let requests = world
         .dangers
-        .lifetimes
+        .persistent
         .iter()
-        .filter(|(name, _)| input.auto_scaling_group_names().contains(name));
-    let groups = asked.map(|(name, seconds)| {
-        AutoScalingGroup::builder()
-            .auto_scaling_group_name(name)
-            .max_instance_lifetime(*seconds)
-            .build()
-    });
-    Ok(DescribeAutoScalingGroupsOutput::builder()
-        .set_auto_scaling_groups(Some(groups.collect()))
+        .filter(|it| asked.contains(it));
+    let requests = requests.map(|id| SpotInstanceRequest::builder().instance_id(id).build());
+    Ok(DescribeSpotInstanceRequestsOutput::builder()
+        .set_spot_instance_requests(Some(requests.collect()))
         .build())
 }

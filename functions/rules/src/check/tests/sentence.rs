@@ -33,6 +33,29 @@ fn the_sentence_names_the_numbers_and_the_worst() {
 }
 
 #[test]
+fn the_sentence_names_the_fight_over_the_weights() {
+    let standings = [held("i-0a", 0, 0)];
+    let retiring = retiring(&standings);
+    let repairs = Repairs {
+        total: 2,
+        found: "tunnel-a 100, tunnel-b 0".to_owned(),
+        ..Repairs::default()
+    };
+    let asked = Question {
+        baked_at: Some(after(60)),
+        repairs: Some(&repairs),
+        ..question(&retiring, None)
+    };
+    assert_eq!(
+        conclude(&standings, &asked, NOW)
+            .unwrap()
+            .outlook
+            .waiting_for,
+        "the bake, until 10:41:00; weights that somebody else moves (set right 2 times, last found tunnel-a 100, tunnel-b 0)"
+    );
+}
+
+#[test]
 fn the_sentence_names_the_clock_the_ending_and_the_day() {
     let standings = [held("i-0a", 0, 0)];
     let mut retiring = retiring(&standings);

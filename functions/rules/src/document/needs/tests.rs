@@ -122,6 +122,7 @@ fn what_never_served_is_ones_own_green_or_that_of_whom_one_supersedes() {
             servers: servers(&["i-4"]),
             healthy: 1,
             wanted: 1,
+            launching: Default::default(),
         })
     };
     let mut document = about(plan(), Doing::Rejecting);

@@ -7,7 +7,7 @@ fn each_danger_to_sessions_is_refused() {
     type Spoil = fn(&mut Observation);
     let cases: Vec<(Spoil, &str)> = vec![
         (
-            |seen| seen.idle = Some(idle(30)),
+            |seen| seen.balancer.idle = vec![idle(30)],
             "closes a connection after 30 s without data (idle_timeout.timeout_seconds), and the servers ping every 30 s",
         ),
         (
@@ -20,8 +20,20 @@ fn each_danger_to_sessions_is_refused() {
              (disableApiTermination) for i-1, i-2",
         ),
         (
-            |seen| seen.template_protects = true,
+            |seen| version(seen).faults.push(TemplateFault::Protects),
             "version 7 of launch template lt-1 turns termination protection on",
+        ),
+        (
+            |seen| seen.hazards.persistent = vec!["i-1".to_owned()],
+            "1 of blue's instances come of persistent Spot requests, which bring back what is ended",
+        ),
+        (
+            |seen| seen.hazards.no_address = vec!["i-2".to_owned()],
+            "1 of blue's instances have no private IPv4 address",
+        ),
+        (
+            |seen| seen.hazards.untagged = vec!["tunnel-blue".to_owned()],
+            "tag ebbtide:service of this service only, and blue's do not carry it: tag tunnel-blue",
         ),
     ];
     for (spoil, words) in cases {
@@ -36,9 +48,9 @@ fn each_danger_to_sessions_is_refused() {
 
 #[test]
 fn an_idle_time_out_above_the_ping_interval_or_not_known_is_fine() {
-    for idle_time_out in [Some(idle(31)), None] {
+    for idle_time_outs in [vec![idle(31)], Vec::new()] {
         let mut seen = ready();
-        seen.idle = idle_time_out;
+        seen.balancer.idle = idle_time_outs;
         assert_eq!(
             plan(&seen, &Input::default()).unwrap().warnings,
             Vec::<String>::new()
@@ -51,8 +63,8 @@ fn each_danger_that_stops_nothing_is_warned_of() {
     type Spoil = fn(&mut Observation);
     let cases: Vec<(Spoil, &str)> = vec![
         (
-            |seen| seen.load_balancer = LoadBalancer::Network,
-            "at weight 0 is not documented",
+            |seen| *seen = network(Protocol::Tls),
+            "at weight 0, which keeps its connections; do not remove it by hand",
         ),
         (
             |seen| seen.groups[0].cuts_unhealthy = true,
@@ -75,8 +87,12 @@ fn each_danger_that_stops_nothing_is_warned_of() {
             "Auto Scaling group tunnel replaces its instances after 86400 s",
         ),
         (
-            |seen| seen.template_spot = true,
+            |seen| version(seen).spot = true,
             "green would be Spot instances",
+        ),
+        (
+            |seen| version(seen).zone = Some("eu-west-1a".to_owned()),
+            "the launch template names zone eu-west-1a",
         ),
     ];
     for (spoil, words) in cases {

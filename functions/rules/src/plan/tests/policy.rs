@@ -18,8 +18,7 @@ fn the_minimum_is_a_share_of_blue_rounded_up() {
 
 #[test]
 fn input_beats_the_stack_and_the_stack_beats_the_load_balancer() {
-    let mut seen = ready();
-    seen.load_balancer = LoadBalancer::Network;
+    let seen = network(Protocol::Tcp);
     assert_eq!(
         plan(&seen, &Input::default())
             .unwrap()

@@ -97,6 +97,7 @@ fn what_is_wanted_is_read_from_the_record_at_the_act() {
     let draining = environment("third");
     let record = examples::record(None, retiring);
     let mut front = examples::front(plan.clone(), Phase::Switched);
+    front.plan.policy.blue_minimum = 2;
     front.weights = Weights {
         blue: 90,
         green: 10,
@@ -105,10 +106,8 @@ fn what_is_wanted_is_read_from_the_record_at_the_act() {
     for act in [Act::Attach, Act::Weigh, Act::WeighBack, Act::Detach] {
         assert_eq!(wanted(act).retiring, std::slice::from_ref(&draining));
         assert_eq!(wanted(act).environments, front.plan.environments);
-        assert_eq!(
-            wanted(act).minimum_healthy,
-            front.plan.policy.minimum_healthy
-        );
+        let minima = (wanted(act).minimum_healthy, wanted(act).blue_minimum);
+        assert_eq!(minima, (3, 2));
     }
     let serving = |act| match wanted(act).serving {
         Serving::Pair { weights, back, .. } => Some((weights.blue, weights.green, back)),

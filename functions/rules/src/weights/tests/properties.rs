@@ -40,9 +40,9 @@ fn share(forward: &Forward) -> f64 {
 proptest! {
     #[test]
     fn rule_5_no_decision_gives_weight_to_a_group_without_enough_healthy_targets(
-        seen in any_observation(), blue in weight(), green in weight(), minimum in 0..5u32
+        seen in any_observation(), blue in weight(), green in weight(), minimum in 0..5u32, blue_minimum in 0..5u32
     ) {
-        let wanted = Wanted { minimum_healthy: minimum, ..wanted(blue, green) };
+        let wanted = Wanted { minimum_healthy: minimum, blue_minimum, ..wanted(blue, green) };
         let Ok(decision) = decide(&seen, &wanted) else { return Ok(()) };
         let after = match decision {
             Decision::Keep { .. } => seen.forward.clone(),
@@ -58,7 +58,7 @@ proptest! {
             prop_assert!(seen.green_healthy >= minimum);
         }
         if share(&after) > share(&seen.forward) {
-            prop_assert!(seen.blue_healthy >= minimum);
+            prop_assert!(seen.blue_healthy >= blue_minimum);
         }
     }
 
