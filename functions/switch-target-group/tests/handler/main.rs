@@ -403,6 +403,7 @@ fn the_answer_is_flat_and_a_step_says_null() {
         "confirmedAt": "2026-11-22T10:00:00Z",
         "blueHealthy": 3, "greenHealthy": 3, "at": "2026-11-22T10:00:00Z", "settledAt": null, "bakedAt": null,
         "deadlineAt": null, "stepEndsAt": "2026-11-22T10:01:00Z", "unansweredUntil": null,
+        "repairs": {"total": 0, "sinceRedrive": 0, "redrives": 0, "repaired": false, "found": ""},
     });
     let switched: Told<Switched> = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(serde_json::to_value(&switched).unwrap(), json);

@@ -170,7 +170,8 @@ async fn sealed_servers_are_deregistered_and_ended_and_gone_waits_for_ec2() {
     let answer = terminate(&fake, &sealed(&[])).await.unwrap();
     assert_eq!(fake.changes(), [""; 0]);
     let expected = json!({
-        "verdict": "gone", "terminated": ALL, "ending": [], "refused": [], "remaining": 0
+        "verdict": "gone", "terminated": ALL, "ending": [], "refused": [], "remaining": 0,
+        "tried": {"since": "1970-01-01T00:00:00Z", "redrives": 0}
     });
     assert_eq!(serde_json::to_value(&answer).unwrap(), expected);
 }
