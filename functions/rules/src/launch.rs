@@ -178,12 +178,15 @@ struct Look<'a> {
 impl Look<'_> {
     fn judge(&self, healthy_seconds: u32, now: Timestamp) -> (Verdict, String) {
         let (healthy, wanted) = (self.healthy, self.wanted);
-        if let Some(reason) = self.given_up() {
+        if let Some(reason) = self.silent() {
             return (Verdict::Rejected, reason);
         }
         if self.missing == 0 && healthy >= wanted {
             let reason = format!("{healthy} of {wanted} servers are healthy");
             return (Verdict::Healthy, reason);
+        }
+        if let Some(reason) = self.given_up() {
+            return (Verdict::Rejected, reason);
         }
         let ordered: u32 = self.launch.iter().map(|launch| launch.count).sum();
         if ordered > 0 {
@@ -225,6 +228,11 @@ impl Look<'_> {
                  them for {UNSEEN_SECONDS} s"
             ));
         }
+        None
+    }
+
+    /// A server that runs and that nobody could ever ask for its sessions, however healthy it is.
+    fn silent(&self) -> Option<String> {
         let mut instances = self.seen.instances.iter();
         let silent = instances.find(|it| it.state == InstanceState::Running && it.ip.is_none())?;
         Some(format!(

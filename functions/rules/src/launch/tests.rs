@@ -399,3 +399,16 @@ fn a_server_without_an_address_is_never_taken_for_fit() {
         Verdict::Healthy
     );
 }
+
+#[test]
+fn a_green_that_is_whole_in_the_end_is_healthy_however_many_were_launched_for_it() {
+    let mut instances = three(InstanceState::Running);
+    for number in 10..17 {
+        let ended = InstanceState::Terminated;
+        instances.push(instance(&format!("i-{number}"), "subnet-1", ended, 0));
+    }
+    assert_eq!(
+        decided(instances, targets(true), 10).verdict,
+        Verdict::Healthy
+    );
+}
