@@ -134,6 +134,16 @@ package:
 	    cp "$(CARGO_OUTPUT)/lambda/$(FUNCTION)/bootstrap" "$(ARTIFACTS_DIR)/bootstrap"; \
 	fi
 
+# Version and architecture name the release: the template's default prefix in the bucket is made of them.
+RELEASE_VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+RELEASED = $(shell sed -n 's/.*FunctionName: !Sub $${AWS::StackName}-//p' template.yaml)
+
+.PHONY: release
+release: ## zips, template and checksums that deploy without Rust, in target/dist (EBBTIDE_ARCHITECTURE=arm64 where that target is installed)
+	cargo lambda --version >/dev/null 2>&1 || { echo "cargo-lambda is missing: pip install cargo-lambda" >&2; exit 1; }
+	cargo lambda build --locked --release $(if $(filter arm64,$(EBBTIDE_ARCHITECTURE)),--arm64) $(RELEASED:%=--package %) $(RELEASED:%=--bin %)
+	$(PYTHON) functions/release.py $(CARGO_OUTPUT)/lambda target/dist $(RELEASE_VERSION) $(EBBTIDE_ARCHITECTURE)
+
 PACKAGE = $(MAKE) --no-print-directory package FUNCTION=$(1) ARTIFACTS_DIR="$(ARTIFACTS_DIR)"
 build-PlanDeploymentFunction: ; $(call PACKAGE,plan-deployment)
 build-LaunchGreenFunction: ; $(call PACKAGE,launch-green)
