@@ -6,6 +6,7 @@
 
 mod claims;
 mod drains;
+mod hand_ons;
 mod kept;
 mod leaving;
 mod passes;

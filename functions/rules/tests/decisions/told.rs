@@ -170,7 +170,12 @@ fn facts_of(record: &Record, ask: &Ask, facts: &Facts) -> String {
 
 fn doing(doing: &Doing) -> String {
     match doing {
-        Doing::Clearing(clearing) => format!("clearing {}", clearing.green.name),
+        Doing::Clearing(clearing) => {
+            format!(
+                "clearing {} of {}",
+                clearing.green.name, clearing.deployment
+            )
+        }
         Doing::Watching { weights } => format!("watching {}/{}", weights.blue, weights.green),
         Doing::Draining { environment, .. } => format!("draining {}", environment.name),
         Doing::Opening { environment, .. } => {
