@@ -149,7 +149,8 @@ fn drains() {
     insta::assert_snapshot!(script.text());
 }
 
-fn resumed() -> Resumed {
+/// ResumeBlue's answer, with one server that is not open.
+pub(crate) fn resumed() -> Resumed {
     Resumed {
         at: second(1000),
         open: 2,
