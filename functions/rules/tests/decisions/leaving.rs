@@ -98,6 +98,14 @@ fn a_drain_ends_while_another_holds_the_front() {
     let mut script = Script::default();
     let (record, mut first) = draining("first", &free(), "a", "b");
     let (record, mut run) = baking("second", &record, "b", "c");
+    run.document.switch = Some(run.switched(second(100), (0, 100), &["b", "c", "a"], 0));
+    script.tell(
+        "while it drains, the action names it at weight 0, and the front may be left",
+        &record,
+        &run.ask(Kind::Pass),
+        &quiet(),
+        second(1100),
+    );
     first.document.terminate = Some(ended(Verdict::Gone, 0, second(1100)));
     let record = script.go(
         "its group is left to the front's holder",
@@ -262,7 +270,7 @@ fn why_green_was_rejected() {
         run.document.detached = Some(run.switched(second(42), (100, 0), &["a"], 0));
         run
     };
-    run.document.green = launched(Fit::Rejected, "1 of 3 servers healthy after 600 s");
+    run.document.green = launched(Fit::Rejected, "2 of 3 instances have ended by themselves");
     script.go(
         "LaunchGreen gave it up",
         &claimed,
