@@ -102,11 +102,14 @@ $(MUTANTS):
 
 .PHONY: mutants
 mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see that a test notices (more than an hour)
-	export PROPTEST_CASES=16 PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 CARGO_TARGET_DIR="$(CURDIR)/target/mutants/build"; \
+	export PROPTEST_CASES=16 PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 INSTA_UPDATE=no; \
+	export CARGO_TARGET_DIR="$(CURDIR)/target/mutants/build"; \
 	mkdir -p target/mutants/rules target/mutants/sessions target/mutants/admission; \
-	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules -- --lib; \
-	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions -- --tests; \
-	$(MUTANTS) mutants --package tunnel --output target/mutants/admission -- --lib admission
+	status=0; \
+	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules -- --lib --test decisions || status=$$?; \
+	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions -- --tests || status=$$?; \
+	$(MUTANTS) mutants --package tunnel --output target/mutants/admission -- --lib admission || status=$$?; \
+	exit $$status
 
 scenarios: $(VENV)/installed build ## whole deployments on the local cloud
 	cargo test --locked --quiet --workspace --test error_names
