@@ -7,8 +7,8 @@ use ebbtide_rules::record::{Kind, Next, Record, decide};
 use ebbtide_rules::terminate::Verdict;
 
 use crate::bakes::firing;
-use crate::drains::draining;
-use crate::passes::baking;
+use crate::drains::{draining, resumed};
+use crate::passes::{back, baking};
 use crate::scene::{NOON, Run, ended, environment, free, holder, quiet, second};
 use crate::told::Script;
 
@@ -295,6 +295,46 @@ fn why_green_was_rejected() {
         Kind::Release,
         &quiet(),
         second(43),
+    );
+    insta::assert_snapshot!(script.text());
+}
+
+#[test]
+fn a_rollback_ends_and_tells_why_and_which_of_blues_servers_never_opened() {
+    let mut script = Script::default();
+    let (record, mut run) = back("first", |_| {});
+    let record = script.go(
+        "green retires",
+        &record,
+        &mut run,
+        Kind::Pass,
+        &quiet(),
+        second(520),
+    );
+    run.document.terminate = Some(ended(Verdict::Gone, 0, second(600)));
+    let record = script.go(
+        "it is gone",
+        &record,
+        &mut run,
+        Kind::Release,
+        &quiet(),
+        second(600),
+    );
+    run.document.detached = Some(run.switched(second(601), (100, 0), &["a"], 0));
+    script.tell(
+        "and out of the action",
+        &record,
+        &run.ask(Kind::Release),
+        &quiet(),
+        second(602),
+    );
+    run.document.resume = Some(resumed());
+    script.tell(
+        "while a server of blue did not open",
+        &record,
+        &run.ask(Kind::Release),
+        &quiet(),
+        second(602),
     );
     insta::assert_snapshot!(script.text());
 }
