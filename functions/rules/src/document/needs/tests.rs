@@ -182,11 +182,16 @@ fn nothing_is_drained_by_weights_that_were_last_confirmed_before_they_had_settle
     assert_eq!(drained_from(&document), settled_at);
     document.record = Some(examples::answer(returning(0)));
     assert_eq!(drained_from(&document), None, "blue has no weight back yet");
+    document.back = Some(switched(weights, &[]));
+    assert_eq!(drained_from(&document), None, "nor has that settled");
+    document.back.as_mut().unwrap().answer.confirmed_at = settled_at.unwrap();
+    assert_eq!(drained_from(&document), settled_at);
     document.record = Some(examples::answer(draining("blue")));
+    (document.switch, document.back) = (None, None);
     assert_eq!(
         drained_from(&document),
         settled_at,
-        "the front was left since"
+        "the front was left since, whoever left it"
     );
 }
 
