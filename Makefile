@@ -104,7 +104,8 @@ prove: ## explore the model of the shipped rules, the server's races and the han
 test-faults: $(VENV)/installed build ## every fault at every stage of a deployment: prints the matrix, writes docs/fault-matrix.md (10 minutes)
 	cargo test --locked --workspace --test faults -- $(FAULTS)
 
-# Each mutant is a build of its own, so this is no part of `make test`.
+# Each mutant is a build of its own, so this is no part of `make test`. What cargo gets by --cargo-arg it gets for the build too:
+# after -- it would build every test of the package, and run some.
 MUTANTS_VERSION := 27.1.0
 MUTANTS := target/tools/bin/cargo-mutants
 $(MUTANTS):
@@ -112,11 +113,14 @@ $(MUTANTS):
 
 .PHONY: mutants
 mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see that a test notices (more than an hour)
-	export PROPTEST_CASES=16 PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 CARGO_TARGET_DIR="$(CURDIR)/target/mutants/build"; \
+	export PROPTEST_CASES=16 PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 INSTA_UPDATE=no; \
+	export CARGO_TARGET_DIR="$(CURDIR)/target/mutants/build"; \
 	mkdir -p target/mutants/rules target/mutants/sessions target/mutants/admission; \
-	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules -- --lib; \
-	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions -- --tests; \
-	$(MUTANTS) mutants --package tunnel --output target/mutants/admission -- --lib admission
+	status=0; \
+	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules --cargo-arg=--lib --cargo-arg=--test=decisions || status=$$?; \
+	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions --cargo-arg=--tests || status=$$?; \
+	$(MUTANTS) mutants --package tunnel --output target/mutants/admission --cargo-arg=--lib -- admission || status=$$?; \
+	exit $$status
 
 scenarios: $(VENV)/installed build ## whole deployments on the local cloud
 	cargo test --locked --quiet --workspace --test error_names
