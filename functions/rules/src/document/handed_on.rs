@@ -138,6 +138,7 @@ mod tests {
                     reason: "in another target group".to_owned(),
                 }],
                 remaining: 2,
+                tried: None,
             })),
             ..draining()
         };

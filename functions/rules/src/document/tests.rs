@@ -35,6 +35,7 @@ fn of_all_calls_the_one_that_may_arrive_last_counts() {
         ending: Vec::new(),
         refused: Vec::new(),
         remaining: 1,
+        tried: None,
     }));
     assert_eq!(document.unanswered_until(), Some(after(30)));
 }

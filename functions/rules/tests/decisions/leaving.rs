@@ -262,6 +262,7 @@ fn why_green_was_rejected() {
             servers: Vec::new(),
             healthy: 1,
             wanted: 3,
+            launching: Default::default(),
         };
         Some(Told::new(green, 0, None, second(30)))
     };

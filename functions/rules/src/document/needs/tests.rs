@@ -238,6 +238,7 @@ fn each_function_gets_its_own_servers_or_the_name_of_the_key_that_it_lacks() {
         servers: servers(&["i-4"]),
         healthy: 1,
         wanted: 1,
+        launching: Default::default(),
     }));
     assert_eq!(document.green_servers(), Ok(&servers(&["i-4"])[..]));
     document.resume = Some(crate::resume::Resumed {
@@ -261,6 +262,7 @@ fn each_function_gets_its_own_servers_or_the_name_of_the_key_that_it_lacks() {
         ending: Vec::new(),
         refused: held_back.clone(),
         remaining: 1,
+        tried: None,
     }));
     assert_eq!(document.refused(), held_back);
 }

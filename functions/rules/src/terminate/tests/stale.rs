@@ -14,7 +14,7 @@ fn only_a_registered_target_whose_own_instance_is_terminated_is_stale() {
     seen.targets = ["i-1", "i-2", "i-3", "i-4", "i-5"].map(target).to_vec();
     // Deregistered already, and still shown until its connections have ended.
     seen.targets[2].registered = false;
-    assert_eq!(stale(&seen), ["i-2"]);
+    assert_eq!(stale(&seen), [target("i-2")]);
 }
 
 #[test]
