@@ -101,6 +101,10 @@ const NO_CAPACITY: &[&str] = &[
     "VcpuLimitExceeded",
 ];
 
+/// The world changed between reading and acting: an instance ended before it was registered (RegisterTargets' reference:
+/// `InvalidTarget`). Reading again shows it.
+const CHANGED: &[&str] = &["InvalidTarget"];
+
 const UNAVAILABLE: &[&str] = &[
     "InternalError",
     "InternalFailure",
@@ -226,6 +230,8 @@ fn name_of(code: &str, status: u16) -> ErrorName {
         ErrorName::AccessDenied
     } else if NO_CAPACITY.contains(&code) {
         ErrorName::CapacityUnavailable
+    } else if CHANGED.contains(&code) {
+        ErrorName::NotConfirmed
     } else if status >= 500 || UNAVAILABLE.contains(&code) {
         ErrorName::AwsUnavailable
     } else if status == 429 {
@@ -284,6 +290,7 @@ mod tests {
             ("Unsupported", 400, ErrorName::CapacityUnavailable),
             ("InternalError", 500, ErrorName::AwsUnavailable),
             ("SomethingNew", 502, ErrorName::AwsUnavailable),
+            ("InvalidTarget", 400, ErrorName::NotConfirmed),
             ("OperationNotPermitted", 400, ErrorName::AwsRefused),
             ("InvalidParameterValue", 400, ErrorName::AwsRefused),
         ];

@@ -268,3 +268,17 @@ async fn a_redrive_after_everything_ended_and_was_forgotten_launches_with_fresh_
     assert_eq!(looked.launching.generation, 1);
     assert_eq!(of_green(&fake), 3);
 }
+
+#[tokio::test]
+async fn an_instance_that_ends_before_it_is_registered_is_met_by_the_retry() {
+    let fake = Fake::new();
+    fake.fail("RegisterTargets", Fault::Refused("InvalidTarget"));
+    let error = launch(&fake).await.unwrap_err();
+    // Not final: the definition asks again.
+    assert_eq!(error.name(), ErrorName::NotConfirmed, "{error}");
+    fake.world().instance("i-5").state = InstanceState::Terminated;
+    fake.changes();
+    let launched = launch(&fake).await.unwrap();
+    assert_eq!(launched.verdict, Verdict::Healthy, "{}", launched.reason);
+    assert_eq!(fake.changes(), ["RunInstances", "RegisterTargets"]);
+}
