@@ -11,13 +11,16 @@
 
 mod blockers;
 mod claims;
+mod contested;
 mod harness;
 mod late_balancer;
 mod long_drains;
 mod promotion;
 mod redrive;
+mod refused;
 mod rejection;
 mod rollback;
+mod scaling;
 mod several;
 mod take_over;
 mod traffic;

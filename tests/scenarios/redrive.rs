@@ -7,6 +7,7 @@ use crate::scene::{Scene, action_was_right, hasty};
 use crate::sessions::Seen;
 use roads::{breaking_all, loses_the_reply_of, spared_none, walked};
 
+mod burnt;
 mod drain;
 mod roads;
 mod rollback;

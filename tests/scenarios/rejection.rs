@@ -1,5 +1,6 @@
 //! Deployments that end before traffic moves.
 
+use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::json;
 
 use crate::scene::Scene;
@@ -63,6 +64,48 @@ async fn a_green_that_fails_its_test_is_terminated_and_nobody_notices() {
     rejected(&scene).await;
     assert!(idle.iter().all(|session| session.seen() == Seen::Open));
     scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_green_whose_servers_end_by_themselves_is_rejected_in_the_words_of_ec2() {
+    let scene = Scene::of_three_blue_servers().await;
+    let idle = scene.idle(3).await;
+    // Given a key that EC2 cannot use: whatever is launched for green ends before it is healthy
+    let (code, why) = ("Client.InternalError", "Client error on launch");
+    let sick = scene.cloud.add_version("stand-in --health 503").await;
+    sick.expect("a version");
+    let execution = scene.deploy(&json!({})).await;
+    scene
+        .then("its end", || async {
+            for instance in registered_for_green(&scene).await {
+                scene.cloud.ends_by_itself(&instance, code, why).await?;
+            }
+            let standing = execution.standing().await?;
+            Ok(if standing.status == ExecutionStatus::Running {
+                Err(standing.describe(None))
+            } else {
+                Ok(())
+            })
+        })
+        .await;
+    // Then green is rejected when it was launched twice over, and the cause says why
+    let cause = scene.fails_with(&execution, "GreenRejected").await;
+    assert!(cause.contains(why), "{cause}");
+    rejected(&scene).await;
+    assert!(idle.iter().all(|session| session.seen() == Seen::Open));
+    scene.ends().await;
+}
+
+/// Only what is registered: AWS refuses to register what has ended meanwhile.
+async fn registered_for_green(scene: &Scene) -> Vec<String> {
+    let elb = &scene.cloud.clients().elb;
+    let group = &scene.cloud.world().b.arn;
+    let asking = elb.describe_target_health().target_group_arn(group);
+    let answer = asking.send().await.expect("its targets");
+    let targets = answer.target_health_descriptions().iter();
+    let registered = targets.filter_map(|it| it.target()?.id().map(str::to_owned));
+    let running = scene.running("tunnel-b").await;
+    registered.filter(|id| running.contains(id)).collect()
 }
 
 async fn rejected(scene: &Scene) {

@@ -10,11 +10,8 @@ target starts `initial`, is probed at its target group's protocol, port, path, i
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 A group that no listener and no rule forwards to is not probed at all: its targets are `unused`, `Target.NotInUse`.
 
-Stock moto launches anew whenever RunInstances is repeated. Here a client token launches once, and the same token with
-other parameters is refused: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
-
-Stock moto refuses to deregister a target that is not registered, which is what a target becomes when its instance ends.
-On AWS that succeeds: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeregisterTargets.html
+What AWS refuses and stock moto allows is refused, too: see launches.py, scaling.py and balancing.py. What the harness may
+bring about is in control.py.
 
 This replaces private parts of moto, which is why requirements.in pins its version.
 """
@@ -31,9 +28,11 @@ from dataclasses import dataclass
 
 import moto.elbv2.models as elbv2
 import moto.server
-from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.responses.instances import InstanceResponse
 
+import balancing
+import control
+import launches
+import scaling
 from routes import Routes
 
 TICK_SECONDS = 0.05
@@ -220,37 +219,9 @@ def healthy(group):
     return targets
 
 
-class Launches:
-    """What each client token launched; a call with one waits for the call before it."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.by_token = {}
-
-    def run(self, response):
-        token = response._get_param("ClientToken")
-        if not token:
-            return stock_run_instances(response)
-        asked = sorted((name, str(value)) for name, value in response.querystring.items())
-        key = (response.current_account, response.region, token)
-        with self.lock:
-            if key not in self.by_token:
-                self.by_token[key] = (asked, stock_run_instances(response))
-            first, launched = self.by_token[key]
-        if first != asked:
-            raise EC2ClientError(
-                "IdempotentParameterMismatch",
-                "The client token has been used before, with other parameters.",
-            )
-        return launched
-
-
 prober = Prober()
-launches = Launches()
-stock_run_instances = InstanceResponse.run_instances
 stock_health_for = elbv2.FakeTargetGroup.health_for
 stock_register = elbv2.FakeTargetGroup.register
-stock_deregister = elbv2.FakeTargetGroup.deregister
 stock_modify_listener = elbv2.ELBv2Backend.modify_listener
 
 
@@ -264,19 +235,12 @@ def health_for(self, target, ec2_backend):
 
 
 def register(self, targets):
-    added = [target["Id"] for target in targets if target["Id"] not in self.targets]
+    before = {target_id: target["Port"] for target_id, target in self.targets.items()}
     stock_register(self, targets)
+    added = [target["Id"] for target in targets if before.get(target["Id"]) != self.targets[target["Id"]]["Port"]]
     for target_id in added:
         prober.forget(self, target_id)  # Registered again within a tick: it starts `initial` all the same.
         prober.health(self, target_id, self.targets[target_id]["Port"])
-
-
-def deregister(self, targets):
-    stock_deregister(self, [target for target in targets if target["Id"] in self.targets])
-
-
-def run_instances(self):
-    return launches.run(self)
 
 
 def modify_listener(self, *arguments, **named):
@@ -289,8 +253,8 @@ if __name__ == "__main__":
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # The harness polls: a line a request would bury the rest.
     elbv2.FakeTargetGroup.health_for = health_for
     elbv2.FakeTargetGroup.register = register
-    elbv2.FakeTargetGroup.deregister = deregister
-    InstanceResponse.run_instances = run_instances
+    for part in (launches, scaling, balancing, control):
+        part.install()
     if ROUTES_PORT:
         routes = Routes(ROUTES_PORT, listeners_now)
         elbv2.ELBv2Backend.modify_listener = modify_listener

@@ -1,4 +1,4 @@
-//! AWS clients for the emulators: EC2 and ELB at moto, the rest at MiniStack.
+//! AWS clients for the emulators: EC2, ELB and Auto Scaling at moto, the rest at MiniStack.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -13,6 +13,8 @@ pub struct Clients {
     pub ec2: aws_sdk_ec2::Client,
     /// Elastic Load Balancing, at moto.
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    /// Auto Scaling, at moto.
+    pub auto_scaling: aws_sdk_autoscaling::Client,
     /// Step Functions, at MiniStack.
     pub sfn: aws_sdk_sfn::Client,
     /// DynamoDB, at MiniStack.
@@ -28,6 +30,7 @@ impl Clients {
         Self {
             ec2: aws_sdk_ec2::Client::new(&at_moto),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(&at_moto),
+            auto_scaling: aws_sdk_autoscaling::Client::new(&at_moto),
             sfn: aws_sdk_sfn::Client::new(&at_ministack),
             dynamodb: aws_sdk_dynamodb::Client::new(&at_ministack),
             cloudformation: aws_sdk_cloudformation::Client::new(&at_ministack),

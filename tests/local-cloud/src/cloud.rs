@@ -11,7 +11,9 @@ use crate::service::Service;
 use crate::stack::Stack;
 use crate::warden::Warden;
 
+mod by_itself;
 mod handles;
+mod scaling;
 
 /// A local cloud with a deployed stack and a service of healthy blue servers. Everything is gone when it is stopped or
 /// dropped, and when the process that holds it is killed.
@@ -55,6 +57,7 @@ impl LocalCloud {
                 .deploy(built, &emulators, &clients, &parameters),
             service.until_healthy(directory),
         )?;
+        may_pass_roles(&emulators, &parameters).await?;
         Ok(Self {
             listener: service.balancer.url(),
             http: emulators::http()?,
@@ -97,7 +100,7 @@ impl LocalCloud {
         self.stack = sam
             .deploy(built, emulators, &self.clients, &self.parameters)
             .await?;
-        Ok(())
+        may_pass_roles(self.emulators()?, &self.parameters).await
     }
 
     /// Ends everything and waits until it is gone.
@@ -111,6 +114,13 @@ impl LocalCloud {
         }
         self.ground.directory.ended_in_order();
     }
+}
+
+/// Tells moto what the functions' roles may: to pass a role only where the stack names one.
+async fn may_pass_roles(emulators: &Emulators, parameters: &[(String, String)]) -> Result<()> {
+    let named = |(name, value): &(String, String)| name == "InstanceRoleArn" && !value.is_empty();
+    let asked = serde_json::json!({ "allowed": parameters.iter().any(named) });
+    emulators.control("passes-role", &asked).await
 }
 
 /// What is local about the stack; the caller's own parameters come last and so win.

@@ -144,6 +144,28 @@ impl Emulators {
         }
     }
 
+    /// Makes moto do what no API action does; see `control.py`.
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub(crate) async fn control(&self, act: &str, asked: &serde_json::Value) -> Result<()> {
+        let refused = |why: String| Error::Aws {
+            call: format!("moto's {act}"),
+            why,
+        };
+        let answer = http()?
+            .post(format!("{}/moto-api/ebbtide/{act}", self.moto))
+            .json(asked)
+            .send()
+            .await
+            .map_err(|error| refused(error.to_string()))?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(refused(answer.status().to_string()))
+        }
+    }
+
     /// Kills both: neither holds anything that is wanted afterwards. What they started is the warden's to end.
     pub async fn stop(mut self) {
         for process in [&mut self.ministack_process, &mut self.moto_process] {

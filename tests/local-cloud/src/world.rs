@@ -125,12 +125,23 @@ impl World {
     /// # Errors
     /// If moto refuses.
     pub async fn add_version(&self, clients: &Clients, user_data: &str) -> Result<i64> {
+        self.add_version_of(clients, template_data(user_data)).await
+    }
+
+    /// Adds a version of just this data, whatever AWS would make of a launch from it.
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub async fn add_version_of(
+        &self,
+        clients: &Clients,
+        data: RequestLaunchTemplateData,
+    ) -> Result<i64> {
         let made = clients
             .ec2
             .create_launch_template_version()
             .launch_template_id(&self.launch_template)
-            .source_version("1")
-            .launch_template_data(template_data(user_data))
+            .launch_template_data(data)
             .send()
             .await
             .map_err(Error::aws("CreateLaunchTemplateVersion"))?;

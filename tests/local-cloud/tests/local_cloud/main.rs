@@ -7,6 +7,7 @@
 )]
 
 mod faults;
+mod refusals;
 
 use std::time::Duration;
 

@@ -1,0 +1,70 @@
+"""What Auto Scaling refuses on AWS, and stock moto does not.
+
+- To end a member and the capacity with it where the group would fall below its smallest size:
+  https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html
+  Without the decrement, what is beyond the desired capacity ends and is not replaced: that moto does by itself.
+- To change a group that does not carry the service's tag. Who calls is not known here, so whoever calls is refused; a
+  group is made, tagged and described by anybody. Which tag the roles ask for is in template.yaml:
+  https://docs.aws.amazon.com/autoscaling/ec2/userguide/security_iam_id-based-policy-examples.html
+"""
+
+from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.responses import AutoScalingResponse
+
+SERVICE_TAG = "ebbtide:service"
+# The actions with that condition, by moto's names and by AWS's.
+CONDITIONED = {
+    "suspend_processes": "SuspendProcesses",
+    "resume_processes": "ResumeProcesses",
+    "set_instance_protection": "SetInstanceProtection",
+    "update_auto_scaling_group": "UpdateAutoScalingGroup",
+    "terminate_instance_in_auto_scaling_group": "TerminateInstanceInAutoScalingGroup",
+}
+
+
+def group_of(response):
+    """The group that a call is about, by its name or by a member."""
+    groups = response.autoscaling_backend.autoscaling_groups
+    name = response._get_param("AutoScalingGroupName")
+    if name:
+        return groups.get(name)
+    member = response._get_param("InstanceId")
+    for group in groups.values():
+        if any(state.instance.id == member for state in group.instance_states):
+            return group
+    raise ValidationError(f"Instance Id not found - No managed instance found for instance ID {member}")
+
+
+def refuse_untagged(group, action):
+    if not any(tag["Key"] == SERVICE_TAG for tag in group.tags):
+        raise AutoscalingClientError(
+            "AccessDenied",
+            f"User is not authorized to perform: autoscaling:{action} on resource: {group.arn} because no "
+            f"identity-based policy allows the autoscaling:{action} action",
+        )
+
+
+def refuse_too_small(group, response):
+    shrinks = response._get_bool_param("ShouldDecrementDesiredCapacity", False)
+    if shrinks and group.desired_capacity - 1 < group.min_size:
+        raise ValidationError(
+            "Terminating instance without replacement will violate group's min size constraint. Either set "
+            "shouldDecrementDesiredCapacity flag to false or lower group's min size."
+        )
+
+
+def refusing(stock, action):
+    def answer(self):
+        group = group_of(self)
+        if group:
+            refuse_untagged(group, action)
+            if action == "TerminateInstanceInAutoScalingGroup":
+                refuse_too_small(group, self)
+        return stock(self)
+
+    return answer
+
+
+def install():
+    for name, action in CONDITIONED.items():
+        setattr(AutoScalingResponse, name, refusing(getattr(AutoScalingResponse, name), action))
