@@ -40,7 +40,8 @@ def test_every_substitution_is_provided_and_used():
 
 
 def test_the_state_machine_passes_the_linter_with_its_substitutions_in_place():
-    definition = json.loads(re.sub(r"\$\{\w+\}", "arn:aws:lambda:us-east-1:123456789012:function:f", json.dumps(machine())))
+    filled = json.dumps(machine()).replace("${Partition}", "aws")
+    definition = json.loads(re.sub(r"\$\{\w+\}", "arn:aws:lambda:us-east-1:123456789012:function:f", filled))
     inline = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"M": {"Type": "AWS::StepFunctions::StateMachine", "Properties": {
         "RoleArn": "arn:aws:iam::123456789012:role/r", "Definition": definition}}}}
     assert [str(match) for match in lint(json.dumps(inline), regions=["us-east-1"])] == []
