@@ -53,6 +53,8 @@ def test_every_parameter_that_is_an_arn_admits_every_partition(partition, region
         "TargetGroupArns": ",".join(f"arn:{partition}:elasticloadbalancing:{where}:targetgroup/tunnel-{n}/0123456789abcdef" for n in "ab"),
         "InstanceRoleArn": f"arn:{partition}:iam::123456789012:role/server",
         "AlertTopicArn": f"arn:{partition}:sns:{where}:alerts",
+        "PermissionsBoundaryArn": f"arn:{partition}:iam::123456789012:policy/boundary",
+        "KmsKeyArn": f"arn:{partition}:kms:{where}:key/01234567-89ab-cdef-0123-456789abcdef",
     }
     assert set(of) == {name for name in template()["Parameters"] if re.search(r"Arns?$", name)}
     for name, value in of.items():
