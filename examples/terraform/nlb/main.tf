@@ -1,4 +1,4 @@
-# A service behind an NLB that ends TLS. An NLB has no rules, so Ebbtide has the listener's default action.
+# A service behind an NLB that ends TLS. An NLB has rules only to tell IPv4 from IPv6, so Ebbtide has the default action.
 
 locals {
   environments = ["a", "b"]
