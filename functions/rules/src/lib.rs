@@ -35,6 +35,8 @@ pub mod resume;
 pub mod wait;
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod arbitrary_json;
 #[cfg(any(test, feature = "examples"))]
 pub mod examples;

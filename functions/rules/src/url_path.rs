@@ -70,4 +70,13 @@ mod tests {
             assert!(bad.parse::<UrlPath>().is_err(), "{bad}");
         }
     }
+    #[test]
+    fn a_plan_hands_it_over_as_its_text_and_one_that_leads_elsewhere_is_no_plan() {
+        let path: UrlPath = "/v1/sessions".parse().unwrap();
+        let json = serde_json::to_string(&path).unwrap();
+        assert_eq!(json, r#""/v1/sessions""#);
+        assert_eq!(serde_json::from_str::<UrlPath>(&json).unwrap(), path);
+        let wrong = serde_json::from_str::<UrlPath>(r#""@other/""#).unwrap_err();
+        assert!(wrong.to_string().contains("expected a path"), "{wrong}");
+    }
 }

@@ -43,13 +43,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::check::HeldBack;
     use crate::document::Told;
     use crate::examples::{
-        about, after, answer, check, environment, listed, moments, planned, recorded, switched,
+        NOW, about, after, answer, check, environment, listed, moments, planned, recorded,
+        switched, told,
     };
     use crate::record::Doing;
+    use crate::resume::Resumed;
     use crate::shape::Server;
+    use crate::terminate::{Terminated, Verdict};
     use crate::weights::Weights;
+
+    const ALL_BLUE: Weights = Weights {
+        blue: 100,
+        green: 0,
+    };
 
     fn servers(count: usize) -> Vec<Server> {
         let server = |number| Server {
@@ -102,6 +111,49 @@ mod tests {
         let json = serde_json::to_string(&next).unwrap();
         assert!(!json.contains("i-0000"), "{json}");
         assert!(json.len() < 6_000, "{}", json.len());
+    }
+
+    #[test]
+    fn after_a_rollback_the_next_execution_knows_who_is_not_open_and_whose_call_may_still_arrive() {
+        let waiting = servers(1);
+        let document = Document {
+            back: Some(Told {
+                unanswered_until: Some(after(90)),
+                ..switched(ALL_BLUE, &[&environment("a")])
+            }),
+            resume: Some(Resumed {
+                at: NOW,
+                open: 2,
+                waiting: waiting.clone(),
+                sealed: Vec::new(),
+                unknown: Vec::new(),
+                reason: String::new(),
+            }),
+            terminate: Some(told(Terminated {
+                verdict: Verdict::Left,
+                terminated: vec!["i-1".to_owned()],
+                ending: Vec::new(),
+                refused: vec![HeldBack {
+                    instance: "i-2".to_owned(),
+                    reason: "in another target group".to_owned(),
+                }],
+                remaining: 2,
+                tried: None,
+            })),
+            ..draining()
+        };
+        let next = document.handed_on(&answer(Doing::Nothing));
+        assert_eq!(
+            next.unopened(),
+            Ok(waiting.as_slice()),
+            "they are asked again"
+        );
+        assert_eq!(next.refused().len(), 1, "the next check tells of it");
+        assert_eq!(
+            next.terminate, document.terminate,
+            "what was ended is counted"
+        );
+        assert_eq!(next.unanswered_until(), Some(after(90)));
     }
 
     #[test]

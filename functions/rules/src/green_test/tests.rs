@@ -176,4 +176,7 @@ fn the_cause_names_three_unfit_ones_first_and_counts_the_others() {
         "green servers that are unfit: 1 of 31; i-30: it is sealed; i-0: no answer in time; i-1: no answer in time; \
          and 28 more"
     );
+    let three = vec![Finding::NotYet("no answer in time".to_owned()); 3];
+    let told = of(&three).unwrap_err().to_string();
+    assert!(told.ends_with("; i-2: no answer in time"), "{told}");
 }

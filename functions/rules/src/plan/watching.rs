@@ -130,7 +130,9 @@ mod tests {
                 let now = at(elapsed);
                 let wait = crate::wait::seconds(now, now, Some(at(u64::from(settle))), true, u64::from(poll));
                 let wait = crate::wait::until(wait, now, Some(at(u64::from(settle))));
-                elapsed += crate::wait::until(wait, now, Some(at(u64::from(bake)))) + late;
+                let wait = crate::wait::until(wait, now, Some(at(u64::from(bake))));
+                proptest::prop_assert!(wait >= SHORTEST_SECONDS, "time stands still");
+                elapsed += wait + late;
                 made += 1;
             }
             proptest::prop_assert!(made <= passes(&policy));

@@ -121,6 +121,16 @@ fn a_newer_epoch_stops_us_whatever_the_minimum() {
 }
 
 #[test]
+fn a_server_of_a_newer_epoch_is_not_asked_to_open() {
+    let servers = servers(4);
+    let reports = [4, 5, 6].map(|epoch| of_epoch(epoch, Admission::Draining));
+    let seen = reports.iter().map(Some).chain([None]);
+    let asked = not_newer(&servers, seen, &fence());
+    let expected = [0, 1, 3].map(|place: usize| servers[place].clone());
+    assert_eq!(asked, expected, "a silent one is asked");
+}
+
+#[test]
 fn twenty_reasons_are_told_and_every_server_is_asked_again() {
     let resumed = of(&vec![silent(); 500], 0).unwrap();
     assert_eq!((resumed.unknown.len(), resumed.waiting.len()), (20, 500));

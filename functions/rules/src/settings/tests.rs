@@ -82,6 +82,19 @@ fn two_to_five_different_groups_are_taken() {
 }
 
 #[test]
+fn a_port_is_needed_only_where_there_are_pages_to_ask() {
+    let pages = |paths, port| with(&[("TestPaths", paths), ("TestPort", port)]);
+    assert!(pages("", "").is_ok() && pages("", "http").is_ok());
+    assert!(pages("/health", "8080").is_ok());
+    for port in ["", "http", "65536"] {
+        assert_eq!(
+            pages("/health", port).unwrap_err(),
+            [format!("TestPort: expected a port number, got \"{port}\"")]
+        );
+    }
+}
+
+#[test]
 fn every_error_is_told_together() {
     let errors = with(&[
         ("TargetGroupArns", "arn:a"),

@@ -1,5 +1,7 @@
 //! Each rule that keeps a server alive, and the count of what is left.
 
+mod stale;
+
 use super::*;
 use crate::examples;
 use crate::record::{Phase, Work};

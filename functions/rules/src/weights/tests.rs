@@ -1,6 +1,7 @@
 //! Which weights may be set from which, and what counts from then.
 
 mod action;
+mod names;
 mod properties;
 
 use jiff::Timestamp;

@@ -1,8 +1,9 @@
 //! Who may take the front.
 
 use ebbtide_rules::plan::Asked;
-use ebbtide_rules::record::{Alarms, Facts, Kind, Phase};
+use ebbtide_rules::record::{Alarms, Facts, Kind, Phase, State};
 
+use crate::drains::draining;
 use crate::scene::{NOON, Run, free, holder, quiet, second};
 use crate::told::Script;
 
@@ -242,6 +243,44 @@ fn wishes_and_the_switch() {
         &wish("first"),
         &holder("RUNNING"),
         second(40),
+    );
+    insta::assert_snapshot!(script.text());
+}
+
+#[test]
+fn no_environment_that_retires_serves_or_is_green() {
+    let mut script = Script::default();
+    let (record, _) = draining("first", &free(), "a", "b");
+    let claim = |blue, green| Run::planned("second", record.epoch, blue, green).ask(Kind::Claim);
+    script.tell(
+        "its green retires",
+        &record,
+        &claim("b", "a"),
+        &quiet(),
+        second(1010),
+    );
+    script.tell(
+        "its blue retires",
+        &record,
+        &claim("a", "c"),
+        &quiet(),
+        second(1010),
+    );
+    let mut gone = record.clone();
+    gone.retiring[0].state = State::Gone;
+    script.tell(
+        "its green is gone, and the forward action may still name it",
+        &gone,
+        &claim("b", "a"),
+        &quiet(),
+        second(1010),
+    );
+    script.tell(
+        "both are free",
+        &record,
+        &claim("b", "c"),
+        &quiet(),
+        second(1010),
     );
     insta::assert_snapshot!(script.text());
 }

@@ -37,6 +37,23 @@ fn drains() {
         &quiet(),
         second(1002),
     );
+    let mut outlook = |title: &str, baking: bool, settled: bool| {
+        let mut run = run.clone();
+        let seen = &mut run.document.check.as_mut().unwrap().outlook;
+        (seen.baking, seen.settled) = (baking, settled);
+        let ask = run.ask(Kind::Pass);
+        script.tell(title, &record, &ask, &quiet(), second(1002));
+    };
+    outlook(
+        "after a rollback nothing bakes, and the load balancer has not settled",
+        false,
+        false,
+    );
+    outlook(
+        "by the clock of the last check the bake goes on: nothing is ended by it",
+        true,
+        true,
+    );
     let record = script.go(
         "settled",
         &record,
@@ -149,7 +166,8 @@ fn drains() {
     insta::assert_snapshot!(script.text());
 }
 
-fn resumed() -> Resumed {
+/// ResumeBlue's answer, with one server that is not open.
+pub(crate) fn resumed() -> Resumed {
     Resumed {
         at: second(1000),
         open: 2,

@@ -1,38 +1,104 @@
 //! What the record keeps: bounded answers, one epoch for each owner, a shape.
 
-use ebbtide_rules::record::{Kind, Record};
+use ebbtide_rules::input::Then;
+use ebbtide_rules::plan::Asked;
+use ebbtide_rules::record::{Ask, Facts, Kind, Next, Record, SHAPE, decide, decide_in};
+use ebbtide_rules::{ErrorName, Failure};
 use proptest::prelude::*;
 
 use crate::drains::draining;
-use crate::passes::baking;
+use crate::passes::{baking, switched};
 use crate::scene::{Run, free, holder, quiet, second};
+use crate::take_overs::heir;
 use crate::told::Script;
 
 #[test]
-fn answers_of_those_who_act_are_never_dropped() {
-    let (mut record, first) = draining("first", &free(), "a", "b");
+fn eight_answers_are_kept_and_those_of_who_acts_are_among_them() {
+    let (record, first) = draining("first", &free(), "a", "b");
+    let (mut record, mut second_run) = baking("second", &record, "b", "c");
+    let lost = second_run.ask(Kind::Pass);
+    record = decide(&record, &lost, &quiet(), second(101))
+        .unwrap()
+        .record;
     for turn in 0..20 {
-        let asked = ebbtide_rules::plan::Asked::RollBack {
-            deployment: "first".to_owned(),
+        let asked = Asked::RollBack {
+            deployment: "second".to_owned(),
         };
         let name: &'static str = Box::leak(format!("wish-{turn}").into_boxed_str());
-        let wisher = Run::of(name, name, record.epoch, asked);
-        if let Some(decision) = Script::default().tell(
-            "",
-            &record,
-            &wisher.ask(Kind::Claim),
-            &holder("RUNNING"),
-            second(turn),
-        ) {
-            record = decision.record;
-        }
+        let wish = Run::of(name, name, record.epoch, asked).ask(Kind::Claim);
+        let told = decide(&record, &wish, &holder("RUNNING"), second(102)).unwrap();
+        assert_eq!(told.answer.next, Next::Told);
+        record = told.record;
+        assert!(record.answers.len() <= 8, "{}", record.answers.len());
     }
-    let before = record.clone();
-    let again = Script::default()
-        .tell("", &record, &first.ask(Kind::Pass), &quiet(), second(1003))
-        .unwrap();
-    assert!(again.record.answers.len() <= 9);
-    assert_eq!(again.record.revision, before.revision + 1);
+    assert_eq!(record.answers.len(), 8);
+    let newest: Vec<&str> = record
+        .answers
+        .iter()
+        .map(|it| it.deployment.as_str())
+        .collect();
+    assert_eq!(newest[..2], ["first", "second"], "they act");
+    assert_eq!(
+        newest[2..],
+        [14, 15, 16, 17, 18, 19].map(|turn| format!("wish-{turn}"))
+    );
+    // The reply was lost all that time: the pass counts once.
+    let again = decide(&record, &lost, &quiet(), second(400)).unwrap();
+    assert_eq!(again.record, record);
+    second_run.take(again.answer);
+    let next = decide(&record, &second_run.ask(Kind::Pass), &quiet(), second(401)).unwrap();
+    assert_eq!(next.answer.next, Next::RollBack);
+    assert_eq!(
+        decide(&next.record, &first.ask(Kind::Pass), &quiet(), second(402))
+            .unwrap()
+            .answer
+            .next,
+        Next::Terminate
+    );
+}
+
+#[test]
+fn only_a_claim_with_an_epoch_of_its_own_raises_the_shape() {
+    let newer = |record: &Record, ask: &Ask, facts: &Facts| {
+        let decided = decide_in(SHAPE + 1, record, ask, facts, second(30)).unwrap();
+        (decided.record, decided.answer)
+    };
+    let (record, run) = switched("first", &free(), "a", "b");
+    assert_eq!(
+        newer(&record, &run.ask(Kind::Pass), &quiet()).0.shape,
+        SHAPE,
+        "a pass"
+    );
+    let wish = Run::of(
+        "operator",
+        "operator",
+        1,
+        Asked::RollBack {
+            deployment: "first".to_owned(),
+        },
+    );
+    let (told, _) = newer(&record, &wish.ask(Kind::Claim), &holder("RUNNING"));
+    assert_eq!(
+        told.shape, SHAPE,
+        "a wish: another version's execution reads it"
+    );
+    let (back, _) = newer(&told, &run.ask(Kind::Pass), &quiet());
+    assert_eq!(
+        (back.epoch, back.shape),
+        (2, SHAPE),
+        "a rollback has a new epoch and the same execution"
+    );
+    let heir = heir(&record, Then::Continue, 50).ask(Kind::Claim);
+    assert_eq!(
+        newer(&record, &heir, &holder("FAILED")).0.shape,
+        SHAPE + 1,
+        "a take-over"
+    );
+    let claim = Run::planned("first", 0, "a", "b").ask(Kind::Claim);
+    let (claimed, _) = newer(&free(), &claim, &quiet());
+    assert_eq!(claimed.shape, SHAPE + 1, "a claim");
+    let refused = decide(&claimed, &run.ask(Kind::Pass), &quiet(), second(31)).unwrap_err();
+    assert_eq!(refused.name(), ErrorName::RecordTooNew);
 }
 
 #[test]

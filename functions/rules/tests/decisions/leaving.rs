@@ -1,13 +1,15 @@
 //! How deployments leave the record, and groups the forward action.
 
-use ebbtide_rules::document::Failure;
+use ebbtide_rules::document::{Failure, Told};
+use ebbtide_rules::launch::{Launched, Verdict as Fit};
 use ebbtide_rules::plan::Asked;
 use ebbtide_rules::record::{Kind, Next, Record, decide};
 use ebbtide_rules::terminate::Verdict;
 
-use crate::drains::draining;
-use crate::passes::baking;
-use crate::scene::{NOON, Run, ended, free, holder, quiet, second};
+use crate::bakes::firing;
+use crate::drains::{draining, resumed};
+use crate::passes::{back, baking};
+use crate::scene::{NOON, Run, ended, environment, free, holder, quiet, second};
 use crate::told::Script;
 
 #[test]
@@ -96,6 +98,14 @@ fn a_drain_ends_while_another_holds_the_front() {
     let mut script = Script::default();
     let (record, mut first) = draining("first", &free(), "a", "b");
     let (record, mut run) = baking("second", &record, "b", "c");
+    run.document.switch = Some(run.switched(second(100), (0, 100), &["b", "c", "a"], 0));
+    script.tell(
+        "while it drains, the action names it at weight 0, and the front may be left",
+        &record,
+        &run.ask(Kind::Pass),
+        &quiet(),
+        second(1100),
+    );
     first.document.terminate = Some(ended(Verdict::Gone, 0, second(1100)));
     let record = script.go(
         "its group is left to the front's holder",
@@ -236,4 +246,96 @@ fn a_drain_whose_answer_was_lost_has_ended_well_although_another_has_detached_fo
     let repeated = decide(&overtaken, &lost, &quiet(), second(1300)).unwrap();
     assert_eq!(repeated.answer.next, Next::Promoted);
     assert_eq!(repeated.outcome, None, "it is on record already");
+}
+
+#[test]
+fn why_green_was_rejected() {
+    let mut run = Run::planned("first", 0, "a", "b");
+    let mut script = Script::default();
+    let claimed = script.go("claimed", &free(), &mut run, Kind::Claim, &quiet(), NOON);
+    let launched = |verdict: Fit, reason: &str| {
+        let green = Launched {
+            verdict,
+            reason: reason.to_owned(),
+            wait_seconds: 0,
+            environment: environment("b"),
+            servers: Vec::new(),
+            healthy: 1,
+            wanted: 3,
+            launching: Default::default(),
+        };
+        Some(Told::new(green, 0, None, second(30)))
+    };
+    let gone = |mut run: Run| {
+        run.document.rejected = Some(ended(Verdict::Gone, 0, second(41)));
+        run.document.detached = Some(run.switched(second(42), (100, 0), &["a"], 0));
+        run
+    };
+    run.document.green = launched(Fit::Rejected, "2 of 3 instances have ended by themselves");
+    script.go(
+        "LaunchGreen gave it up",
+        &claimed,
+        &mut gone(run.clone()),
+        Kind::Release,
+        &quiet(),
+        second(43),
+    );
+    run.document.green = launched(Fit::Healthy, "3 of 3 servers healthy");
+    let record = script.go(
+        "it was healthy, and an alarm fires",
+        &claimed,
+        &mut run,
+        Kind::Switch,
+        &firing(),
+        second(31),
+    );
+    script.go(
+        "so that is why",
+        &record,
+        &mut gone(run),
+        Kind::Release,
+        &quiet(),
+        second(43),
+    );
+    insta::assert_snapshot!(script.text());
+}
+
+#[test]
+fn a_rollback_ends_and_tells_why_and_which_of_blues_servers_never_opened() {
+    let mut script = Script::default();
+    let (record, mut run) = back("first", |_| {});
+    let record = script.go(
+        "green retires",
+        &record,
+        &mut run,
+        Kind::Pass,
+        &quiet(),
+        second(520),
+    );
+    run.document.terminate = Some(ended(Verdict::Gone, 0, second(600)));
+    let record = script.go(
+        "it is gone",
+        &record,
+        &mut run,
+        Kind::Release,
+        &quiet(),
+        second(600),
+    );
+    run.document.detached = Some(run.switched(second(601), (100, 0), &["a"], 0));
+    script.tell(
+        "and out of the action",
+        &record,
+        &run.ask(Kind::Release),
+        &quiet(),
+        second(602),
+    );
+    run.document.resume = Some(resumed());
+    script.tell(
+        "while a server of blue did not open",
+        &record,
+        &run.ask(Kind::Release),
+        &quiet(),
+        second(602),
+    );
+    insta::assert_snapshot!(script.text());
 }

@@ -4,9 +4,12 @@
 //! after reading the difference.
 #![expect(clippy::unwrap_used, reason = "a test's own functions may fail it")]
 
+mod bakes;
 mod claims;
 mod drains;
+mod hand_ons;
 mod kept;
+mod late_calls;
 mod leaving;
 mod passes;
 mod roads;

@@ -1,6 +1,7 @@
 //! Steps, bake, and the way back.
 
 use ebbtide_rules::document::Failure;
+use ebbtide_rules::plan::Policy;
 use ebbtide_rules::record::{Alarms, Facts, Kind, Record};
 
 use crate::scene::{NOON, Run, check, free, listed, quiet, second};
@@ -33,6 +34,17 @@ pub(crate) fn baking(
     let record = script.go("", &record, &mut run, Kind::Pass, &quiet(), second(90));
     run.document.switch = Some(run.switched(second(100), (0, 100), &[blue, green], 0));
     run.document.check = Some(check(second(100), 3, 9, false));
+    (record, run)
+}
+
+/// A deployment that an alarm has sent back, and whose blue has its weight again, confirmed at second 510.
+pub(crate) fn back(name: &'static str, set: impl FnOnce(&mut Policy)) -> (Record, Run) {
+    let (mut record, mut run) = baking(name, &free(), "a", "b");
+    set(&mut record.front.as_mut().unwrap().plan.policy);
+    let mut script = Script::default();
+    let record = script.go("", &record, &mut run, Kind::Pass, &fired(), second(500));
+    run.document.back = Some(run.switched(second(510), (100, 0), &["a", "b"], 0));
+    run.document.held = Some(listed("a", 0, second(511)));
     (record, run)
 }
 

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use ebbtide_rules::Failure;
-use ebbtide_rules::record::{Ask, Decision, Doing, Facts, Phase, Record, decide, wants};
+use ebbtide_rules::record::{
+    Ask, Decision, Doing, Facts, OutcomeItem, Phase, Record, decide, wants,
+};
 use jiff::Timestamp;
 
 use crate::scene::{NOON, Run};
@@ -55,13 +57,8 @@ impl Script {
                     shown(&decision.record)
                 };
                 writeln!(text, "record   {becomes}").unwrap();
-                if let Some(outcome) = &decision.outcome {
-                    writeln!(
-                        text,
-                        "outcome  {} {}: {}",
-                        outcome.deployment, outcome.outcome, outcome.reason
-                    )
-                    .unwrap();
+                if let Some(item) = &decision.outcome {
+                    writeln!(text, "outcome  {}", outcome(item)).unwrap();
                 }
                 writeln!(text).unwrap();
             }
@@ -168,17 +165,39 @@ fn facts_of(record: &Record, ask: &Ask, facts: &Facts) -> String {
     }
 }
 
+fn outcome(item: &OutcomeItem) -> String {
+    format!(
+        "{} {} at epoch {}: {}. In {} s, {} passes and {} executions; {} closed, {} terminated",
+        item.deployment,
+        item.outcome,
+        item.epoch,
+        item.reason,
+        item.seconds,
+        item.passes,
+        item.parts,
+        item.closed,
+        item.terminated
+    )
+}
+
 fn doing(doing: &Doing) -> String {
     match doing {
-        Doing::Clearing(clearing) => format!("clearing {}", clearing.green.name),
+        Doing::Clearing(clearing) => {
+            format!(
+                "clearing {} of {}",
+                clearing.green.name, clearing.deployment
+            )
+        }
         Doing::Watching { weights } => format!("watching {}/{}", weights.blue, weights.green),
         Doing::Draining { environment, .. } => format!("draining {}", environment.name),
         Doing::Opening { environment, .. } => {
             format!("draining {}, opening blue", environment.name)
         }
         Doing::Ended(ended) => format!(
-            "ended {}{}",
+            "ended {}, {} closed, {} terminated{}",
             ended.outcome.word(),
+            ended.closed,
+            ended.terminated,
             ended
                 .successor
                 .as_ref()

@@ -183,11 +183,16 @@ fn nothing_is_drained_by_weights_that_were_last_confirmed_before_they_had_settle
     assert_eq!(drained_from(&document), settled_at);
     document.record = Some(examples::answer(returning(0)));
     assert_eq!(drained_from(&document), None, "blue has no weight back yet");
+    document.back = Some(switched(weights, &[]));
+    assert_eq!(drained_from(&document), None, "nor has that settled");
+    document.back.as_mut().unwrap().answer.confirmed_at = settled_at.unwrap();
+    assert_eq!(drained_from(&document), settled_at);
     document.record = Some(examples::answer(draining("blue")));
+    (document.switch, document.back) = (None, None);
     assert_eq!(
         drained_from(&document),
         settled_at,
-        "the front was left since"
+        "the front was left since, whoever left it"
     );
 }
 
@@ -210,4 +215,134 @@ fn a_call_that_may_move_weights_is_unknown_of_a_retry_a_redrive_and_what_was_tol
     attach.unanswered_until = Some(after(20));
     call.document.attach = Some(attach);
     assert_eq!(until(&call), Some(after(20)));
+}
+
+#[test]
+fn each_function_gets_its_own_servers_or_the_name_of_the_key_that_it_lacks() {
+    let mut document = Document::default();
+    assert_eq!(document.record(), Err(Incomplete("record")));
+    assert_eq!(document.green_servers(), Err(Incomplete("green")));
+    assert_eq!(document.unopened(), Err(Incomplete("resume")));
+    assert_eq!(document.sealed(), Err(Incomplete("check")));
+    assert_eq!(document.refused(), []);
+    document = planned(plan(), &servers(&["i-1", "i-2"]));
+    assert_eq!(
+        document.planned_servers(),
+        Ok(&servers(&["i-1", "i-2"])[..])
+    );
+    document.green = Some(examples::told(crate::launch::Launched {
+        verdict: crate::launch::Verdict::Healthy,
+        reason: String::new(),
+        wait_seconds: 5,
+        environment: environment("green"),
+        servers: servers(&["i-4"]),
+        healthy: 1,
+        wanted: 1,
+        launching: Default::default(),
+    }));
+    assert_eq!(document.green_servers(), Ok(&servers(&["i-4"])[..]));
+    document.resume = Some(crate::resume::Resumed {
+        at: NOW,
+        open: 1,
+        waiting: servers(&["i-2"]),
+        sealed: Vec::new(),
+        unknown: Vec::new(),
+        reason: String::new(),
+    });
+    assert_eq!(document.unopened(), Ok(&servers(&["i-2"])[..]));
+    document.check = Some(examples::check(&["i-1"]));
+    assert_eq!(document.sealed(), Ok(&["i-1".to_owned()][..]));
+    let held_back = vec![HeldBack {
+        instance: "i-3".to_owned(),
+        reason: "in another target group".to_owned(),
+    }];
+    document.terminate = Some(examples::told(crate::terminate::Terminated {
+        verdict: crate::terminate::Verdict::Left,
+        terminated: Vec::new(),
+        ending: Vec::new(),
+        refused: held_back.clone(),
+        remaining: 1,
+        tried: None,
+    }));
+    assert_eq!(document.refused(), held_back);
+}
+
+#[test]
+fn servers_are_planned_only_by_a_deployment() {
+    let mut document = planned(plan(), &servers(&["i-1"]));
+    document.plan.as_mut().unwrap().asked = Asked::Held { dry_run: false };
+    assert_eq!(document.planned_servers(), Err(Incomplete("plan.servers")));
+}
+
+#[test]
+fn what_drains_is_not_baking_and_is_asked_at_the_pace_of_the_plan() {
+    let weights = Weights {
+        blue: 0,
+        green: 100,
+    };
+    let mut document = about(plan(), Doing::Watching { weights });
+    assert!(document.drain().unwrap().baking);
+    document.record = Some(examples::answer(draining("blue")));
+    document.check = Some(examples::check(&[]));
+    let question = document.drain().unwrap();
+    assert!(!question.baking);
+    assert_eq!(question.pace, Pace::of(20));
+    assert_eq!(question.poll_seconds, 30);
+    assert_eq!(question.changed_at, Some(NOW));
+}
+
+#[test]
+fn a_check_knows_when_a_step_began_and_by_when_a_drain_has_to_be_over() {
+    let asked = |doing: Doing, moments: Moments| {
+        let mut document = about(plan(), doing);
+        document.retiring = Some(listed(&environment("blue"), &servers(&["i-1"])));
+        let mut confirmed = switched(
+            Weights {
+                blue: 50,
+                green: 50,
+            },
+            &[],
+        );
+        confirmed.answer.moments = moments;
+        document.switch = Some(confirmed);
+        let mut call = invocation(Act::Check, document);
+        call.redrives = 2;
+        let fence = call.document.fence().unwrap();
+        let question = call.check(&fence).unwrap();
+        (
+            question.step_began_at.zip(question.step_ends_at),
+            question.settled_at.zip(question.baked_at),
+            question.deadline,
+            question.may_seal,
+        )
+    };
+    let weights = Weights {
+        blue: 50,
+        green: 50,
+    };
+    let spans = crate::weights::Spans {
+        step: 60,
+        settle: 30,
+        bake: 900,
+        deadline: 86_400,
+    };
+    let deadline = |at| Deadline {
+        at,
+        term_seconds: 86_400,
+        redrives: 2,
+    };
+    let step = Moments::count(NOW, weights, &spans);
+    assert_eq!(
+        asked(Doing::Watching { weights }, step),
+        (Some((NOW, after(60))), None, deadline(None), false)
+    );
+    assert_eq!(
+        asked(draining("blue"), step),
+        (
+            None,
+            Some((after(30), after(900))),
+            deadline(Some(after(86_400))),
+            true
+        )
+    );
 }
