@@ -58,7 +58,7 @@ def test_names_read_as_what_they_are(kind, pattern):
 
 def test_every_task_is_a_lambda_that_is_handed_the_same():
     for name, state in tasks().items():
-        assert state["Resource"] == "arn:aws:states:::lambda:invoke", name
+        assert state["Resource"] == "arn:${Partition}:states:::lambda:invoke", name
         payload = state["Arguments"]["Payload"]
         if name == "PlanDeployment":
             assert set(payload) == {"input", "deployment", "execution", "settings"}
