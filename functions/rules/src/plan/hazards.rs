@@ -47,7 +47,9 @@ pub(super) fn warnings(seen: &Observation) -> Vec<String> {
     if matches!(seen.balancer.kind, LoadBalancer::Network(_)) {
         warnings.push(
             "a Network Load Balancer ends the connections of a target group within an hour of its leaving the action: \
-             blue stays in it until it is empty, at weight 0, which keeps its connections; do not remove it by hand"
+             blue stays in it at weight 0 until it is empty, do not remove it by hand; of connections at weight 0 AWS's \
+             guide says both that they continue and that they are closed after a short time: try it on yours once, as \
+             docs/load-balancers.md says"
                 .to_owned(),
         );
     }

@@ -64,7 +64,7 @@ fn each_danger_that_stops_nothing_is_warned_of() {
     let cases: Vec<(Spoil, &str)> = vec![
         (
             |seen| *seen = network(Protocol::Tls),
-            "at weight 0, which keeps its connections; do not remove it by hand",
+            "guide says both that they continue and that they are closed after a short time",
         ),
         (
             |seen| seen.groups[0].cuts_unhealthy = true,
