@@ -6,6 +6,7 @@
 
 mod bakes;
 mod claims;
+mod counts;
 mod drains;
 mod hand_ons;
 mod kept;
