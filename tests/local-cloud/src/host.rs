@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::process::Child;
 
 use crate::error::{Error, Result};
@@ -194,7 +194,8 @@ impl Host {
         servers.values_mut().map(Entry::server).collect()
     }
 
-    /// SIGKILL for a server's process, behind EC2's back: the instance stays as it is.
+    /// SIGKILL for a server's process, behind EC2's back: the instance stays as it is. When this returns, nothing of the
+    /// process runs any more.
     ///
     /// # Errors
     /// [`Error::Missing`] if the instance has no running process.
@@ -202,7 +203,7 @@ impl Host {
         self.signal(instance, Signal::KILL)
     }
 
-    /// SIGSTOP: the process hangs; its connections stay open and nothing is answered.
+    /// SIGSTOP: the process hangs; its connections stay open and nothing is answered from here on.
     ///
     /// # Errors
     /// [`Error::Missing`] if the instance has no running process.
@@ -232,7 +233,7 @@ impl Host {
         let mut servers = self.lock();
         let running = servers
             .get_mut(instance)
-            .is_some_and(|entry| runs(&mut entry.process) && signal(entry.pid, which));
+            .is_some_and(|entry| runs(&mut entry.process) && signal_and_wait(entry.pid, which));
         running
             .then_some(())
             .ok_or_else(|| Error::Missing(format!("{instance} has no running server process")))
@@ -318,6 +319,20 @@ impl Entry {
 fn is_alive(instances: &[Instance], id: &str) -> bool {
     let instance = instances.iter().find(|instance| instance.id == id);
     instance.is_some_and(|instance| matches!(instance.state.as_str(), "pending" | "running"))
+}
+
+/// Sends a signal and waits until the kernel says that it has taken effect: `kill` returns earlier than that, and a
+/// process of several threads still answers on those that have not come to it.
+fn signal_and_wait(process: u32, which: Signal) -> bool {
+    let effect = match which {
+        Signal::STOP => WaitIdOptions::STOPPED | WaitIdOptions::EXITED,
+        Signal::KILL => WaitIdOptions::EXITED,
+        _ => return signal(process, which),
+    };
+    // NOWAIT leaves the state for tokio, which reaps the process.
+    let child = i32::try_from(process).ok().and_then(Pid::from_raw);
+    signal(process, which)
+        && child.is_some_and(|pid| waitid(WaitId::Pid(pid), effect | WaitIdOptions::NOWAIT).is_ok())
 }
 
 fn runs(process: &mut Child) -> bool {

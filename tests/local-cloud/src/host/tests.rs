@@ -103,6 +103,46 @@ async fn a_process_that_dies_by_itself_is_not_started_again() {
 }
 
 #[tokio::test]
+async fn a_stopped_process_has_no_thread_that_still_runs() {
+    const BUSY: &str = "import hashlib, threading\n\
+                        work = lambda: hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)\n\
+                        [threading.Thread(target=work).start() for _ in range(8)]";
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::new(settings(directory.path())).unwrap();
+    let busy = ServerProgram::Command("python3".into(), vec!["-c".to_owned(), BUSY.to_owned()]);
+    host.launch(&instance("i-1", 4, "running"), &busy).unwrap();
+    let process = host.servers()[0].pid;
+    until("its threads", Duration::from_secs(30), || async {
+        let threads = threads(process);
+        Ok(if threads.len() > 8 {
+            Seen::Done(())
+        } else {
+            Seen::NotYet(threads)
+        })
+    })
+    .await
+    .unwrap();
+    // Many times: the window between the signal and its effect is short.
+    for _ in 0..50 {
+        host.stop("i-1").unwrap();
+        let threads = threads(process);
+        assert!(threads.chars().all(|state| state == 'T'), "{threads}");
+        host.resume("i-1").unwrap();
+    }
+    host.end().await;
+}
+
+/// The state of each thread of a process, a letter each, as proc(5) has it.
+fn threads(process: u32) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let state = |task: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    };
+    tasks.filter_map(|task| state(task.ok()?)).collect()
+}
+
+#[tokio::test]
 async fn pending_and_terminated_instances_get_no_process() {
     let directory = tempfile::tempdir().unwrap();
     let host = Host::new(settings(directory.path())).unwrap();
