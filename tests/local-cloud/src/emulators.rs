@@ -11,6 +11,7 @@ use tokio::process::Child;
 use crate::error::{Error, Result};
 use crate::faults::AwsFaults;
 use crate::program::{Program, last_lines};
+use crate::recording::Recording;
 use crate::venv::Venv;
 use crate::wait::{Seen, until};
 use crate::{REGION, ports};
@@ -33,10 +34,12 @@ pub struct Emulators {
     ministack_process: Child,
     moto_process: Child,
     faults: Option<AwsFaults>,
+    recording: Option<Recording>,
 }
 
 impl Emulators {
-    /// Starts both and waits until both answer; with `faults`, the functions' calls go by a proxy.
+    /// Starts both and waits until both answer; with `faults`, and where calls are recorded, the functions' calls go by a
+    /// proxy.
     ///
     /// # Errors
     /// If one of them cannot be started or does not answer within a minute.
@@ -56,12 +59,16 @@ impl Emulators {
             .arg(routes_port.to_string())
             // Seven hundred images that nobody launches, parsed at the first call.
             .env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false");
-        let proxies = || AwsFaults::start(&moto, &ministack, directory);
-        let faults = faults.then(proxies).transpose()?;
+        let recording = Recording::of_environment()?;
+        let proxies = || AwsFaults::start(&moto, &ministack, directory, recording.clone());
+        let faults = (faults || recording.is_some()).then(proxies).transpose()?;
         let mut ministack_program = Self::ministack(venv, directory, ministack_port, &moto)?;
         if let Some(proxies) = &faults {
-            ministack_program = at(ministack_program, &proxies.moto())
-                .env("AWS_ENDPOINT_URL_DYNAMODB", proxies.dynamodb());
+            ministack_program = at(ministack_program, &proxies.moto());
+            for service in ["DYNAMODB", "SFN", "CLOUDWATCH"] {
+                let variable = format!("AWS_ENDPOINT_URL_{service}");
+                ministack_program = ministack_program.env(&variable, proxies.ministack());
+            }
         }
         let (ministack_log, moto_log) = (
             ministack_program.log().to_owned(),
@@ -74,6 +81,7 @@ impl Emulators {
             moto,
             routes_port,
             faults,
+            recording,
         };
         let health = format!("{}/_ministack/health", emulators.ministack);
         answers(
@@ -120,6 +128,13 @@ impl Emulators {
     /// The proxy before AWS, if there is one.
     pub(crate) fn faults(&self) -> Option<&AwsFaults> {
         self.faults.as_ref()
+    }
+
+    /// The stack that the functions' calls from now on are made by, for whoever records them.
+    pub(crate) fn deployed(&self, name: &str, table: &str, parameters: &[(String, String)]) {
+        if let Some(recording) = &self.recording {
+            recording.stack(name, table, parameters);
+        }
     }
 
     /// Multiplies every wait and retry interval of the state machines by `scale`, from now on.

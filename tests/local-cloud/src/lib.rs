@@ -24,6 +24,7 @@ pub mod options;
 pub mod places;
 pub mod ports;
 pub mod program;
+mod recording;
 pub mod redrive;
 pub mod report;
 mod service;

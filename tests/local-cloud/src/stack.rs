@@ -159,7 +159,9 @@ impl Sam<'_> {
             .env("SAM_CLI_POLL_DELAY", "0.2")
             .run()
             .await?;
-        outputs(clients).await
+        let stack = outputs(clients).await?;
+        emulators.deployed(STACK, &stack.table, parameters);
+        Ok(stack)
     }
 
     /// The SAM CLI without telemetry, with an application directory in `target/` instead of the user's home, in which

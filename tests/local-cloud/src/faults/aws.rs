@@ -1,7 +1,8 @@
-//! The proxy before the AWS services that the functions call: EC2, Elastic Load Balancing, Auto Scaling, DynamoDB.
+//! The proxy before the AWS services that the functions call: EC2, Elastic Load Balancing and Auto Scaling at moto, and
+//! DynamoDB, Step Functions and CloudWatch at MiniStack.
 //!
 //! The emulators' Lambdas are pointed here by the SDKs' own variables; the Step Functions service itself, and the tests,
-//! do not come by here. Faults go by API action, and by function where an action is used by several. The SDK of a
+//! do not come by here. What comes by is recorded, where somebody wants that. Faults go by API action, and by function where an action is used by several. The SDK of a
 //! function tries a call three times: a fault that is to fail the function has to hit as often.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,12 +13,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::aws_call::{Refusal, action, refuse};
+use super::aws_call::{Refusal, action, parameters, refuse, signed_for};
 use super::caller::{function_of, process_at};
 use super::front::{Call, Front, Handle, Onward, Outcome, Told};
-use crate::error::{Error, Result};
+use crate::emulators;
+use crate::error::{Error, Result, chain};
+use crate::recording::Recording;
 use crate::wait::{Seen, until};
 use crate::warden;
 
@@ -41,13 +45,17 @@ pub enum AwsFault {
 pub struct AwsFaults {
     shared: Arc<Shared>,
     moto: Front,
-    dynamodb: Front,
+    ministack: Front,
 }
 
 #[derive(Debug)]
 struct Shared {
     directory: PathBuf,
     onward: Onward,
+    recording: Option<Recording>,
+    /// What IAM would know of a call's resources, asked of moto.
+    knows: String,
+    http: reqwest::Client,
     state: Mutex<State>,
 }
 
@@ -87,19 +95,27 @@ pub struct Held {
 }
 
 impl AwsFaults {
-    /// Proxies before moto and before DynamoDB at MiniStack, for the cloud with this private directory.
+    /// Proxies before moto and before MiniStack, for the cloud with this private directory.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot listen.
-    pub fn start(moto: &str, ministack: &str, directory: &Path) -> Result<Self> {
+    pub(crate) fn start(
+        moto: &str,
+        ministack: &str,
+        directory: &Path,
+        recording: Option<Recording>,
+    ) -> Result<Self> {
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
             onward: Onward::new(),
+            recording,
+            knows: format!("{moto}/moto-api/ebbtide/known"),
+            http: emulators::http()?,
             state: Mutex::default(),
         });
         Ok(Self {
             moto: front(&shared, moto)?,
-            dynamodb: front(&shared, ministack)?,
+            ministack: front(&shared, ministack)?,
             shared,
         })
     }
@@ -109,9 +125,9 @@ impl AwsFaults {
         self.moto.url()
     }
 
-    /// Where DynamoDB is, for the functions.
-    pub fn dynamodb(&self) -> String {
-        self.dynamodb.url()
+    /// Where DynamoDB, Step Functions and CloudWatch are, for the functions.
+    pub fn ministack(&self) -> String {
+        self.ministack.url()
     }
 
     /// The next `times` calls of this API action meet with this fault.
@@ -182,6 +198,7 @@ fn front(shared: &Arc<Shared>, service: &str) -> Result<Front> {
 
 async fn outcome(shared: &Arc<Shared>, call: Call, at: &str) -> Outcome {
     let action = action(&call);
+    shared.record(&action, &call).await;
     let fault = shared.fault(&action, &call).await;
     match fault {
         None => shared.pass(&action, &call, at).await,
@@ -244,9 +261,36 @@ impl Shared {
 
     /// The name of the function that makes a call; empty if nobody of this cloud does.
     async fn function(&self, call: &Call) -> String {
-        let pid = process_at(call.from, &self.directory).await;
-        let pid = pid.inspect_err(|error| tracing::warn!(%error, "a call without a caller"));
-        pid.ok().and_then(function_of).unwrap_or_default()
+        let look = || async {
+            let pid = process_at(call.from, &self.directory).await;
+            let pid = pid.inspect_err(|error| tracing::warn!(%error, "a call without a caller"));
+            pid.ok().and_then(function_of).unwrap_or_default()
+        };
+        call.function.get_or_init(look).await.clone()
+    }
+
+    async fn record(&self, action: &str, call: &Call) {
+        let Some(recording) = &self.recording else {
+            return;
+        };
+        let (function, service) = (self.function(call).await, signed_for(call));
+        let known = match self.known(&service, action, call).await {
+            Ok(known) => known,
+            Err(error) => json!({ "error": chain(&error) }),
+        };
+        let action = format!("{service}:{action}");
+        recording.call(&function, &action, &parameters(call), &known);
+    }
+
+    /// Of a call that only reads no resource's tags are asked for.
+    async fn known(&self, service: &str, action: &str, call: &Call) -> reqwest::Result<Value> {
+        let at_moto = ["autoscaling", "ec2", "elasticloadbalancing"].contains(&service);
+        if !at_moto || action.starts_with("Describe") {
+            return Ok(Value::Null);
+        }
+        let asked = json!({ "call": String::from_utf8_lossy(&call.body) });
+        let answer = self.http.post(&self.knows).json(&asked).send().await?;
+        answer.error_for_status()?.json().await
     }
 
     async fn pass(&self, action: &str, call: &Call, at: &str) -> Outcome {

@@ -3,9 +3,12 @@
 //! Sources of codes and statuses: "Common error codes" of the EC2 API reference, "Common errors" of those of Elastic Load
 //! Balancing and Auto Scaling, "Error messages and codes" of the DynamoDB developer guide.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde_json::Value;
 
 use super::front::Call;
 
@@ -34,11 +37,36 @@ pub(super) fn action(call: &Call) -> String {
         // DynamoDB_20120810.GetItem
         return target.rsplit('.').next().unwrap_or_default().to_owned();
     }
-    let body = String::from_utf8_lossy(&call.body);
-    let named = body
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("Action="));
-    named.unwrap_or_default().to_owned()
+    // CloudWatch's SDK speaks CBOR: /service/GraniteServiceVersion20100801/operation/DescribeAlarms
+    if let Some((_, action)) = call.head.uri.path().rsplit_once("/operation/") {
+        return action.to_owned();
+    }
+    let named = form(call).find_map(|(name, value)| (name == "Action").then_some(value));
+    named.unwrap_or_default().into_owned()
+}
+
+/// The name of the service that a call is signed for, as IAM and the signature have it: `ec2`, `monitoring`.
+pub(super) fn signed_for(call: &Call) -> String {
+    let signed = text(&call.head.headers, &AUTHORIZATION).unwrap_or_default();
+    // Credential=AKID/20260101/us-east-1/ec2/aws4_request, …
+    let scope = signed.split('/').nth(3).unwrap_or_default();
+    scope.to_owned()
+}
+
+/// What a call asks for: an object of its form's fields, or its JSON. Of CBOR nothing sensible.
+pub(super) fn parameters(call: &Call) -> Value {
+    if let Ok(asked) = serde_json::from_slice(&call.body) {
+        return asked;
+    }
+    let fields = form(call).filter(|(name, _)| name != "Action" && name != "Version");
+    fields
+        .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn form(call: &Call) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    url::form_urlencoded::parse(&call.body)
 }
 
 /// What the service that `call` is meant for says.
@@ -92,8 +120,7 @@ pub(super) fn refuse(call: &Call, refusal: Refusal) -> Response<Bytes> {
 
 /// By the scope that a request is signed for: `…/us-east-1/ec2/aws4_request`.
 fn service(call: &Call) -> Service {
-    let signed = text(&call.head.headers, &AUTHORIZATION).unwrap_or_default();
-    if signed.contains("/ec2/aws4_request") {
+    if signed_for(call) == "ec2" {
         Service::Ec2
     } else if call.head.headers.contains_key(TARGET) {
         Service::DynamoDb

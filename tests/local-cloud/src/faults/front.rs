@@ -23,6 +23,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use socket2::Socket;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,8 @@ const BETWEEN_BYTES: Duration = Duration::from_millis(100);
 pub(super) struct Call {
     /// Who made it.
     pub(super) from: SocketAddr,
+    /// The function that made it, once somebody has looked: a connection is one process's.
+    pub(super) function: Arc<OnceCell<String>>,
     /// Method, path and headers.
     pub(super) head: request::Parts,
     /// Its body.
@@ -146,9 +149,20 @@ async fn serve(stream: TcpStream, from: SocketAddr, handle: Handle) {
         return;
     };
     let resetting = Arc::new(resetting);
-    let service = hyper::service::service_fn(move |request| {
-        let (handle, resetting) = (handle.clone(), resetting.clone());
-        async move { answer(request, from, &handle, &resetting).await }
+    let function = Arc::new(OnceCell::new());
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let (handle, resetting, function) = (handle.clone(), resetting.clone(), function.clone());
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+            let call = Call {
+                from,
+                function,
+                head,
+                body,
+            };
+            answer(call, &handle, &resetting).await
+        }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
@@ -158,15 +172,8 @@ async fn serve(stream: TcpStream, from: SocketAddr, handle: Handle) {
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    from: SocketAddr,
-    handle: &Handle,
-    resetting: &Socket,
-) -> io::Result<Response<Body>> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    match handle(Call { from, head, body }).await {
+async fn answer(call: Call, handle: &Handle, resetting: &Socket) -> io::Result<Response<Body>> {
+    match handle(call).await {
         Outcome::Answer(response) => Ok(response.map(|body| {
             Full::new(body)
                 .map_err(|never| match never {})

@@ -1,0 +1,417 @@
+//! Calls that no recording has: those that must be denied, and those that AWS asks for where the emulators do not.
+//!
+//! Each denied one is an allowed one with a single thing changed, so it is that thing that the policy looks at.
+
+use std::collections::BTreeMap;
+
+use crate::question::{Question, instance};
+use crate::stacks::Deployed;
+use crate::template::{ACCOUNT, PARTITION, REGION, Stack, arn};
+
+const TEMPLATE: &str = "lt-0123456789abcdef0";
+const GROUP: &str = "targetgroup/tunnel-a/0123456789abcdef";
+const LISTENER: &str = "listener/app/tunnel/0123456789abcdef/0123456789abcdef";
+const RULE: &str = "listener-rule/app/tunnel/0123456789abcdef/0123456789abcdef/0123456789abcdef";
+const SCALING: &str = "autoScalingGroup:0123:autoScalingGroupName/fleet";
+
+/// A call that is allowed, and the one that is not.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) by: String,
+    pub(crate) allowed: Question,
+    pub(crate) denied_to: String,
+    pub(crate) denied: Question,
+}
+
+/// A stack with everything that a parameter can add to the policies.
+pub(crate) fn stack() -> Stack {
+    let role = format!("arn:{PARTITION}:iam::{ACCOUNT}:role/tunnel");
+    let parameters = [
+        ("ServiceName", "tunnel".to_owned()),
+        ("ListenerArn", arn("elasticloadbalancing", LISTENER)),
+        ("TargetGroupArns", arn("elasticloadbalancing", GROUP)),
+        ("LaunchTemplateId", TEMPLATE.to_owned()),
+        ("InstanceRoleArn", role),
+        ("KmsKeyArn", arn("kms", "key/0123")),
+        ("AwsFunctionSubnetIds", "subnet-01234567".to_owned()),
+        ("AwsFunctionSecurityGroupId", "sg-01234567".to_owned()),
+        ("FunctionSubnetIds", "subnet-01234567".to_owned()),
+        ("FunctionSecurityGroupIds", "sg-01234567".to_owned()),
+    ];
+    Stack {
+        name: "ebbtide".to_owned(),
+        table: "records".to_owned(),
+        parameters: parameters
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+    }
+}
+
+/// The same with a listener's rule instead of a listener.
+pub(crate) fn stack_with_rule() -> Stack {
+    let mut stack = stack();
+    let rule = arn("elasticloadbalancing", RULE);
+    stack.parameters.insert("ListenerArn".to_owned(), rule);
+    stack
+}
+
+/// The functions whose work an action is; empty where it is anybody's.
+pub(crate) fn whose(action: &str) -> &'static [&'static str] {
+    match action {
+        "dynamodb:PutItem" | "states:DescribeExecution" | "states:StartExecution" => {
+            &["keep-record"]
+        }
+        "ec2:RunInstances" | "elasticloadbalancing:RegisterTargets" | "iam:PassRole" => {
+            &["launch-green"]
+        }
+        "ec2:CreateTags" => &["hold-blue", "launch-green"],
+        "autoscaling:CreateOrUpdateTags"
+        | "autoscaling:DeleteTags"
+        | "autoscaling:ResumeProcesses"
+        | "autoscaling:SetInstanceProtection"
+        | "autoscaling:SuspendProcesses"
+        | "ec2:DeleteTags" => &["hold-blue"],
+        "elasticloadbalancing:ModifyListener" | "elasticloadbalancing:ModifyRule" => {
+            &["switch-target-group"]
+        }
+        "autoscaling:TerminateInstanceInAutoScalingGroup"
+        | "autoscaling:UpdateAutoScalingGroup"
+        | "ec2:TerminateInstances"
+        | "elasticloadbalancing:DeregisterTargets" => &["terminate-blue"],
+        _ => &[],
+    }
+}
+
+fn tags(of: &[(&str, &str)]) -> BTreeMap<String, String> {
+    of.iter()
+        .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Everything that must be denied.
+pub(crate) fn denied(stack: &Deployed) -> Vec<Case> {
+    let mut cases = Cases(Vec::new());
+    cases.records(stack);
+    cases.executions();
+    cases.launches();
+    cases.tags();
+    cases.weights_and_targets();
+    cases.endings();
+    cases.scaling();
+    cases.invocations(stack);
+    cases.0
+}
+
+struct Cases(Vec<Case>);
+
+impl Cases {
+    /// The same function, another question.
+    fn change(&mut self, by: &str, allowed: &Question, denied: Question) {
+        self.0.push(Case {
+            by: by.to_owned(),
+            allowed: allowed.clone(),
+            denied_to: by.to_owned(),
+            denied,
+        });
+    }
+
+    /// The same question, another function.
+    fn others(&mut self, by: &str, allowed: &Question, others: &[&str]) {
+        for other in others {
+            self.0.push(Case {
+                by: by.to_owned(),
+                allowed: allowed.clone(),
+                denied_to: (*other).to_owned(),
+                denied: allowed.clone(),
+            });
+        }
+    }
+
+    fn records(&mut self, stack: &Deployed) {
+        const LEADING: &str = "dynamodb:LeadingKeys";
+        let of = |table: &str, action: &str| {
+            Question::new(action, arn("dynamodb", &format!("table/{table}")))
+                .with(LEADING, &["tunnel"])
+        };
+        let read = of("records", "dynamodb:GetItem");
+        for function in stack.functions().keys() {
+            if ASK_SERVERS.contains(&function.as_str()) {
+                self.others("keep-record", &read, &[function]);
+                continue;
+            }
+            self.change(function, &read, of("others", "dynamodb:GetItem"));
+            self.change(function, &read, read.clone().with(LEADING, &["chat"]));
+            self.change(
+                function,
+                &read,
+                read.clone().with(LEADING, &["tunnel", "chat"]),
+            );
+            self.change(function, &read, read.clone().without(LEADING));
+        }
+        let write = of("records", "dynamodb:PutItem");
+        self.change("keep-record", &write, of("others", "dynamodb:PutItem"));
+        self.change(
+            "keep-record",
+            &write,
+            write.clone().with(LEADING, &["chat"]),
+        );
+        self.change("keep-record", &write, write.clone().without(LEADING));
+        for action in [
+            "dynamodb:DeleteItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:Query",
+        ] {
+            self.change("keep-record", &write, of("records", action));
+        }
+    }
+
+    fn executions(&mut self) {
+        let seen = |of: &str| {
+            let execution = arn("states", &format!("execution:{of}:0123"));
+            Question::new("states:DescribeExecution", execution)
+        };
+        self.change("keep-record", &seen("ebbtide"), seen("another"));
+        let begun = |of: &str| {
+            let machine = arn("states", &format!("stateMachine:{of}"));
+            Question::new("states:StartExecution", machine)
+        };
+        self.change("keep-record", &begun("ebbtide"), begun("another"));
+    }
+
+    fn launches(&mut self) {
+        const KEY: &str = "ec2:LaunchTemplate";
+        let by = "launch-green";
+        let (mine, others) = (template(TEMPLATE), template("lt-0fedcba9876543210"));
+        for resource in launched() {
+            let allowed = Question::new("ec2:RunInstances", resource).with(KEY, &[&mine]);
+            self.change(by, &allowed, allowed.clone().with(KEY, &[&others]));
+            self.change(by, &allowed, allowed.clone().without(KEY));
+        }
+        let from = |of: &str| Question::new("ec2:RunInstances", of).with(KEY, &[&mine]);
+        self.change(by, &from(&mine), from(&others));
+        let passed = |role: &str, to: &str| {
+            let role = format!("arn:{PARTITION}:iam::{ACCOUNT}:role/{role}");
+            Question::new("iam:PassRole", role).with("iam:PassedToService", &[to])
+        };
+        let allowed = passed("tunnel", "ec2.amazonaws.com");
+        self.change(by, &allowed, passed("admin", "ec2.amazonaws.com"));
+        self.change(by, &allowed, passed("tunnel", "lambda.amazonaws.com"));
+        self.change(by, &allowed, allowed.clone().without("iam:PassedToService"));
+    }
+
+    fn tags(&mut self) {
+        let at_launch = |resource: &str| {
+            Question::new("ec2:CreateTags", arn("ec2", resource))
+                .with("aws:TagKeys", &["ebbtide:service"])
+                .with("ec2:CreateAction", &["RunInstances"])
+        };
+        let made = at_launch("instance/*");
+        self.change(
+            "launch-green",
+            &made,
+            made.clone().without("ec2:CreateAction"),
+        );
+        let by_another = made.clone().with("ec2:CreateAction", &["CreateVolume"]);
+        self.change("launch-green", &made, by_another);
+        self.change("launch-green", &made, at_launch("security-group/sg-0"));
+
+        let keys = |action: &str, keys: &[&str]| {
+            Question::new(action, instance("i-0"))
+                .tagged(&tags(&[("ebbtide:service", "tunnel")]))
+                .with("aws:TagKeys", keys)
+        };
+        let tagged = keys("ec2:CreateTags", &["ebbtide:retiring"]);
+        self.change(
+            "hold-blue",
+            &tagged,
+            keys("ec2:CreateTags", &["ebbtide:deployment"]),
+        );
+        let one_more = keys("ec2:CreateTags", &["ebbtide:retiring", "Name"]);
+        self.change("hold-blue", &tagged, one_more);
+        self.change("hold-blue", &tagged, tagged.clone().without("aws:TagKeys"));
+        self.others("hold-blue", &tagged, &["launch-green"]);
+
+        let untagged = keys("ec2:DeleteTags", &["ebbtide:retiring"]);
+        self.change(
+            "hold-blue",
+            &untagged,
+            keys("ec2:DeleteTags", &["ebbtide:service"]),
+        );
+        self.change(
+            "hold-blue",
+            &untagged,
+            untagged.clone().without("aws:TagKeys"),
+        );
+        let anothers = untagged
+            .clone()
+            .tagged(&tags(&[("ebbtide:service", "chat")]));
+        self.change("hold-blue", &untagged, anothers);
+    }
+
+    fn weights_and_targets(&mut self) {
+        let of = |action: &str, resource: &str| {
+            Question::new(action, arn("elasticloadbalancing", resource))
+        };
+        for (by, action) in [
+            ("launch-green", "elasticloadbalancing:RegisterTargets"),
+            ("terminate-blue", "elasticloadbalancing:DeregisterTargets"),
+        ] {
+            let another = of(action, "targetgroup/chat/0123456789abcdef");
+            self.change(by, &of(action, GROUP), another);
+        }
+        let action = "elasticloadbalancing:ModifyListener";
+        let another = LISTENER.replace("tunnel", "chat");
+        self.change(
+            "switch-target-group",
+            &of(action, LISTENER),
+            of(action, &another),
+        );
+    }
+
+    fn endings(&mut self) {
+        for licence in ["ebbtide:retiring", "ebbtide:deployment"] {
+            let of = |given: &[(&str, &str)]| {
+                Question::new("ec2:TerminateInstances", instance("i-0")).tagged(&tags(given))
+            };
+            let allowed = of(&[("ebbtide:service", "tunnel"), (licence, "d")]);
+            let by = "terminate-blue";
+            self.change(
+                by,
+                &allowed,
+                of(&[("ebbtide:service", "chat"), (licence, "d")]),
+            );
+            self.change(by, &allowed, of(&[("ebbtide:service", "tunnel")]));
+            self.change(by, &allowed, of(&[(licence, "d")]));
+        }
+    }
+
+    fn scaling(&mut self) {
+        for (by, action) in [
+            ("hold-blue", "autoscaling:ResumeProcesses"),
+            ("hold-blue", "autoscaling:SetInstanceProtection"),
+            ("hold-blue", "autoscaling:SuspendProcesses"),
+            (
+                "terminate-blue",
+                "autoscaling:TerminateInstanceInAutoScalingGroup",
+            ),
+            ("terminate-blue", "autoscaling:UpdateAutoScalingGroup"),
+        ] {
+            let of = |given: &[(&str, &str)]| {
+                Question::new(action, arn("autoscaling", SCALING)).tagged(&tags(given))
+            };
+            let allowed = of(&[("ebbtide:service", "tunnel")]);
+            self.change(by, &allowed, of(&[("ebbtide:service", "chat")]));
+            self.change(by, &allowed, of(&[]));
+        }
+        for action in ["autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags"] {
+            let of = |service: &str, keys: &[&str]| {
+                Question::new(action, arn("autoscaling", SCALING))
+                    .tagged(&tags(&[("ebbtide:service", service)]))
+                    .with("aws:TagKeys", keys)
+            };
+            let allowed = of("tunnel", &["ebbtide:suspended"]);
+            self.change("hold-blue", &allowed, of("chat", &["ebbtide:suspended"]));
+            self.change("hold-blue", &allowed, of("tunnel", &["ebbtide:service"]));
+            self.change(
+                "hold-blue",
+                &allowed,
+                allowed.clone().without("aws:TagKeys"),
+            );
+        }
+    }
+
+    fn invocations(&mut self, stack: &Deployed) {
+        let by = "DeploymentRole";
+        for function in stack.functions().keys() {
+            let arn = stack.function(function);
+            let called = |arn: &str| Question::new("lambda:InvokeFunction", arn);
+            let allowed = called(&format!("{arn}:7"));
+            self.change(by, &allowed, called(&format!("{arn}-of-another:7")));
+            self.change(by, &allowed, called(&arn));
+        }
+    }
+}
+
+/// The functions that call servers, and nothing of AWS.
+const ASK_SERVERS: [&str; 4] = ["check-drained", "drain-idle", "resume-blue", "test-green"];
+
+fn template(id: &str) -> String {
+    arn("ec2", &format!("launch-template/{id}"))
+}
+
+/// What a launch makes or uses, besides the template.
+fn launched() -> Vec<String> {
+    let mine = [
+        "instance/*",
+        "key-pair/k",
+        "network-interface/*",
+        "volume/*",
+    ];
+    let mut all: Vec<String> = mine.iter().map(|it| arn("ec2", it)).collect();
+    // Shared by another account, in whose name they are.
+    for shared in [
+        "capacity-reservation/cr-0",
+        "placement-group/p",
+        "security-group/sg-0",
+        "subnet/subnet-0",
+    ] {
+        all.push(format!(
+            "arn:{PARTITION}:ec2:{REGION}:111122223333:{shared}"
+        ));
+    }
+    for public in ["image/ami-0", "snapshot/snap-0"] {
+        all.push(format!("arn:{PARTITION}:ec2:{REGION}::{public}"));
+    }
+    all
+}
+
+/// Calls that AWS asks for and no test makes, by the reason why none does: each is allowed.
+pub(crate) fn untested() -> Vec<(&'static str, &'static str, Question)> {
+    let mut asked = Vec::new();
+    let log = arn("logs", "log-group:/aws/lambda/ebbtide:log-stream:2026");
+    for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
+        let written = Question::new(action, log.clone());
+        asked.push((
+            "Lambda writes the logs, not the code",
+            "keep-record",
+            written,
+        ));
+    }
+    for question in code_in_a_vpc() {
+        asked.push(("Lambda puts functions into a VPC", "keep-record", question));
+    }
+    let decrypted = Question::new("kms:Decrypt", arn("kms", "key/0123"))
+        .with("kms:ViaService", &["dynamodb.us-east-1.amazonaws.com"]);
+    asked.push((
+        "DynamoDB asks for the table's key",
+        "keep-record",
+        decrypted,
+    ));
+    let license = "license-manager:us-east-1:111122223333:license-configuration:lic-0";
+    for resource in [
+        arn("ec2", "spot-instances-request/*"),
+        format!("arn:{PARTITION}:{license}"),
+        format!("arn:{PARTITION}:resource-groups:{REGION}:{ACCOUNT}:group/g"),
+    ] {
+        let launched = Question::new("ec2:RunInstances", resource);
+        asked.push((
+            "the tests' templates have no such thing",
+            "launch-green",
+            launched,
+        ));
+    }
+    asked
+}
+
+/// What Lambda's service does with the role of a function in a VPC, and the function's code may not.
+pub(crate) fn code_in_a_vpc() -> Vec<Question> {
+    let interface = || arn("ec2", "network-interface/*");
+    vec![
+        Question::new("ec2:AssignPrivateIpAddresses", interface()),
+        Question::new("ec2:CreateNetworkInterface", interface()),
+        Question::new("ec2:DeleteNetworkInterface", interface()),
+        Question::new("ec2:DescribeNetworkInterfaces", arn("ec2", "*")),
+        Question::new("ec2:DescribeSubnets", arn("ec2", "*")),
+        Question::new("ec2:UnassignPrivateIpAddresses", interface()),
+    ]
+}
