@@ -15,6 +15,8 @@ mod dynamodb;
 mod ec2;
 mod elb;
 mod executions;
+#[cfg(feature = "instances")]
+mod fleet;
 mod journal;
 mod records;
 
@@ -165,7 +167,7 @@ impl Fake {
             versions: 7,
             #[cfg(feature = "instances")]
             template: ec2::plain_template(),
-            dangers: Dangers::default(),
+            dangers: Dangers::none(),
             scaling: Vec::new(),
             launches: Vec::new(),
             launched: InstanceState::Running,

@@ -14,13 +14,13 @@ mod executions;
 #[cfg(feature = "fake")]
 pub mod fake;
 #[cfg(feature = "instances")]
+mod fleets;
+#[cfg(feature = "instances")]
 mod instances;
 #[cfg(feature = "instances")]
 mod launch_template;
 #[cfg(feature = "record")]
 mod ledger;
-#[cfg(feature = "instances")]
-mod lifetime;
 #[cfg(feature = "balancer")]
 mod listener;
 mod once;
@@ -36,13 +36,13 @@ pub use error::{CloudError, FailedCall};
 #[cfg(feature = "record")]
 pub use executions::Executions;
 #[cfg(feature = "instances")]
+pub use fleets::Fleets;
+#[cfg(feature = "instances")]
 pub use instances::{Instances, Protection, RunInstances, Spot, client_token, union};
 #[cfg(feature = "instances")]
 pub use launch_template::LaunchTemplates;
 #[cfg(feature = "record")]
 pub use ledger::{Ledger, LedgerClients};
-#[cfg(feature = "instances")]
-pub use lifetime::Lifetimes;
 #[cfg(feature = "balancer")]
 pub use listener::{Listener, Live, UnfitAction};
 pub use record::{RECORD, Records, Written};
@@ -118,9 +118,9 @@ pub struct Cloud {
     /// Auto Scaling groups.
     #[cfg(feature = "instances")]
     pub auto_scaling: AutoScaling,
-    /// How long Auto Scaling groups let their instances live.
+    /// What Auto Scaling groups do to their instances by themselves.
     #[cfg(feature = "instances")]
-    pub lifetimes: Lifetimes,
+    pub fleets: Fleets,
     /// Alarms.
     #[cfg(feature = "alarms")]
     pub alarms: AlarmReader,
@@ -184,7 +184,7 @@ impl Cloud {
             #[cfg(feature = "instances")]
             auto_scaling: AutoScaling::new(clients.auto_scaling.clone()),
             #[cfg(feature = "instances")]
-            lifetimes: Lifetimes::new(clients.auto_scaling),
+            fleets: Fleets::new(clients.auto_scaling),
             #[cfg(feature = "alarms")]
             alarms: AlarmReader::new(clients.cloudwatch),
         }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::Server;
-use ebbtide_rules::hold::ScalingGroup;
 use ebbtide_rules::input::Input;
-use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState, SERVICE_TAG};
+use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
 use ebbtide_rules::plan::{Group, Hazards, Observation};
 use ebbtide_rules::record::Record;
 use ebbtide_rules::roles::roles;
@@ -78,9 +77,6 @@ async fn hazards(cloud: &Cloud, blue: &[Instance]) -> Result<Hazards, CloudError
     let ids: Vec<String> = blue.iter().map(|it| it.id.clone()).collect();
     let protection = cloud.instances.protection(&ids).await?;
     let groups = cloud.auto_scaling.groups_of(&ids).await?;
-    let is_ours = |group: &&ScalingGroup| group.tags.get(SERVICE_TAG) == Some(&cloud.service);
-    let untagged = groups.iter().filter(|group| !is_ours(group));
-    let untagged = untagged.map(|group| group.name.clone()).collect();
     let names: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
     let spot = cloud.instances.spot(&ids).await?;
     let no_address = blue.iter().filter(|it| it.ip.is_none());
@@ -90,8 +86,7 @@ async fn hazards(cloud: &Cloud, blue: &[Instance]) -> Result<Hazards, CloudError
         spot: spot.instances,
         persistent: spot.persistent,
         no_address: no_address.map(|it| it.id.clone()).collect(),
-        untagged,
-        lifetimes: cloud.lifetimes.of(&names).await?,
+        fleets: cloud.fleets.of(&names, &cloud.service).await?,
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod balancer;
 mod document;
+mod fleet;
 mod hazards;
 mod policy;
 mod refusal;
@@ -25,6 +26,7 @@ use policy::{policy, refuse_deadline, refuse_length};
 
 pub use balancer::{Balancer, Idle, IdleSource, LoadBalancer, Protocol};
 pub use document::{Asked, Blue, Deploy, Green, Pages, Plan, Policy, Recorded, SubnetShare, hash};
+pub use fleet::{Fleet, FleetFault};
 pub use hazards::Hazards;
 pub use refusal::{Refusal, Refusals};
 pub use spread::spread;

@@ -35,8 +35,8 @@ use aws_sdk_autoscaling::types::{
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 
-use super::World;
 use super::answer::{Acted, Answer, operation};
+use super::{World, fleet};
 
 pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
     let error = DescribeAutoScalingInstancesError::generic;
@@ -91,6 +91,7 @@ pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
         let error = DeleteTagsError::generic;
         operation(world, input, "DeleteTags of a group", error, untag)
     })
+    .or_else(|| fleet::answer(world, input))
 }
 
 fn find<'a>(world: &'a mut World, name: Option<&str>) -> Acted<&'a mut ScalingGroup> {
@@ -134,25 +135,19 @@ fn groups(
         (names.is_empty() || names.contains(&group.name))
             && input.filters().iter().all(|filter| matches(group, filter))
     });
-    let lifetimes = &world.dangers.lifetimes;
-    let lifetime = |group: &ScalingGroup| {
-        let mut limited = lifetimes.iter().filter(|(name, _)| *name == group.name);
-        limited.next().map(|(_, seconds)| *seconds)
-    };
     let found = asked.map(|group| {
         let suspended = group
             .suspended
             .iter()
             .map(|name| SuspendedProcess::builder().process_name(name).build());
-        AutoScalingGroup::builder()
+        let described = AutoScalingGroup::builder()
             .auto_scaling_group_name(&group.name)
             .min_size(i32::try_from(group.min_size).unwrap_or_default())
             .desired_capacity(i32::try_from(group.desired).unwrap_or_default())
             .set_suspended_processes(Some(suspended.collect()))
             .set_tags(Some(group.tags.iter().map(description).collect()))
-            .set_max_instance_lifetime(lifetime(group))
-            .set_instances(Some(group.members.iter().map(member).collect()))
-            .build()
+            .set_instances(Some(group.members.iter().map(member).collect()));
+        fleet::set(described, &world.dangers.fleet).build()
     });
     Ok(DescribeAutoScalingGroupsOutput::builder()
         .set_auto_scaling_groups(Some(found.collect()))

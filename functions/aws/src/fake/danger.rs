@@ -1,4 +1,4 @@
-//! What the fake has of what a preflight looks for: attributes, protected and Spot instances, lifetimes.
+//! What the fake has of what a preflight looks for: attributes, protected and Spot instances, Auto Scaling groups.
 
 #[cfg(feature = "instances")]
 pub(super) mod instances;
@@ -15,6 +15,9 @@ use aws_sdk_elasticloadbalancingv2::types::{
     ListenerAttribute, LoadBalancerAttribute, ProtocolEnum,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
+
+#[cfg(feature = "instances")]
+use ebbtide_rules::plan::Fleet;
 
 use super::World;
 use super::answer::{Acted, Answer, operation};
@@ -41,8 +44,20 @@ pub struct Dangers {
     pub spot: Vec<String>,
     /// Those of them whose request is persistent.
     pub persistent: Vec<String>,
-    /// Maximum instance lifetimes of Auto Scaling groups.
-    pub lifetimes: Vec<(String, i32)>,
+    /// The settings of every Auto Scaling group; its tags and its name are in [`World::scaling`].
+    #[cfg(feature = "instances")]
+    pub fleet: Fleet,
+}
+
+impl Dangers {
+    /// None of it.
+    pub(super) fn none() -> Self {
+        Self {
+            #[cfg(feature = "instances")]
+            fleet: super::fleet::sound(),
+            ..Self::default()
+        }
+    }
 }
 
 pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {

@@ -96,7 +96,36 @@ async fn each_danger_to_sessions_is_refused() {
                 scaled(fake);
                 fake.world().scaling[0].tags.clear();
             },
-            "tag ebbtide:service of this service only, and blue's do not carry it: tag tunnel",
+            "blue's Auto Scaling group tunnel does not carry the tag ebbtide:service",
+        ),
+        (
+            |fake| {
+                scaled(fake);
+                fake.world().dangers.fleet.versions = vec!["6".to_owned(), "$Latest".to_owned()];
+            },
+            "tunnel launches from version $Latest of its template",
+        ),
+        (
+            |fake| {
+                scaled(fake);
+                fake.world().dangers.fleet.refresh = Some("Baking".to_owned());
+            },
+            "tunnel has an instance refresh (Baking)",
+        ),
+        (
+            |fake| {
+                scaled(fake);
+                fake.world().dangers.fleet.retains = true;
+                fake.world().dangers.fleet.ending_hooks = vec![("backup".to_owned(), 600)];
+            },
+            "set TerminateHookAbandon to terminate",
+        ),
+        (
+            |fake| {
+                scaled(fake);
+                fake.world().dangers.fleet.reuses = true;
+            },
+            "turn ReuseOnScaleIn off",
         ),
         (
             |fake| fake.world().group(&arn("a")).targets[0].ports = vec![8080],
@@ -145,9 +174,30 @@ async fn each_danger_that_stops_nothing_is_warned_of() {
         (
             |fake| {
                 scaled(fake);
-                fake.world().dangers.lifetimes = vec![("tunnel".to_owned(), 86_400)];
+                fake.world().dangers.fleet.lifetime = Some(86_400);
             },
             "Auto Scaling group tunnel replaces its instances after 86400 s",
+        ),
+        (
+            |fake| {
+                scaled(fake);
+                fake.world().dangers.fleet.protects_new = false;
+            },
+            "Auto Scaling group tunnel does not protect what it launches",
+        ),
+        (
+            |fake| {
+                scaled(fake);
+                fake.world().dangers.fleet.standby = vec!["i-9".to_owned()];
+            },
+            "Auto Scaling group tunnel has members on standby, which no deployment counts, drains or ends: i-9",
+        ),
+        (
+            |fake| {
+                scaled(fake);
+                fake.world().dangers.fleet.ending_hooks = vec![("backup".to_owned(), 600)];
+            },
+            "lifecycle hook backup of Auto Scaling group tunnel holds up the end of each server",
         ),
         (
             |fake| {

@@ -4,7 +4,7 @@
 //! Refuses what would cut sessions or leave the deployment without an end for certain; warns of what may.
 
 use super::refusal::named;
-use super::{Group, LoadBalancer, Observation, Refusal};
+use super::{Fleet, Group, LoadBalancer, Observation, Refusal};
 
 /// What may end blue's instances, or keep them from being ended, apart from Ebbtide.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,10 +19,8 @@ pub struct Hazards {
     pub persistent: Vec<String>,
     /// Instances without a private IPv4 address: nobody can ask them for their sessions.
     pub no_address: Vec<String>,
-    /// Auto Scaling groups of blue's that do not carry the service's tag.
-    pub untagged: Vec<String>,
-    /// Auto Scaling groups of blue's that replace their instances after so many seconds.
-    pub lifetimes: Vec<(String, u32)>,
+    /// Auto Scaling groups of blue's.
+    pub fleets: Vec<Fleet>,
 }
 
 /// Servers that could never be ended: a deployment would wait for them for good, this one or the next.
@@ -34,11 +32,19 @@ pub(super) fn refuse(hazards: &Hazards) -> Vec<Refusal> {
         some(&hazards.protected, Refusal::Protected),
         some(&hazards.persistent, Refusal::PersistentSpot),
         some(&hazards.no_address, Refusal::NoAddress),
-        some(&hazards.untagged, Refusal::Untagged),
     ]
     .into_iter()
     .flatten()
+    .chain(hazards.fleets.iter().flat_map(of_fleet))
     .collect()
+}
+
+fn of_fleet(fleet: &Fleet) -> impl Iterator<Item = Refusal> {
+    let faults = fleet.faults().into_iter();
+    faults.map(|fault| Refusal::FleetUnfit {
+        fleet: fleet.name.clone(),
+        fault,
+    })
 }
 
 /// What may cut sessions, and does not stop the deployment.
@@ -93,11 +99,6 @@ fn of_instances(hazards: &Hazards) -> Vec<String> {
             named(&hazards.spot)
         ));
     }
-    for (group, seconds) in &hazards.lifetimes {
-        warnings.push(format!(
-            "Auto Scaling group {group} replaces its instances after {seconds} s, busy or not: clear its maximum \
-             instance lifetime"
-        ));
-    }
+    warnings.extend(hazards.fleets.iter().flat_map(Fleet::warnings));
     warnings
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{IdleSource, TemplateFault};
+use super::{FleetFault, IdleSource, TemplateFault};
 use crate::roles::Unclear;
 use crate::{ErrorName, Failure};
 
@@ -91,12 +91,14 @@ pub enum Refusal {
          end them, or give them one: {}", .0.len(), named(.0)
     )]
     NoAddress(Vec<String>),
-    /// Untagged is when the functions may not touch an Auto Scaling group of blue's.
-    #[error(
-        "the stack's functions may change Auto Scaling groups with the tag ebbtide:service of this service only, and blue's \
-         do not carry it: tag {}", named(.0)
-    )]
-    Untagged(Vec<String>),
+    /// FleetUnfit is when an Auto Scaling group of blue's would cut sessions, or could not be emptied.
+    #[error("blue's Auto Scaling group {fleet} {fault}")]
+    FleetUnfit {
+        /// The group's name.
+        fleet: String,
+        /// What is wrong with it.
+        fault: FleetFault,
+    },
     /// TemplateUnfit is when nothing could be launched from the version, or nothing ended that was.
     #[error("version {version} of launch template {template} {fault}")]
     TemplateUnfit {

@@ -32,9 +32,30 @@ fn each_danger_to_sessions_is_refused() {
             "1 of blue's instances have no private IPv4 address",
         ),
         (
-            |seen| seen.hazards.untagged = vec!["tunnel-blue".to_owned()],
-            "tag ebbtide:service of this service only, and blue's do not carry it: tag tunnel-blue",
+            |seen| fleet(seen).is_tagged = false,
+            "blue's Auto Scaling group tunnel-blue does not carry the tag ebbtide:service",
         ),
+        (
+            |seen| fleet(seen).versions.push("$Default".to_owned()),
+            "tunnel-blue launches from version $Default of its template: its next scale-out would run the version that is \
+             to be deployed",
+        ),
+        (
+            |seen| fleet(seen).versions = vec!["$Latest".to_owned()],
+            "pin it to the number that blue runs",
+        ),
+        (
+            |seen| fleet(seen).refresh = Some("InProgress".to_owned()),
+            "tunnel-blue has an instance refresh (InProgress), which replaces its servers, busy or not",
+        ),
+        (
+            |seen| {
+                fleet(seen).retains = true;
+                fleet(seen).ending_hooks = vec![("backup".to_owned(), 600)];
+            },
+            "set TerminateHookAbandon to terminate",
+        ),
+        (|seen| fleet(seen).reuses = true, "turn ReuseOnScaleIn off"),
     ];
     for (spoil, words) in cases {
         let mut seen = ready();
@@ -83,8 +104,21 @@ fn each_danger_that_stops_nothing_is_warned_of() {
             "blue has 1 Spot instances",
         ),
         (
-            |seen| seen.hazards.lifetimes = vec![("tunnel".to_owned(), 86_400)],
-            "Auto Scaling group tunnel replaces its instances after 86400 s",
+            |seen| fleet(seen).lifetime = Some(86_400),
+            "Auto Scaling group tunnel-blue replaces its instances after 86400 s",
+        ),
+        (
+            |seen| fleet(seen).protects_new = false,
+            "tunnel-blue does not protect what it launches from scale-in",
+        ),
+        (
+            |seen| fleet(seen).ending_hooks = vec![("backup".to_owned(), 600)],
+            "lifecycle hook backup of Auto Scaling group tunnel-blue holds up the end of each server, until it is completed \
+             or for 600 s",
+        ),
+        (
+            |seen| fleet(seen).standby = vec!["i-9".to_owned()],
+            "has members on standby, which no deployment counts, drains or ends: i-9",
         ),
         (
             |seen| version(seen).spot = true,
@@ -110,4 +144,29 @@ fn a_long_list_of_instances_is_cut_short() {
     let many: Vec<String> = (0..500).map(|index| format!("i-{index}")).collect();
     let told = Refusal::Protected(many).to_string();
     assert!(told.ends_with("i-9 and 490 more"), "{told}");
+}
+
+/// The first Auto Scaling group of blue's, a sound one.
+fn fleet(seen: &mut Observation) -> &mut Fleet {
+    let fleets = &mut seen.hazards.fleets;
+    if fleets.is_empty() {
+        fleets.push(Fleet {
+            name: "tunnel-blue".to_owned(),
+            is_tagged: true,
+            versions: vec!["6".to_owned()],
+            protects_new: true,
+            ..Fleet::default()
+        });
+    }
+    &mut fleets[0]
+}
+
+#[test]
+fn a_sound_fleet_stops_nothing_and_a_policy_that_has_no_hook_to_act_on_is_none() {
+    let mut seen = ready();
+    fleet(&mut seen).retains = true;
+    assert_eq!(
+        plan(&seen, &Input::default()).unwrap().warnings,
+        Vec::<String>::new()
+    );
 }

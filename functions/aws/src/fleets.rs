@@ -1,0 +1,147 @@
+//! What Auto Scaling groups do to their instances by themselves: what they launch, when they replace, how they end.
+
+use aws_sdk_autoscaling::Client;
+use aws_sdk_autoscaling::types::{
+    AutoScalingGroup, InstanceRefreshStatus, LaunchTemplateSpecification, RetentionAction,
+};
+use ebbtide_rules::observed::SERVICE_TAG;
+use ebbtide_rules::plan::Fleet;
+
+use crate::CloudError;
+use crate::error::Called;
+
+/// DescribeAutoScalingGroups answers 50 groups a page.
+const CHUNK: usize = 50;
+/// What the transition of a hook is called that holds up the end.
+const ENDING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
+/// How long a hook waits if it does not say, in seconds (PutLifecycleHook's reference).
+const HEARTBEAT_SECONDS: u32 = 3600;
+
+/// Reads the settings of Auto Scaling groups.
+#[derive(Debug, Clone)]
+pub struct Fleets {
+    client: Client,
+}
+
+impl Fleets {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// These groups, as far as a deployment of this service has to know them.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn of(&self, groups: &[String], service: &str) -> Result<Vec<Fleet>, CloudError> {
+        let mut fleets = Vec::new();
+        for chunk in groups.chunks(CHUNK) {
+            let call = self.client.describe_auto_scaling_groups();
+            let call = call.set_auto_scaling_group_names(Some(chunk.to_vec()));
+            let mut pages = call.into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.called(|| "DescribeAutoScalingGroups")?;
+                let found = page.auto_scaling_groups().iter();
+                fleets.extend(found.map(|group| fleet(group, service)));
+            }
+        }
+        for fleet in &mut fleets {
+            fleet.refresh = self.refresh(&fleet.name).await?;
+            fleet.ending_hooks = self.ending_hooks(&fleet.name).await?;
+        }
+        Ok(fleets)
+    }
+
+    /// The status of a refresh that has not ended; at most one is under way (StartInstanceRefresh's reference).
+    async fn refresh(&self, group: &str) -> Result<Option<String>, CloudError> {
+        let call = self.client.describe_instance_refreshes();
+        let call = call.auto_scaling_group_name(group);
+        let mut pages = call.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.called(|| format!("DescribeInstanceRefreshes of {group}"))?;
+            let mut refreshes = page.instance_refreshes().iter();
+            if let Some(status) = refreshes.find_map(|it| it.status().filter(|it| goes_on(it))) {
+                return Ok(Some(status.as_str().to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn ending_hooks(&self, group: &str) -> Result<Vec<(String, u32)>, CloudError> {
+        let call = self.client.describe_lifecycle_hooks();
+        let answer = call.auto_scaling_group_name(group).send().await;
+        let answer = answer.called(|| format!("DescribeLifecycleHooks of {group}"))?;
+        let hooks = answer.lifecycle_hooks().iter();
+        let ending = hooks.filter(|hook| hook.lifecycle_transition() == Some(ENDING));
+        Ok(ending
+            .map(|hook| {
+                let seconds = hook
+                    .heartbeat_timeout()
+                    .and_then(|it| u32::try_from(it).ok());
+                let name = hook.lifecycle_hook_name().unwrap_or_default().to_owned();
+                (name, seconds.unwrap_or(HEARTBEAT_SECONDS))
+            })
+            .collect())
+    }
+}
+
+/// Whatever AWS may add to the statuses counts as going on.
+fn goes_on(status: &InstanceRefreshStatus) -> bool {
+    !matches!(
+        status,
+        InstanceRefreshStatus::Cancelled
+            | InstanceRefreshStatus::Failed
+            | InstanceRefreshStatus::RollbackFailed
+            | InstanceRefreshStatus::RollbackSuccessful
+            | InstanceRefreshStatus::Successful
+    )
+}
+
+fn fleet(group: &AutoScalingGroup, service: &str) -> Fleet {
+    let is_the_service = |tag: &aws_sdk_autoscaling::types::TagDescription| {
+        tag.key() == Some(SERVICE_TAG) && tag.value() == Some(service)
+    };
+    let warm = group.warm_pool_configuration();
+    let reuse = warm.and_then(|it| it.instance_reuse_policy());
+    let triggers = group.instance_lifecycle_policy();
+    let triggers = triggers.and_then(|it| it.retention_triggers());
+    let lifetime = group.max_instance_lifetime();
+    let standby = group.instances().iter().filter(|member| {
+        let state = member.lifecycle_state().map(|it| it.as_str());
+        state.is_some_and(|state| state.ends_with("Standby"))
+    });
+    Fleet {
+        name: group
+            .auto_scaling_group_name()
+            .unwrap_or_default()
+            .to_owned(),
+        is_tagged: group.tags().iter().any(is_the_service),
+        versions: versions(group),
+        retains: triggers.and_then(|it| it.terminate_hook_abandon())
+            == Some(&RetentionAction::Retain),
+        reuses: reuse.and_then(|it| it.reuse_on_scale_in()) == Some(true),
+        standby: standby
+            .filter_map(|it| it.instance_id())
+            .map(str::to_owned)
+            .collect(),
+        protects_new: group.new_instances_protected_from_scale_in() == Some(true),
+        // At least a day; 0 is none (CreateAutoScalingGroup's reference).
+        lifetime: lifetime
+            .and_then(|it| u32::try_from(it).ok())
+            .filter(|it| *it > 0),
+        ..Fleet::default()
+    }
+}
+
+/// A template that is named without a version launches its default one. A launch configuration has none.
+fn versions(group: &AutoScalingGroup) -> Vec<String> {
+    let mixed = group
+        .mixed_instances_policy()
+        .and_then(|it| it.launch_template());
+    let overrides = mixed.into_iter().flat_map(|it| it.overrides());
+    let named = overrides.filter_map(|it| it.launch_template_specification());
+    let all = group.launch_template().into_iter();
+    all.chain(mixed.and_then(|it| it.launch_template_specification()))
+        .chain(named)
+        .map(|it: &LaunchTemplateSpecification| it.version().unwrap_or("$Default").to_owned())
+        .collect()
+}
