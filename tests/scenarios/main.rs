@@ -9,9 +9,11 @@
     reason = "a test says what it expected by failing"
 )]
 
+mod behind_a_rule;
 mod blockers;
 mod claims;
 mod contested;
+mod groups;
 mod harness;
 mod late_balancer;
 mod long_drains;
