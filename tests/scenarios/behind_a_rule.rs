@@ -14,8 +14,8 @@ async fn the_rule_s_weights_move_and_green_has_the_role() {
     let mut scene = Scene::of_three_blue_servers().await;
     let groups = [group(&scene, "rule-a").await, group(&scene, "rule-b").await];
     has_blue(&scene, &groups[0]).await;
-    all_serve(&scene, &groups[0]).await;
     let rule = rule(&scene, &groups[0]).await;
+    all_serve(&scene, &groups[0]).await;
     let update = [
         ("ListenerArn", rule.as_str()),
         ("TargetGroupArns", &groups.join(",")),

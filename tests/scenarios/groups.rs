@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use crate::scene::Scene;
 
 /// Given an empty target group of this name; returns its ARN.
-pub async fn group(scene: &Scene, name: &str) -> String {
+pub(crate) async fn group(scene: &Scene, name: &str) -> String {
     let elb = &scene.cloud.clients().elb;
     let (world, port) = (scene.cloud.world(), scene.cloud.service_port());
     let described = elb.describe_target_groups().target_group_arns(&world.a.arn);
@@ -27,7 +27,7 @@ pub async fn group(scene: &Scene, name: &str) -> String {
 }
 
 /// Given that blue's servers are targets of this group.
-pub async fn has_blue(scene: &Scene, group: &str) {
+pub(crate) async fn has_blue(scene: &Scene, group: &str) {
     let targets = scene.blue().iter();
     let targets = targets.map(|id| TargetDescription::builder().id(id).build());
     let elb = &scene.cloud.clients().elb;
@@ -37,7 +37,7 @@ pub async fn has_blue(scene: &Scene, group: &str) {
 }
 
 /// An action that forwards to this group alone.
-pub fn forward(group: &str) -> Action {
+pub(crate) fn forward(group: &str) -> Action {
     let tuple = TargetGroupTuple::builder()
         .target_group_arn(group)
         .weight(100);
@@ -49,7 +49,7 @@ pub fn forward(group: &str) -> Action {
 }
 
 /// Given that all three targets of a group are healthy.
-pub async fn all_serve(scene: &Scene, group: &str) {
+pub(crate) async fn all_serve(scene: &Scene, group: &str) {
     scene
         .then("three healthy targets", || async {
             let elb = &scene.cloud.clients().elb;
