@@ -10,7 +10,7 @@ use crate::scene::Scene;
 use crate::sessions::{Seen, Session};
 
 /// A bake that lasts until something ends it.
-fn long_bake() -> Value {
+pub(crate) fn long_bake() -> Value {
     json!({"bake": {"seconds": 200}, "drain": {"settleSeconds": 2, "pollSeconds": 2}})
 }
 

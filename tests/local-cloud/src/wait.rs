@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// How often [`until`] looks.
+/// How long [`until`] rests between two looks that cost nothing.
 pub const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long it rests at the most.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What one look found.
 #[derive(Debug)]
@@ -17,7 +19,8 @@ pub enum Seen<T> {
     NotYet(String),
 }
 
-/// Looks every [`LOOK_EVERY`] until `look` answers [`Seen::Done`], for at most `limit`.
+/// Looks until `look` answers [`Seen::Done`], for at most `limit`. A look that takes long, the whole history of an execution
+/// on a busy machine above all, is followed by a rest three times as long: whoever waits may not slow down what he waits for.
 ///
 /// # Errors
 /// [`Error::TimedOut`] with the last status seen, or whatever `look` fails with, at once.
@@ -28,6 +31,7 @@ where
 {
     let started = Instant::now();
     loop {
+        let looking = Instant::now();
         let last = match look().await? {
             Seen::Done(value) => return Ok(value),
             Seen::NotYet(status) => status,
@@ -39,7 +43,8 @@ where
                 last,
             });
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        let rest = (looking.elapsed() * 3).clamp(LOOK_EVERY, LONGEST_REST);
+        tokio::time::sleep(rest).await;
     }
 }
 
