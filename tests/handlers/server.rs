@@ -1,12 +1,12 @@
-//! A server of the world: its sessions, the admission state of the reference server, and what its disk remembers.
+//! A server of the world: its sessions, what it remembers and decides by, and the order that it works at.
 //!
-//! Admission is `tunnel`'s own [`State`]. What is around it there, and async (the order of checks, what is kept before it
-//! is acknowledged, what a restart forgets), is repeated here in its order.
+//! What it decides, and answers, is `ebbtide-endpoint`'s. Its sessions, its trouble and its clock are here.
 
-use ebbtide_rules::report::Admission;
+use ebbtide_endpoint::admission::{Event, Mode, State};
+use ebbtide_endpoint::fake;
+use ebbtide_endpoint::order::{Kind, What};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tunnel::admission::{Event, Mode, Refusal, State};
 
 use crate::event::Trouble;
 
@@ -164,63 +164,55 @@ impl Server {
 
     /// Answers a call: a status and a body.
     pub(crate) fn answer(&mut self, call: Call, body: &Value, now: Timestamp) -> (u16, Value) {
-        if call == Call::Read {
-            return (200, self.report());
-        }
+        let kind = match call {
+            Call::Read => return (200, self.report()),
+            Call::Drain => Kind::Drain,
+            Call::Resume => Kind::Resume,
+            Call::Seal => Kind::Seal,
+        };
         for _ in 0..std::mem::take(&mut self.coming) {
             self.enter(true);
         }
-        match self.obey(call, body, now) {
-            Ok(()) => (200, self.report()),
-            Err(error) => {
-                let mut refusal = self.report();
-                refusal["error"] = json!(error);
-                refusal["message"] = json!("refused");
-                (409, refusal)
+        let mut decided = self.decides();
+        let (status, answer, done) =
+            decided.answer(kind, body.to_string().as_bytes(), self.counts());
+        self.admission = decided.admission;
+        self.disk.epoch = decided.kept.epoch;
+        self.closed = decided.closed;
+        if let Some(what) = done {
+            if what == What::Seal {
+                self.disk.sealed_for = decided.kept.deployment;
             }
+            self.order = self.standing(what, now);
         }
+        (status, answer)
     }
 
-    fn obey(&mut self, call: Call, body: &Value, now: Timestamp) -> Result<(), &'static str> {
-        let epoch = body["epoch"].as_u64().expect("an order has an epoch");
-        if body["instance"] != json!(self.instance) {
-            return Err("WrongInstance");
-        }
-        if epoch < self.disk.epoch {
-            return Err("StaleEpoch");
-        }
-        match call {
-            Call::Drain => {
-                self.disk.epoch = epoch;
-                if self.admission.mode == Mode::Open {
-                    self.closed = 0;
-                }
-                self.apply(Event::Drain);
-                let lease = body["leaseSeconds"].as_i64().expect("an order has a lease");
-                self.order = (self.admission.mode == Mode::Draining).then(|| Standing {
-                    per_second: body["perSecond"].as_f64().expect("an order has a pace"),
-                    until: now + SignedDuration::from_secs(lease),
-                });
-            }
-            Call::Resume => {
-                self.admission = self.admission.apply(Event::Resume).map_err(|_| "Sealed")?;
-                self.disk.epoch = epoch;
-                self.order = None;
-            }
-            Call::Seal => {
-                let began = self.admission.apply(Event::BeginSeal);
-                self.admission = began.map_err(|refusal| match refusal {
-                    Refusal::InUse(_) => "InUse",
-                    _ => "Sealed",
-                })?;
-                self.disk.epoch = epoch;
-                self.disk.sealed_for = body["deployment"].as_str().map(str::to_owned);
-                assert!(self.apply(Event::ConfirmSeal), "a seal is written");
-                self.order = None;
-            }
-            Call::Read => {}
-        }
-        Ok(())
+    /// The order that stands after one that was accepted.
+    fn standing(&self, what: What, now: Timestamp) -> Option<Standing> {
+        let What::Drain { per_second, lease } = what else {
+            return None;
+        };
+        let lease = SignedDuration::try_from(lease).expect("a lease is short");
+        (self.admission.mode == Mode::Draining).then(|| Standing {
+            per_second,
+            until: now + lease,
+        })
+    }
+
+    /// What it decides by.
+    fn decides(&self) -> fake::Server {
+        let mut decides = fake::Server::new(&self.instance);
+        decides.kept.epoch = self.disk.epoch;
+        decides.kept.sealed = self.disk.sealed_for.is_some();
+        decides.admission = self.admission;
+        decides.closed = self.closed;
+        decides
+    }
+
+    /// Busy and idle in its report: what is carried counts as busy.
+    fn counts(&self) -> (u64, u64) {
+        (u64::from(self.busy + self.carried), u64::from(self.idle))
     }
 
     fn apply(&mut self, event: Event) -> bool {
@@ -229,15 +221,7 @@ impl Server {
         after.is_ok()
     }
 
-    /// Its report: what is carried counts as busy.
     pub(crate) fn report(&self) -> Value {
-        let admission = match self.admission.mode {
-            Mode::Open => Admission::Open,
-            Mode::Draining | Mode::Sealing => Admission::Draining,
-            Mode::Sealed => Admission::Sealed,
-        };
-        let busy = self.busy + self.carried;
-        json!({"version": 1, "instance": self.instance, "admission": admission, "epoch": self.disk.epoch,
-               "busy": busy, "idle": self.idle, "closed": self.closed, "oldestBusySeconds": busy.min(1) * 431})
+        json!(self.decides().report(self.counts()))
     }
 }

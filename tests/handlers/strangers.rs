@@ -1,8 +1,8 @@
 //! What users, servers, the load balancer, an Auto Scaling group and other people do to the world.
 
 use ebbtide_aws::fake::arn;
+use ebbtide_endpoint::admission::Mode;
 use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
-use tunnel::admission::Mode;
 
 use crate::aws;
 use crate::event::Event;

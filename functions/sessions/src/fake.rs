@@ -1,7 +1,7 @@
 //! Fake servers for tests: a session endpoint, version 1, on a loopback address, that can be told to misbehave.
 //!
-//! Owns a small but faithful server (epoch, admission, compare-and-set seal) and a list of what it was asked. Like real
-//! servers, all of a fleet listen on one port, each at its own address. Called by the tests of the functions.
+//! Owns how it misbehaves, and a list of what it was asked; what it decides, and answers, is `ebbtide-endpoint`'s. Like
+//! real servers, all of a fleet listen on one port, each at its own address. Called by the tests of the functions.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -20,7 +20,10 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use ebbtide_rules::Server;
+use ebbtide_endpoint::admission::{Mode, State as Admitted};
+use ebbtide_endpoint::fake::Server;
+use ebbtide_endpoint::order::Kind;
+use ebbtide_rules::Server as Listed;
 use ebbtide_rules::report::Admission;
 use futures_util::stream;
 use serde_json::{Value, json};
@@ -82,8 +85,6 @@ pub struct Inside {
     pub idle: u64,
     /// Sessions closed by orders.
     pub closed: u64,
-    /// Seconds that the oldest busy session has been busy.
-    pub oldest: u64,
     /// Busy sessions that arrive between the report and the seal.
     pub arrive_before_seal: u64,
     /// Something in use that no session counts, such as a handshake.
@@ -142,7 +143,7 @@ impl Fleet {
     }
 
     /// The servers as `hold-blue` lists them.
-    pub fn listed(&self) -> Vec<Server> {
+    pub fn listed(&self) -> Vec<Listed> {
         self.servers.iter().map(FakeServer::listed).collect()
     }
 
@@ -181,7 +182,6 @@ impl FakeServer {
             busy: 0,
             idle: 0,
             closed: 0,
-            oldest: 0,
             arrive_before_seal: 0,
             handshakes: 0,
             asked: Vec::new(),
@@ -208,7 +208,6 @@ impl FakeServer {
         let mut inside = self.inside();
         inside.busy = busy;
         inside.idle = idle;
-        inside.oldest = if busy > 0 { 431 } else { 0 };
     }
 
     /// Makes it misbehave whenever it is asked this.
@@ -236,8 +235,8 @@ impl FakeServer {
         format!("http://{}:{}{path}", self.ip, fleet.port)
     }
 
-    fn listed(&self) -> Server {
-        Server {
+    fn listed(&self) -> Listed {
+        Listed {
             instance: self.inside().instance.clone(),
             ip: self.ip.to_string(),
         }
@@ -250,11 +249,11 @@ async fn answer(
     uri: Uri,
     body: Bytes,
 ) -> Response {
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let call = call(&method, uri.path());
+    let said = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let (trouble, well) = {
         let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.asked.push((call, body.clone()));
+        inside.asked.push((call, said));
         let trouble = inside.trouble(call);
         let obeys = matches!(trouble, None | Some(Trouble::LosesReply));
         let well = obeys.then(|| inside.obey(call, &body));
@@ -317,52 +316,47 @@ impl Inside {
         }
     }
 
-    fn obey(&mut self, call: Call, body: &Value) -> (StatusCode, Value) {
-        if matches!(call, Call::Read | Call::Page) {
-            return (StatusCode::OK, self.report());
-        }
-        if body["instance"] != json!(self.instance) {
-            return self.refuse("WrongInstance");
-        }
-        let epoch = body["epoch"].as_u64().unwrap_or(0);
-        if epoch < self.epoch {
-            return self.refuse("StaleEpoch");
-        }
-        let done = match (call, self.admission) {
-            (Call::Resume, Admission::Sealed) => Err("Sealed"),
-            (Call::Resume, _) => Ok(Admission::Open),
-            (_, Admission::Sealed) => Ok(Admission::Sealed),
-            (Call::Drain, _) => Ok(Admission::Draining),
-            _ => self.seal(),
+    /// Decides as the library does, on what it knows at this moment.
+    fn obey(&mut self, call: Call, body: &[u8]) -> (StatusCode, Value) {
+        let kind = match call {
+            Call::Read | Call::Page => return (StatusCode::OK, self.report()),
+            Call::Drain => Kind::Drain,
+            Call::Resume => Kind::Resume,
+            Call::Seal => Kind::Seal,
         };
-        match done {
-            Ok(admission) => {
-                self.epoch = epoch;
-                self.admission = admission;
-                (StatusCode::OK, self.report())
-            }
-            Err(error) => self.refuse(error),
+        if kind == Kind::Seal {
+            self.busy += std::mem::take(&mut self.arrive_before_seal);
         }
+        let mut server = self.server();
+        let (status, body, _) = server.answer(kind, body, (self.busy, self.idle));
+        self.epoch = server.kept.epoch;
+        self.admission = match server.admission.mode {
+            Mode::Open => Admission::Open,
+            Mode::Draining | Mode::Sealing => Admission::Draining,
+            Mode::Sealed => Admission::Sealed,
+        };
+        self.closed = server.closed;
+        (of_status(status), body)
     }
 
-    fn seal(&mut self) -> Result<Admission, &'static str> {
-        self.busy += std::mem::take(&mut self.arrive_before_seal);
-        if self.busy + self.idle + self.handshakes > 0 {
-            return Err("InUse");
-        }
-        Ok(Admission::Sealed)
-    }
-
-    fn refuse(&self, error: &str) -> (StatusCode, Value) {
-        let mut body = self.report();
-        body["error"] = json!(error);
-        body["message"] = json!("a fake server refuses");
-        (StatusCode::CONFLICT, body)
+    fn server(&self) -> Server {
+        let mut server = Server::new(&self.instance);
+        server.kept.epoch = self.epoch;
+        server.kept.sealed = self.admission == Admission::Sealed;
+        server.admission = Admitted {
+            mode: match self.admission {
+                Admission::Open => Mode::Open,
+                Admission::Draining => Mode::Draining,
+                Admission::Sealed => Mode::Sealed,
+            },
+            in_use: self.busy + self.idle + self.handshakes,
+        };
+        server.closed = self.closed;
+        server
     }
 
     /// Its report, as it would answer now.
     pub fn report(&self) -> Value {
-        json!({"version": 1, "instance": self.instance, "admission": self.admission, "epoch": self.epoch,
-               "busy": self.busy, "idle": self.idle, "closed": self.closed, "oldestBusySeconds": self.oldest})
+        json!(self.server().report((self.busy, self.idle)))
     }
 }

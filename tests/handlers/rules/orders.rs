@@ -1,7 +1,7 @@
 //! What servers are ordered: to drain only where new sessions do not go, to seal only once the bake is over on record.
 
+use ebbtide_endpoint::admission::Mode;
 use ebbtide_rules::record::State;
-use tunnel::admission::Mode;
 
 use super::{Broken, Rule, Stood, demand};
 use crate::aws;

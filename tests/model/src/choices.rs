@@ -1,8 +1,8 @@
 //! What may happen in a state: every step that somebody may take now.
 
+use ebbtide_endpoint::admission::Mode;
 use ebbtide_rules::document::{Act, Document};
 use ebbtide_rules::record::Kind;
-use tunnel::admission::Mode;
 
 use crate::action::Action;
 use crate::calls::{Mishap, kind};

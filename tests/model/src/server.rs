@@ -1,10 +1,12 @@
-//! A server of the world: its sessions, the state that `tunnel` decides admission with, and what its disk remembers.
+//! A server of the world: its sessions, the state that `ebbtide-endpoint` decides admission with, and what its disk
+//! remembers.
 //!
-//! Admission is the reference server's own [`State`]. What `tunnel`'s control does around it (the epoch, what is kept
-//! before it is acknowledged, a restart) is async there and repeated here in its order.
+//! Admission is that library's own [`State`], and an order is fenced, begun and ended by its [`Kind`]; in between, and
+//! that is what this adds, lies the write, a step of the world.
 
+use ebbtide_endpoint::admission::{self, Event, Mode, State};
+use ebbtide_endpoint::order::{Kind, is_stale};
 use ebbtide_rules::report::{Admission, Reading, Refusal, Reply, SessionReport, UnknownReason};
-use tunnel::admission::{self, Event, Mode, State};
 
 use crate::variants::Variant;
 
@@ -118,7 +120,7 @@ impl Server {
         self.life == Life::Up && self.registered && self.admission.mode == Mode::Open
     }
 
-    /// Its report, as `tunnel` makes it: what is carried counts as busy, a seal is told once it is written.
+    /// Its report, as the library makes it: what is carried counts as busy, a seal is told once it is written.
     pub fn report(&self, name: &str, variant: Variant) -> SessionReport {
         let carried = if variant == Variant::CarriedNotCounted {
             0
@@ -158,7 +160,7 @@ impl Server {
         if self.life != Life::Up {
             return Reply::Unknown(UnknownReason::Refused);
         }
-        if sent.epoch < self.epoch {
+        if is_stale(sent.epoch.into(), self.epoch.into()) {
             return Reply::Refused(Refusal::StaleEpoch, self.report(name, variant));
         }
         match self.obey(sent, variant) {
@@ -176,8 +178,9 @@ impl Server {
     fn obey(&mut self, sent: Sent, variant: Variant) -> Result<(), admission::Refusal> {
         match sent.order {
             Order::Drain => {
+                let begun = Kind::Drain.begin(self.admission)?;
                 self.epoch = sent.epoch;
-                self.admission = self.admission.apply(Event::Drain)?;
+                self.admission = Kind::Drain.end(begun)?;
             }
             Order::Resume if variant == Variant::SealedResumes => {
                 self.epoch = sent.epoch;
@@ -185,11 +188,12 @@ impl Server {
                 self.admission.mode = Mode::Open;
             }
             Order::Resume => {
-                self.admission = self.admission.apply(Event::Resume)?;
+                let begun = Kind::Resume.begin(self.admission)?;
                 self.epoch = sent.epoch;
+                self.admission = Kind::Resume.end(begun)?;
             }
             Order::Seal => {
-                let begun = self.admission.apply(Event::BeginSeal)?;
+                let begun = Kind::Seal.begin(self.admission)?;
                 if variant != Variant::SealNotAtomic {
                     self.admission = begun;
                 }
@@ -206,7 +210,7 @@ impl Server {
         };
         if variant == Variant::SealNotAtomic {
             self.admission.mode = Mode::Sealed;
-        } else if let Ok(sealed) = self.admission.apply(Event::ConfirmSeal) {
+        } else if let Ok(sealed) = Kind::Seal.end(self.admission) {
             self.admission = sealed;
         }
         self.epoch = sent.epoch;

@@ -1,8 +1,8 @@
 //! What a step does to the world.
 
+use ebbtide_endpoint::admission::{Event, Mode};
 use ebbtide_rules::plan::{Asked, Plan};
 use ebbtide_rules::record::{Ask, Execution as Holder, Facts, Kind, decide, wants};
-use tunnel::admission::{Event, Mode};
 
 use crate::action::Action;
 use crate::canonical;

@@ -9,13 +9,13 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use ebbtide_endpoint::Place;
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::carried::Carried;
 use super::tunnel::InFlight;
-use crate::admission::Place;
 use crate::sync::Mutex;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

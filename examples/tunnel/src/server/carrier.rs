@@ -7,12 +7,12 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ebbtide_endpoint::Place;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 
 use super::Shared;
 use super::tunnel::{Phase, Tunnel};
-use crate::admission::Place;
 use crate::close;
 use crate::link::{Event, Link};
 use crate::sync::{now, select, sleep_until};
@@ -62,7 +62,6 @@ pub(crate) async fn carry<S>(
         }
     );
     if ordered {
-        shared.drain.count_closed();
         shared.metrics.closed.inc();
     } else if replaced {
         shared.metrics.replaced.inc();
@@ -164,8 +163,8 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     use super::super::parts;
-    use super::super::registry::Count;
     use super::*;
+    use ebbtide_endpoint::Count;
 
     /// A connection with a mistake in it.
     struct Mistaken;
@@ -202,7 +201,7 @@ mod tests {
     async fn a_panic_leaves_nothing_in_use() {
         let directory = tempfile::tempdir().unwrap();
         let shared = parts(directory.path(), Duration::ZERO);
-        let place = shared.control.admission().enter_session().unwrap();
+        let place = shared.endpoint.enter_session().unwrap();
         let now = std::time::Instant::now();
         let tunnel = shared.registry.open("a", 1, now);
         let socket = WebSocketStream::from_raw_socket(Mistaken, Role::Server, None).await;
@@ -211,6 +210,6 @@ mod tests {
         assert!(carrying.await.unwrap_err().is_panic());
         assert_eq!(shared.registry.count(now), Count::default());
         assert!(matches!(tunnel.phase(), Phase::Closing { .. }));
-        assert_eq!(shared.control.admission().state().in_use, 0);
+        assert_eq!(shared.endpoint.state().in_use, 0);
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use ebbtide_endpoint::admission::Mode;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
@@ -23,7 +24,6 @@ use super::open::open;
 use super::peers::{Asked, FORWARD, Reserved};
 use super::problem::{closing, elsewhere, problem};
 use super::tunnel::InFlight;
-use crate::admission::Mode;
 use crate::sync::{now, select, sleep, timeout};
 
 /// The pause between two attempts, and the first between two questions to the peers; that one doubles up to the longest.
@@ -59,7 +59,7 @@ pub(crate) async fn public(shared: Arc<Shared>, request: Request<Incoming>) -> R
         Some((name, rest)) => {
             let (name, rest) = (name.to_owned(), rest.to_owned());
             let response = forward(&shared, &name, &rest, request).await;
-            match shared.control.admission().state().mode {
+            match shared.endpoint.state().mode {
                 Mode::Open => response,
                 Mode::Draining | Mode::Sealing | Mode::Sealed => closing(response),
             }
@@ -98,7 +98,7 @@ where
     B::Error: Into<super::body::BoxError>,
 {
     shared.metrics.requests.inc();
-    let place = match shared.control.admission().enter_request() {
+    let place = match shared.endpoint.enter_request() {
         Ok(place) => place,
         Err(refusal) => return elsewhere("Sealed", &refusal.to_string()),
     };
@@ -287,7 +287,7 @@ async fn into_tunnel(
     match http2.try_send_request(with_authority(request)).await {
         Ok(mut response) => {
             strip(response.headers_mut());
-            if let Ok(instance) = HeaderValue::from_str(&shared.instance) {
+            if let Ok(instance) = HeaderValue::from_str(shared.endpoint.instance()) {
                 response.headers_mut().insert(SERVER, instance);
             }
             *response.version_mut() = Version::HTTP_11;

@@ -39,7 +39,7 @@ fn the_application_sees_its_own_path_and_the_users_host() {
 async fn an_error_counts_until_it_has_left() {
     let directory = tempfile::tempdir().unwrap();
     let shared = parts(directory.path(), Duration::ZERO);
-    let place = shared.control.admission().enter_request().unwrap();
+    let place = shared.endpoint.enter_request().unwrap();
     let work = Work {
         in_flight: None,
         carried: None,
@@ -50,7 +50,7 @@ async fn an_error_counts_until_it_has_left() {
     let outbox = Outbox::default();
     let response = send(&shared, "nobody", request, work, outbox.clone()).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
-    let in_use = || shared.control.admission().state().in_use;
+    let in_use = || shared.endpoint.state().in_use;
     assert_eq!(in_use(), 1);
     // hyper has taken the whole answer, and not yet flushed it.
     drop(response);

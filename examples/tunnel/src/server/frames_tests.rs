@@ -1,6 +1,7 @@
 //! Whatever a client writes into its tunnel: the server does not panic, and its count neither grows nor stays.
 
 use bytes::Bytes;
+use ebbtide_endpoint::Count;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use proptest::prelude::*;
@@ -10,7 +11,6 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use super::super::body::Outbox;
 use super::super::forward::forward;
 use super::super::parts;
-use super::super::registry::Count;
 use super::*;
 use crate::link::websocket_config;
 
@@ -81,8 +81,8 @@ async fn write(mut theirs: WriteHalf<DuplexStream>, pieces: Vec<Vec<u8>>) {
 async fn tell(pieces: Vec<Vec<u8>>, with_request: bool) {
     let directory = tempfile::tempdir().unwrap();
     let shared = parts(directory.path(), Duration::ZERO);
-    let in_use = || shared.control.admission().state().in_use;
-    let place = shared.control.admission().enter_session().unwrap();
+    let in_use = || shared.endpoint.state().in_use;
+    let place = shared.endpoint.enter_session().unwrap();
     let now = std::time::Instant::now();
     let tunnel = shared.registry.open("a", 1, now);
     let (ours, theirs) = duplex(1024);

@@ -4,14 +4,13 @@
 
 use std::fmt;
 
+use ebbtide_endpoint::admission::Mode;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Shared;
-use super::report::report;
-use crate::admission::Mode;
 
 /// Things that happened since the process started.
 #[derive(Default)]
@@ -81,8 +80,8 @@ impl Metrics {
 }
 
 fn gauges(shared: &Shared) -> [(&'static str, &'static str, u64); 7] {
-    let report = report(shared);
-    let state = shared.control.admission().state();
+    let report = shared.endpoint.report();
+    let state = shared.endpoint.state();
     let admission = match state.mode {
         Mode::Open => 0,
         Mode::Draining | Mode::Sealing => 1,

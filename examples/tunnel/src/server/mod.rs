@@ -7,24 +7,20 @@ mod announce;
 mod body;
 mod carried;
 mod carrier;
-mod control;
-mod drain;
-mod endpoint;
 mod forward;
 mod headers;
+mod held;
 mod metrics;
 mod open;
-mod order;
 mod peers;
+mod private;
 mod problem;
 #[cfg(test)]
 #[cfg(feature = "races")]
 mod races;
 mod registry;
-mod report;
 mod reserve;
 mod serve;
-mod state_file;
 mod tunnel;
 mod wire;
 
@@ -33,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ebbtide_endpoint::Endpoint;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -110,12 +107,9 @@ pub enum StartError {
 
 /// What all parts of one server share.
 pub(crate) struct Shared {
-    pub(crate) instance: String,
-    pub(crate) idle_after: Duration,
     pub(crate) ping_every: Duration,
     pub(crate) hold_for: Duration,
-    pub(crate) control: Arc<control::Control>,
-    pub(crate) drain: Arc<drain::Drain>,
+    pub(crate) endpoint: Endpoint,
     pub(crate) registry: Arc<registry::Registry>,
     pub(crate) carrying: carried::Carrying,
     pub(crate) kept: again::Kept,
@@ -141,16 +135,15 @@ impl Server {
     /// # Errors
     /// When the state file cannot be trusted or an address cannot be listened on.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let drain = Arc::new(drain::Drain::default());
-        let file = state_file::StateFile::new(options.state.clone());
-        let control = control::Control::start(&options.instance, Arc::new(file), drain.clone())
+        let held = hold(&options);
+        let endpoint = Endpoint::start(&options.instance, &options.state, held.clone())
             .map_err(|unreadable| StartError::State(unreadable.to_string()))?;
         let (public, public_address) = listen(options.listen).await?;
         let (private, private_address) = listen(options.sessions).await?;
         let stop = CancellationToken::new();
         let wire = Box::new(wire::Http::new());
         let peers = peers::Peers::new(options.peers.clone(), private_address, wire);
-        let shared = share(options, control, drain, peers, stop.clone());
+        let shared = share(&options, endpoint, &held, peers, stop.clone());
         spawn_tasks(&shared, public, private);
         Ok(Self {
             public: public_address,
@@ -167,23 +160,26 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
     Ok((listener, bound))
 }
 
+fn hold(options: &Options) -> Arc<held::Held> {
+    Arc::new(held::Held {
+        registry: registry::Registry::new(options.idle_after),
+        carrying: carried::Carrying::default(),
+    })
+}
+
 fn share(
-    options: Options,
-    control: Arc<control::Control>,
-    drain: Arc<drain::Drain>,
+    options: &Options,
+    endpoint: Endpoint,
+    held: &held::Held,
     peers: Arc<peers::Peers>,
     stop: CancellationToken,
 ) -> Arc<Shared> {
-    let registry = registry::Registry::new(options.idle_after);
     Arc::new(Shared {
-        instance: options.instance,
-        idle_after: options.idle_after,
         ping_every: options.ping_every,
         hold_for: options.hold_for,
-        control,
-        drain,
-        registry,
-        carrying: carried::Carrying::default(),
+        endpoint,
+        registry: held.registry.clone(),
+        carrying: held.carrying.clone(),
         kept: again::Kept::default(),
         reservations: reserve::Reservations::default(),
         announcer: announce::Announcer::start(peers.clone(), stop.clone()),
@@ -199,24 +195,16 @@ fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) 
         let shared = shared.clone();
         move |request| forward::public(shared.clone(), request)
     };
-    let sealed = shared.control.sealed();
+    let sealed = shared.endpoint.sealed();
     spawn(serve::serve(public, on_public, stop.clone(), sealed));
     spawn(serve::serve(
         private,
-        endpoint::handler(shared.clone()),
+        private::handler(shared.clone()),
         stop.clone(),
         // Reports are read, and seals repeated, of a sealed server too.
         tokio::sync::watch::channel(false).1,
     ));
-    spawn(
-        stop.clone()
-            .run_until_cancelled_owned(shared.peers.clone().follow()),
-    );
-    let drain = shared
-        .drain
-        .clone()
-        .run(shared.registry.clone(), shared.idle_after);
-    spawn(stop.run_until_cancelled_owned(drain));
+    spawn(stop.run_until_cancelled_owned(shared.peers.clone().follow()));
 }
 
 /// The parts of a server that knows no other, without its ports.
@@ -234,12 +222,11 @@ pub(crate) fn parts(directory: &std::path::Path, hold_for: Duration) -> Arc<Shar
         ping_every: Duration::from_secs(20),
         hold_for,
     };
-    let drain = Arc::new(drain::Drain::default());
-    let file = Arc::new(state_file::StateFile::new(options.state.clone()));
-    let control = control::Control::start(&options.instance, file, drain.clone()).unwrap();
+    let held = hold(&options);
+    let endpoint = Endpoint::start(&options.instance, &options.state, held.clone()).unwrap();
     let wire = Box::new(wire::Http::new());
     let peers = peers::Peers::new(options.peers.clone(), nowhere, wire);
-    share(options, control, drain, peers, CancellationToken::new())
+    share(&options, endpoint, &held, peers, CancellationToken::new())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use ebbtide_endpoint::{Place, Refusal};
 use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -21,7 +22,6 @@ use super::carrier::carry;
 use super::headers::SERVER;
 use super::problem::{elsewhere, problem};
 use super::{Shared, carried::Carried};
-use crate::admission::{Place, Refusal};
 use crate::link::websocket_config;
 use crate::sync::{now, since_1970, spawn, timeout};
 
@@ -47,7 +47,7 @@ pub(crate) fn open(shared: Arc<Shared>, name: String, request: Request<Incoming>
         }
     };
     let mut response = response.map(|()| Body::empty());
-    if let Ok(instance) = HeaderValue::from_str(&shared.instance) {
+    if let Ok(instance) = HeaderValue::from_str(shared.endpoint.instance()) {
         response.headers_mut().insert(SERVER, instance);
     }
     let stop = shared.stop.clone();
@@ -68,7 +68,7 @@ impl Arriving {
     /// # Errors
     /// Unless the server is open.
     pub(crate) fn enter(shared: &Shared) -> Result<Self, Refusal> {
-        let place = shared.control.admission().enter_session()?;
+        let place = shared.endpoint.enter_session()?;
         let carried = shared.carrying.begin(now());
         Ok(Self { carried, place })
     }

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use ebbtide_endpoint::Count;
+
 use super::tunnel::{Activity, InFlight, Phase, Tunnel};
 use crate::sync::{Mutex, MutexGuard, Notify};
 
@@ -21,14 +23,6 @@ struct Inner {
     ended: Vec<Arc<Tunnel>>,
     /// Whom to wake when a tunnel of the name arrives here or elsewhere; weighed by the number that waits.
     waiting: HashMap<Arc<str>, (Arc<Notify>, usize)>,
-}
-
-/// Busy and idle sessions of this server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) busy: u64,
-    pub(crate) idle: u64,
-    pub(crate) oldest_busy: Option<Instant>,
 }
 
 pub(crate) struct Registry {
@@ -127,6 +121,12 @@ impl Registry {
             }
         }
         count
+    }
+
+    /// Begins to close the tunnel of this number if it serves and is idle at this instant.
+    pub(crate) fn close_if_idle(&self, id: u64, now: Instant, reason: String) -> bool {
+        let tunnel = self.inner().all.get(&id).cloned();
+        tunnel.is_some_and(|tunnel| tunnel.close_if_idle(now, self.idle_after, reason))
     }
 
     /// How many requests wait for a tunnel to arrive.

@@ -70,7 +70,7 @@ pub(crate) async fn reserve(State(shared): State<Arc<Shared>>, Json(ask): Json<A
         )
     };
     // A sealed server holds none.
-    let Ok(place) = shared.control.admission().enter_request() else {
+    let Ok(place) = shared.endpoint.enter_request() else {
         return not_held();
     };
     let Some(in_flight) = shared.registry.begin(&ask.name, now()) else {

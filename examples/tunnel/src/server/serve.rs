@@ -209,7 +209,7 @@ mod tests {
 
     use super::super::body::{Counted, Work};
     use super::*;
-    use crate::admission::{Admission, State};
+    use ebbtide_endpoint::admission::{Admission, State};
 
     /// One large piece, and a sender that is dropped with it.
     struct Large(Option<Bytes>, #[allow(dead_code)] UnboundedSender<()>);

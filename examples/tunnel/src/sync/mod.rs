@@ -1,9 +1,9 @@
 //! All by which one task of the server can act on another, in one place: locks, atomics, tasks, time and chance.
 //!
-//! What ships is the standard library's and tokio's ([`shipped`]). With the feature `races` a checker takes their
-//! place ([`explored`]), decides at every step which task goes on, and so explores the server's own code. What else the
-//! server takes from `tokio::sync` is the same in both: it needs no runtime, and nothing of ours depends on who comes
-//! between two of its operations.
+//! What ships is the standard library's and tokio's ([`shipped`]). With the feature `races` the session endpoint's checker
+//! takes their place ([`explored`]), decides at every step which task goes on, and so explores the server's own code. What
+//! else the server takes from `tokio::sync` is the same in both: it needs no runtime, and nothing of ours depends on who
+//! comes between two of its operations.
 //! The client does without: it holds nothing that a seal promises.
 
 #[cfg(not(feature = "races"))]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ebbtide_endpoint::order::What;
 use http::StatusCode;
 use shuttle::future::spawn;
 
-use super::super::control::What;
 use super::people::{ask, ask_then, tunnels};
 use super::world::{IDLE_AFTER, Server};
 use super::{explore, happened};
@@ -26,7 +26,7 @@ fn drain(per_second: f64) -> What {
 fn a_slot_against_a_request() {
     let must = ["answer", "came too late", "closed"];
     explore("idle closing against a request", 2500, &must, || async {
-        let server = Arc::new(Server::alone(Arc::default()).draining());
+        let server = Arc::new(Server::alone());
         let client = tunnels(&server, &["a"]).await.remove(0);
         let sending = [1, 3].map(|wait| {
             let server = server.clone();
@@ -60,7 +60,7 @@ fn a_slot_against_a_request() {
             }
         }
         server.at_rest().await;
-        assert_eq!(server.shared.drain.closed(), 1);
+        assert_eq!(server.shared.endpoint.report().closed, 1);
     });
 }
 
@@ -72,7 +72,7 @@ fn a_drain_and_the_client_that_leaves() {
         2000,
         &must,
         || async {
-            let server = Arc::new(Server::alone(Arc::default()).draining());
+            let server = Arc::new(Server::alone());
             let mut clients = tunnels(&server, &["a", "b"]).await;
             let leaving = clients.remove(0);
             let leaving = spawn(async move {
@@ -95,7 +95,7 @@ fn a_drain_and_the_client_that_leaves() {
 fn a_seal_and_the_servers_own_closing() {
     let must = ["closed", "in use"];
     explore("seal against idle closing", 2500, &must, || async {
-        let server = Arc::new(Server::alone(Arc::default()).draining());
+        let server = Arc::new(Server::alone());
         let clients = tunnels(&server, &["a", "b"]).await;
         let asking = spawn({
             let server = server.clone();
@@ -112,36 +112,6 @@ fn a_seal_and_the_servers_own_closing() {
         }
         let status = asking.await.unwrap();
         assert_ne!(status, StatusCode::BAD_GATEWAY, "a busy session was closed");
-        server.at_rest().await;
-    });
-}
-
-#[test]
-fn an_order_replaced_in_its_slot() {
-    let must = ["closed by the first", "spared"];
-    explore("drain order replaced in its slot", 2500, &must, || async {
-        let server = Arc::new(Server::alone(Arc::default()).draining());
-        let clients = tunnels(&server, &["a", "b", "c", "d"]).await;
-        server.order(1, drain(50.0)).await.unwrap();
-        sleep(Duration::from_millis(40)).await;
-        // One in 500 s: the lease ends before a second.
-        server.order(1, drain(0.002)).await.unwrap();
-        let before = server.serving();
-        if before < clients.len() {
-            happened("closed by the first");
-        }
-        sleep(LEASE * 2).await;
-        let after = server.serving();
-        assert!(
-            after + 1 >= before,
-            "{before} sessions, then {after}: the order before went on"
-        );
-        if after > 0 {
-            happened("spared");
-        }
-        for client in clients {
-            client.leave().await;
-        }
         server.at_rest().await;
     });
 }

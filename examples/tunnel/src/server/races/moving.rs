@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::StatusCode;
 use shuttle::future::{spawn, yield_now};
 
-use super::super::report::report;
 use super::people::{Client, ask, ask_then, tunnels};
 use super::world::Server;
 use super::{explore, explore_timeless, happened};
@@ -20,7 +19,7 @@ fn a_replaced_tunnel_against_its_requests() {
         1500,
         &must,
         || async {
-            let server = Arc::new(Server::alone(Arc::default()));
+            let server = Arc::new(Server::alone());
             let first = tunnels(&server, &["a"]).await.remove(0);
             let asking = [(); 2].map(|()| {
                 let server = server.clone();
@@ -54,7 +53,7 @@ fn a_request_that_waits_is_woken_by_the_arrival() {
         2000,
         &must,
         || async {
-            let server = Arc::new(Server::alone(Arc::default()));
+            let server = Arc::new(Server::alone());
             let asking = [(); 2].map(|()| {
                 let server = server.clone();
                 spawn(async move { ask(&server, "a").await })
@@ -79,7 +78,7 @@ fn a_report_against_a_request_that_changes_its_tunnel() {
         3000,
         &must,
         || async {
-            let server = Arc::new(Server::alone(Arc::default()));
+            let server = Arc::new(Server::alone());
             let client = tunnels(&server, &["a"]).await.remove(0);
             let answered = Arc::new(AtomicBool::new(false));
             let asking = spawn({
@@ -94,7 +93,7 @@ fn a_report_against_a_request_that_changes_its_tunnel() {
             // The request alone makes the server busy, so once it was seen it is seen until it is answered.
             let mut seen = false;
             while !answered.load(Ordering::SeqCst) {
-                let report = report(&server.shared);
+                let report = server.shared.endpoint.report();
                 if !answered.load(Ordering::SeqCst) {
                     assert!(
                         report.busy > 0 || !seen,
@@ -123,11 +122,11 @@ fn a_report_against_a_request_that_changes_its_tunnel() {
 fn a_report_against_a_handshake() {
     let must = ["handshake seen", "session seen", "over"];
     explore("report against a handshake", 3000, &must, || async {
-        let server = Arc::new(Server::alone(Arc::default()));
+        let server = Arc::new(Server::alone());
         let client = Client::connect(&server, "a").unwrap();
         let leaving = spawn(client.leave());
         while server.truth.sessions() > 0 {
-            let report = report(&server.shared);
+            let report = server.shared.endpoint.report();
             if server.truth.sessions() > 0 {
                 assert!(
                     report.busy + report.idle > 0,

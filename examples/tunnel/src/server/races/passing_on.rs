@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ebbtide_endpoint::order::What;
 use http::StatusCode;
 use shuttle::future::{spawn, yield_now};
 
-use super::super::control::What;
 use super::people::{Client, ask, tunnels};
 use super::world::{Network, Server};
 use super::{explore, happened};
@@ -22,10 +22,7 @@ struct Two {
 impl Two {
     fn start() -> Arc<Self> {
         let network = Network::default();
-        let (asked, holder) = (
-            Server::of_two(1, &network),
-            Server::of_two(2, &network).draining(),
-        );
+        let (asked, holder) = (Server::of_two(1, &network), Server::of_two(2, &network));
         Arc::new(Self {
             asked,
             holder,

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use ebbtide_endpoint::races::Open;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::body::Outbox;
 use super::super::forward::forward;
 use super::super::open::Arriving;
-use super::world::{Open, Server};
+use super::world::Server;
 use crate::close;
 use crate::link::{Event, Link, websocket_config};
 use crate::sync::Executor;

@@ -7,49 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
-use super::drain::Drain;
-use super::state_file::{Keeper, Kept, Unreadable, WriteFailed};
 use crate::admission::{Admission, Event, Mode, Refusal, State};
+use crate::drain::Drain;
+use crate::kept::{Keeper, Kept, Unreadable, WriteFailed};
+use crate::order::{Kind, Order, Refused, What};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{JoinError, now, spawn, spawn_blocking};
-
-/// An order of a deployment to an instance.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Order {
-    pub(crate) instance: String,
-    pub(crate) deployment: String,
-    pub(crate) epoch: u64,
-    pub(crate) what: What,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum What {
-    Drain { per_second: f64, lease: Duration },
-    Resume,
-    Seal,
-}
-
-/// Why an order was refused.
-#[derive(Debug, Error)]
-pub(crate) enum Refused {
-    #[error("this is instance {here}, the order is for {asked}")]
-    WrongInstance { here: String, asked: String },
-    #[error("epoch {asked} is below {seen}, the highest seen here (deployment {deployment})")]
-    StaleEpoch {
-        asked: u64,
-        seen: u64,
-        deployment: String,
-    },
-    #[error(transparent)]
-    Admission(#[from] Refusal),
-    #[error(transparent)]
-    NotKept(#[from] WriteFailed),
-    #[error("the order was interrupted: {0}")]
-    Interrupted(#[from] JoinError),
-}
+use crate::sync::{now, spawn, spawn_blocking};
 
 struct Memory {
     kept: Kept,
@@ -58,7 +23,6 @@ struct Memory {
 }
 
 pub(crate) struct Control {
-    instance: String,
     keeper: Arc<dyn Keeper>,
     memory: Mutex<Memory>,
     /// The epoch that a restart would know, for reports.
@@ -80,7 +44,6 @@ impl Control {
     ) -> Result<Arc<Self>, Unreadable> {
         let kept = keeper.read(instance)?;
         Ok(Arc::new(Self {
-            instance: instance.to_owned(),
             keeper,
             epoch: AtomicU64::new(kept.epoch),
             admission: Admission::new(State::start(kept.sealed)),
@@ -111,57 +74,33 @@ impl Control {
     /// Carries out an order, to its end even if the caller hangs up in the middle.
     pub(crate) async fn order(self: &Arc<Self>, order: Order) -> Result<(), Refused> {
         let control = self.clone();
-        spawn(async move { control.carry_out(order).await }).await?
+        let carried_out = spawn(async move { control.carry_out(order).await }).await;
+        carried_out.unwrap_or_else(|died| Err(Refused::Interrupted(died.to_string())))
     }
 
     async fn carry_out(&self, order: Order) -> Result<(), Refused> {
         let mut memory = self.memory.lock().await;
-        self.check(&order, &memory.kept)?;
-        let kept = Kept {
-            epoch: order.epoch,
-            deployment: Some(order.deployment),
-            ..memory.kept.clone()
-        };
-        match order.what {
-            What::Drain { per_second, lease } => {
-                self.keep(&mut memory, kept).await?;
-                self.drain(per_second, lease)?;
+        memory.kept.admits(&order)?;
+        let (kind, before) = (order.what.kind(), self.admission.state().mode);
+        self.admission.update(|state| kind.begin(state))?;
+        let kept = memory.kept.after(&order);
+        if let Err(failed) = self.keep(&mut memory, kept).await {
+            if kind == Kind::Seal {
+                self.seal_not_kept(&failed, before, &mut memory)?;
             }
+            return Err(failed.into());
+        }
+        match order.what {
+            What::Drain { per_second, lease } => self.drain(per_second, lease)?,
             What::Resume => {
-                // Asked first: a refused order does not take the epoch.
-                self.admission.state().apply(Event::Resume)?;
-                self.keep(&mut memory, kept).await?;
                 self.drain.cancel();
-                self.admission.apply(Event::Resume)?;
+                self.admission.update(|state| kind.end(state))?;
             }
             What::Seal => {
-                self.seal(
-                    &mut memory,
-                    Kept {
-                        sealed: true,
-                        ..kept
-                    },
-                )
-                .await?
+                self.admission.update(|state| kind.end(state))?;
+                self.drain.cancel();
+                self.sealed.send_replace(true);
             }
-        }
-        Ok(())
-    }
-
-    fn check(&self, order: &Order, kept: &Kept) -> Result<(), Refused> {
-        if order.instance != self.instance {
-            return Err(Refused::WrongInstance {
-                here: self.instance.clone(),
-                asked: order.instance.clone(),
-            });
-        }
-        if order.epoch < kept.epoch {
-            let deployment = kept.deployment.clone().unwrap_or_default();
-            return Err(Refused::StaleEpoch {
-                asked: order.epoch,
-                seen: kept.epoch,
-                deployment,
-            });
         }
         Ok(())
     }
@@ -170,25 +109,10 @@ impl Control {
         if self.admission.state().mode == Mode::Open {
             self.drain.reset_closed();
         }
-        let state = self.admission.apply(Event::Drain)?;
+        let state = self.admission.update(|state| Kind::Drain.end(state))?;
         if state.mode == Mode::Draining {
             self.drain.give(per_second, lease, now());
         }
-        Ok(())
-    }
-
-    /// Nothing is let in from `BeginSeal` on; the seal is acknowledged, and reported, once it is written.
-    async fn seal(&self, memory: &mut Memory, kept: Kept) -> Result<(), Refused> {
-        let before = self.admission.state().mode;
-        self.admission.apply(Event::BeginSeal)?;
-        let result = self.keep(memory, kept).await;
-        if let Err(failed) = result {
-            self.seal_not_kept(&failed, before, memory)?;
-            return Err(failed.into());
-        }
-        self.admission.apply(Event::ConfirmSeal)?;
-        self.drain.cancel();
-        self.sealed.send_replace(true);
         Ok(())
     }
 

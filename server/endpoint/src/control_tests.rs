@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::state_file::StateFile;
 use super::*;
+use crate::sessions::tests::NoSessions;
+use crate::state_file::StateFile;
 
 fn start(path: &Path) -> Arc<Control> {
     let file = Arc::new(StateFile::new(path.into()));
-    Control::start("i-1", file, Arc::new(Drain::default())).unwrap()
+    Control::start("i-1", file, Drain::new(Arc::new(NoSessions))).unwrap()
 }
 
 fn order(epoch: u64, what: What) -> Order {

@@ -1,10 +1,15 @@
 //! Whatever is posted to the session endpoint: an answer that says what is so, no panic, and nothing taken back.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::parts;
+use serde_json::Value;
+use tower_service::Service;
+
 use super::*;
+use crate::sessions::tests::AllIdle;
 
 /// JSON values that an order's field may have, most of them wrong.
 fn value() -> impl Strategy<Value = String> {
@@ -80,7 +85,9 @@ struct Promised {
 }
 
 async fn post(router: &mut Router, path: &str, body: Vec<u8>) -> (StatusCode, Value) {
-    let request = http::Request::post(path).body(Body::from(body)).unwrap();
+    let request = axum::http::Request::post(path)
+        .body(Body::from(body))
+        .unwrap();
     let response = router
         .call(request)
         .await
@@ -94,19 +101,11 @@ async fn post(router: &mut Router, path: &str, body: Vec<u8>) -> (StatusCode, Va
 
 async fn tell(posts: Vec<(&'static str, Vec<u8>)>, in_use: bool) {
     let directory = tempfile::tempdir().unwrap();
-    let shared = parts(directory.path(), Duration::ZERO);
-    let place = in_use.then(|| shared.control.admission().enter_request().unwrap());
-    for name in ["a", "b", "c"] {
-        shared.registry.open(name, 1, std::time::Instant::now());
-    }
-    // Whatever order is accepted is carried out too.
-    let draining = tokio::spawn(
-        shared
-            .drain
-            .clone()
-            .run(shared.registry.clone(), Duration::ZERO),
-    );
-    let mut router = router(shared.clone());
+    let sessions = Arc::new(AllIdle(vec![1, 2, 3].into()));
+    let state = directory.path().join("state.json");
+    let endpoint = Endpoint::start("i-1", state, sessions).unwrap();
+    let place = in_use.then(|| endpoint.enter_request().unwrap());
+    let mut router = endpoint.router();
     let mut promised = Promised::default();
     for (path, body) in posts {
         let (status, answer) = post(&mut router, path, body).await;
@@ -117,25 +116,20 @@ async fn tell(posts: Vec<(&'static str, Vec<u8>)>, in_use: bool) {
             400 | 409 | 413 => assert!(problem.is_some(), "{answer}"),
             other => panic!("{other}: {answer}"),
         }
-        let report = serde_json::to_value(report(&shared)).unwrap();
+        let report = endpoint.report();
         let now = Promised {
-            sealed: report["admission"] == "sealed",
-            epoch: report["epoch"].as_u64().unwrap(),
+            sealed: report.admission == "sealed",
+            epoch: report.epoch,
         };
         assert!(
             now.sealed >= promised.sealed && now.epoch >= promised.epoch,
             "{promised:?}, then {now:?}"
         );
         assert!(!(now.sealed && in_use), "sealed with a request in use");
-        assert_eq!(shared.control.admission().state().in_use, u64::from(in_use));
+        assert_eq!(endpoint.state().in_use, u64::from(in_use));
         promised = now;
     }
     drop(place);
-    assert!(
-        !draining.is_finished(),
-        "an order that was accepted ended the drain"
-    );
-    draining.abort();
 }
 
 proptest! {

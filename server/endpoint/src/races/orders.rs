@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use shuttle::future::spawn;
 
-use super::super::control::{Refused, What};
-use super::people::{Client, tunnels};
-use super::world::Server;
+use super::world::{IDLE_AFTER, Server};
 use super::{explore, happened};
 use crate::admission::{Mode, Refusal};
+use crate::order::{Refused, What};
 use crate::sync::sleep;
 
 const DRAIN: What = What::Drain {
@@ -20,7 +19,7 @@ const DRAIN: What = What::Drain {
 
 /// Orders, and the highest epoch that was acknowledged: what a lower one does after that would be a mistake.
 struct Fenced {
-    server: Server,
+    server: Arc<Server>,
     highest: AtomicU64,
 }
 
@@ -39,7 +38,7 @@ impl Fenced {
             Err(other) => panic!("{other}"),
         }
         assert!(
-            self.server.shared.control.epoch() >= floor,
+            self.server.endpoint.report().epoch >= floor,
             "a report fell back below {floor}"
         );
         outcome
@@ -50,13 +49,14 @@ impl Fenced {
 fn a_rollback_against_the_drain_before_it() {
     let must = ["stale", "closed", "spared", "resumed"];
     explore("resume against drain against seal", 2500, &must, || async {
-        let server = Server::alone(Arc::default()).draining();
+        let server = Server::start(Arc::default());
         let fenced = Arc::new(Fenced {
             server,
             highest: AtomicU64::new(0),
         });
         let server = &fenced.server;
-        let clients = tunnels(server, &["a", "b"]).await;
+        let clients = [server.connect().unwrap(), server.connect().unwrap()];
+        sleep(IDLE_AFTER).await;
         let late = [DRAIN, What::Seal, DRAIN].map(|what| {
             let fenced = fenced.clone();
             spawn(async move { fenced.order(1, what).await.is_ok() })
@@ -64,10 +64,10 @@ fn a_rollback_against_the_drain_before_it() {
         // Both tunnels can be closed before it, and the server be sealed.
         if fenced.order(2, What::Resume).await.is_ok() {
             happened("resumed");
-            let serving = server.serving();
+            let serving = server.staying();
             sleep(Duration::from_secs(10)).await;
             assert_eq!(
-                server.serving(),
+                server.staying(),
                 serving,
                 "closed after the resume was acknowledged"
             );
@@ -79,9 +79,7 @@ fn a_rollback_against_the_drain_before_it() {
         for order in late {
             order.await.unwrap();
         }
-        for client in clients {
-            client.leave().await;
-        }
+        drop(clients);
         server.at_rest().await;
     });
 }
@@ -91,7 +89,7 @@ fn a_resume_against_a_seal_in_the_same_epoch() {
     let must = ["sealed", "resumed", "sealed first"];
     explore("resume against seal", 4000, &must, || async {
         let fenced = Arc::new(Fenced {
-            server: Server::alone(Arc::default()),
+            server: Server::start(Arc::default()),
             highest: AtomicU64::new(0),
         });
         let sealing = spawn({
@@ -100,11 +98,9 @@ fn a_resume_against_a_seal_in_the_same_epoch() {
         });
         let resumed = fenced.order(1, What::Resume).await.is_ok();
         happened(if resumed { "resumed" } else { "sealed first" });
-        let tunnel = Client::connect(&fenced.server, "a");
-        assert!(resumed || tunnel.is_none());
-        if let Some(client) = tunnel {
-            client.leave().await;
-        }
+        let session = fenced.server.connect();
+        assert!(resumed || session.is_none());
+        drop(session);
         if sealing.await.unwrap() {
             assert_eq!(fenced.server.state().mode, Mode::Sealed);
             assert!(fenced.order(2, What::Resume).await.is_err());

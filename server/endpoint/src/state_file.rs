@@ -1,97 +1,15 @@
-//! What a server must remember over a restart: the highest epoch it has seen, and its seal.
+//! The state file: where a server keeps its epoch and its seal.
 //!
-//! Owns the state file. Refuses a file of another instance, and one that it cannot read: a server that does not know
-//! whether it is sealed must not start. Control writes it, before it acknowledges anything.
+//! Refuses a file of another instance, and one that it cannot read: a server that does not know whether it is sealed
+//! must not start. Control writes it, before it acknowledges anything.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
-use thiserror::Error;
 
-/// The content of the state file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Kept {
-    pub(crate) version: u32,
-    pub(crate) instance: String,
-    /// The highest epoch seen.
-    pub(crate) epoch: u64,
-    /// The deployment that came with it.
-    pub(crate) deployment: Option<String>,
-    pub(crate) sealed: bool,
-}
-
-const VERSION: u32 = 1;
-
-impl Kept {
-    /// What a server that has never been spoken to remembers.
-    pub(crate) fn new(instance: &str) -> Self {
-        Self {
-            version: VERSION,
-            instance: instance.to_owned(),
-            epoch: 0,
-            deployment: None,
-            sealed: false,
-        }
-    }
-}
-
-/// Why a server must not start with the state file it was given.
-#[derive(Debug, Error)]
-pub(crate) enum Unreadable {
-    #[error("state file {path}: {error}")]
-    Io { path: PathBuf, error: io::Error },
-    #[error(
-        "state file {path} is damaged ({error}): it may say that this server is sealed, so it is not overwritten; remove it only if this server may take sessions"
-    )]
-    Damaged {
-        path: PathBuf,
-        error: serde_json::Error,
-    },
-    #[error(
-        "state file {path} has version {version}, this program knows version {VERSION}: start the program that wrote it"
-    )]
-    Version { path: PathBuf, version: u32 },
-    #[error(
-        "state file {path} belongs to instance {owner}, this is {instance}: give each instance a file of its own (was it copied with a machine image?)"
-    )]
-    OtherInstance {
-        path: PathBuf,
-        owner: String,
-        instance: String,
-    },
-}
-
-/// A write that failed.
-#[derive(Debug, Error)]
-#[error("the state file could not be written: {error}")]
-pub(crate) struct WriteFailed {
-    /// The new content may be in place all the same.
-    pub(crate) maybe_written: bool,
-    pub(crate) error: io::Error,
-}
-
-impl WriteFailed {
-    /// The write ended in an unknown way.
-    pub(crate) fn interrupted(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self {
-            maybe_written: true,
-            error: io::Error::other(error),
-        }
-    }
-}
-
-/// What outlives the process.
-pub(crate) trait Keeper: Send + Sync {
-    /// What was kept last; a new server's if nothing was.
-    fn read(&self, instance: &str) -> Result<Kept, Unreadable>;
-
-    /// Keeps this in place of what was kept before, durably: when this returns, a restart after a power cut reads it.
-    fn write(&self, kept: &Kept) -> Result<(), WriteFailed>;
-}
+use crate::kept::{Keeper, Kept, Unreadable, VERSION, WriteFailed};
 
 /// The file at a path.
 pub(crate) struct StateFile(PathBuf);
@@ -116,7 +34,10 @@ impl Keeper for StateFile {
 fn read(path: &Path, instance: &str) -> Result<Kept, Unreadable> {
     let text = match fs::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::new(instance)),
+        // Not without its directory: the first order would find out, in the middle of a deployment.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && directory(path).is_dir() => {
+            return Ok(Kept::new(instance));
+        }
         Err(error) => {
             return Err(Unreadable::Io {
                 path: path.into(),
@@ -144,6 +65,13 @@ fn read(path: &Path, instance: &str) -> Result<Kept, Unreadable> {
     Ok(kept)
 }
 
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Replaces the file's content and makes that durable.
 fn write(path: &Path, kept: &Kept) -> Result<(), WriteFailed> {
     let before = |error| WriteFailed {
@@ -154,10 +82,7 @@ fn write(path: &Path, kept: &Kept) -> Result<(), WriteFailed> {
         maybe_written: true,
         error,
     };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory(path);
     let text = serde_json::to_vec_pretty(kept).map_err(|error| before(error.into()))?;
     let mut file = NamedTempFile::new_in(directory).map_err(before)?;
     file.write_all(&text).map_err(before)?;
@@ -216,6 +141,13 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_server_without_a_directory_for_its_file_does_not_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("missing/state.json");
+        assert!(matches!(read(&path, "i-1"), Err(Unreadable::Io { .. })));
     }
 
     #[test]

@@ -12,14 +12,14 @@ const TIMER_SLACK: Duration = Duration::from_millis(10);
 /// Whatever orders come, no stretch of time sees more closures than the paces in force add up to over it, plus one.
 /// A retiring environment of `n` servers so closes at most `n` more than its pace in any second.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Order {
+pub(crate) struct Standing {
     slot: Duration,
     until: Instant,
     /// When the next slot begins, or since when it is open.
     due: Instant,
 }
 
-/// What an [`Order`] allows at some instant.
+/// What a [`Standing`] order allows at some instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Allows {
     /// One session may be closed.
@@ -30,7 +30,7 @@ pub(crate) enum Allows {
     Nothing,
 }
 
-impl Order {
+impl Standing {
     /// The order in force after a new one arrived: pace and lease are the new one's, the slots go on.
     ///
     /// `phase`, from 0 to 1, is how much of a slot passes before the first one begins. It should be random: servers
@@ -89,7 +89,7 @@ fn slot(per_second: f64) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "order_tests.rs"]
+#[path = "standing_tests.rs"]
 mod tests;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! and "never again" are decided at the same instant. Knows no clock, no socket and no task: [`State::apply`] is a
 //! pure function that a test or a model checker can call, and [`Admission`] only puts it behind a compare-exchange.
 //! Refuses a new session unless open, anything at all once sealing, and a seal while anything is in use.
-//! The public port, the private port and the session endpoint call it.
+//! Whatever takes sessions and requests calls it, and so does the session endpoint.
 
 use std::sync::Arc;
 
@@ -15,22 +15,22 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 /// What the server does with new sessions and requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// `Open` is when sessions and requests are taken.
+    /// `Open`: sessions and requests are taken.
     Open,
-    /// `Draining` is when sessions are refused, and requests are still carried.
+    /// `Draining`: sessions are refused, and requests are still carried.
     Draining,
-    /// `Sealing` is when everything is refused, and the seal is not yet known to survive a restart.
+    /// `Sealing`: everything is refused, and the seal is not yet known to survive a restart.
     Sealing,
-    /// `Sealed` is when everything is refused for good, and the seal survives a restart.
+    /// `Sealed`: everything is refused for good, and the seal survives a restart.
     Sealed,
 }
 
 /// One thing that may happen to a [`State`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// A WebSocket handshake begins; what it becomes, a session, keeps the place.
+    /// A handshake begins; what it becomes, a session, keeps the place.
     EnterSession,
-    /// A request arrives, for a tunnel here, elsewhere, or one that is awaited.
+    /// Work arrives that a draining server still takes, such as a request for a session that it holds.
     EnterRequest,
     /// A session, a handshake or a request ended.
     Leave,
@@ -177,9 +177,17 @@ impl Admission {
     /// # Errors
     /// The [`Refusal`] of [`State::apply`].
     pub fn apply(&self, event: Event) -> Result<State, Refusal> {
+        self.update(|state| state.apply(event))
+    }
+
+    /// Makes of the state what `step` says, atomically, and returns that.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of `step`; nothing changes then.
+    pub fn update(&self, step: impl Fn(State) -> Result<State, Refusal>) -> Result<State, Refusal> {
         let mut word = self.0.load(Ordering::SeqCst);
         loop {
-            let next = State::unpack(word).apply(event)?;
+            let next = step(State::unpack(word))?;
             match self
                 .0
                 .compare_exchange(word, next.pack(), Ordering::SeqCst, Ordering::SeqCst)
@@ -198,7 +206,7 @@ impl Admission {
         self.enter(Event::EnterSession)
     }
 
-    /// Takes a place for a request.
+    /// Takes a place for work that a draining server still takes, such as a request for a session that it holds.
     ///
     /// # Errors
     /// Once sealing or sealed.

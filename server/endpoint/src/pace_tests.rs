@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
-use super::super::drain::COME_BACK_AFTER;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,7 +23,7 @@ const TOLERANCE: f64 = 1.2;
 
 struct Server {
     idle: u64,
-    order: Option<Order>,
+    order: Option<Standing>,
     phase: f64,
     /// Its report is not to be had.
     unknown: bool,
@@ -93,7 +92,7 @@ impl Environment {
         let mut accepts: Vec<Duration> = self
             .closures
             .iter()
-            .map(|closed| *closed + COME_BACK_AFTER + late(&mut self.random, ROUND_TRIP))
+            .map(|closed| *closed + late(&mut self.random, ROUND_TRIP))
             .collect();
         accepts.sort();
         accepts
@@ -104,7 +103,7 @@ impl Server {
     /// What `Drain` does at this moment; true if a session was closed.
     fn step(&mut self, now: Instant, random: &mut StdRng) -> bool {
         if let Some((_, per_second)) = self.coming.take_if(|(at, _)| *at <= now) {
-            let order = Order::given(self.order, per_second, LEASE, self.phase, now);
+            let order = Standing::given(self.order, per_second, LEASE, self.phase, now);
             self.order = Some(order);
             self.look = now;
         }

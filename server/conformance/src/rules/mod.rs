@@ -1,0 +1,66 @@
+//! The rules of docs/session-endpoint.yaml that can be tried from outside, in the order in which they are.
+//!
+//! Owns their names, which are a part of what this tool promises.
+
+mod orders;
+mod restarts;
+mod sealing;
+mod sessions;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::trial::{Trial, Tried};
+
+/// How a rule is tried.
+type Act = for<'a> fn(&'a mut Trial) -> Pin<Box<dyn Future<Output = Tried> + 'a>>;
+
+/// What has to be so before a rule is tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// Anything may be so.
+    Anything,
+    /// The server is open, and nothing is in use.
+    Open,
+}
+
+pub(crate) struct Rule {
+    pub(crate) name: &'static str,
+    pub(crate) says: &'static str,
+    pub(crate) from: From,
+    pub(crate) act: Act,
+}
+
+macro_rules! rules {
+    ($($from:ident $name:literal $says:literal $act:path;)*) => {
+        [$(Rule { name: $name, says: $says, from: From::$from, act: |trial| Box::pin($act(trial)) }),*]
+    };
+}
+
+pub(crate) const ALL: [Rule; 25] = rules! {
+    Anything "report" "GET answers 200 with a well-formed report" orders::report;
+    Open "takes-epoch" "an accepted order takes its epoch, and the answer shows what it did" orders::takes_its_epoch;
+    Open "idempotent" "what is done already is answered with 200" orders::idempotent;
+    Open "wrong-instance" "an order for another instance is refused and changes nothing" orders::wrong_instance;
+    Open "stale-epoch" "an order of a lower epoch is refused and changes nothing" orders::stale_epoch;
+    Open "order-of-checks" "WrongInstance comes before StaleEpoch" orders::order_of_checks;
+    Open "malformed" "an ill-formed order is answered with 400 and changes nothing" orders::malformed_bodies;
+    Open "too-large" "an order over 64 KiB is answered with 413 and changes nothing" orders::too_large;
+    Open "unknown-fields" "fields that are not in the document are ignored" orders::unknown_fields;
+    Open "restart-keeps-epoch" "the epoch survives a restart of the process" restarts::keeps_epoch;
+    Open "counts" "each open session is counted, from the moment that it is open until it is over" sessions::counted;
+    Open "counts-busy" "a busy session is counted as busy, and for how long" sessions::busy_counted;
+    Open "in-use" "a seal is refused while anything is in use, and changes nothing" sessions::seal_refused_in_use;
+    Open "draining-refuses" "a draining server takes no session, and takes them again after resume" sessions::draining_refuses;
+    Open "closes-idle" "a drain order closes idle sessions, and counts them" sessions::closes_idle;
+    Open "spares-busy" "a drain order closes no busy session" sessions::spares_busy;
+    Open "lease" "closing keeps to its slots and stops when the lease ends; the server stays draining" sessions::lease_ends;
+    Open "resume-cancels" "no session is closed by an order after a resume" sessions::resume_cancels;
+    Open "seal-is-atomic" "no session is alive once a seal is acknowledged" sealing::atomic;
+    Anything "seals" "a server with nothing in use seals, and says so" sealing::seals;
+    Anything "sealed-again" "a sealed server seals again, also for a higher epoch" sealing::sealed_again;
+    Anything "sealed-drains" "a sealed server has nothing to drain: 200, and it stays sealed" sealing::sealed_drains;
+    Anything "never-resumes" "a sealed server refuses to resume, and changes nothing" sealing::never_resumes;
+    Anything "sealed-refuses" "a sealed server takes no session, also after a restart" sealing::refuses_sessions;
+    Anything "restart-keeps-seal" "epoch and seal survive a restart of the process" restarts::keeps_seal;
+};

@@ -1,0 +1,128 @@
+//! The command: what it prints, its exit status, and what it makes of the commands that it is given.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::by_hand::{Fault, serve};
+use crate::process::{Process, Start, free};
+
+fn tool(arguments: &[&str]) -> Output {
+    // Beside this test's directory. Cargo's own variable has a name that .cargo/rustc, a shell, does not hand on.
+    let here = std::env::current_exe().unwrap();
+    let built = here.parent().and_then(Path::parent).unwrap();
+    Command::new(built.join("ebbtide-conformance"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn process(fault: Fault) -> Arc<Process> {
+    let start: Start =
+        Arc::new(move |public, private, state| Box::pin(serve(fault, public, private, state)));
+    let process = Process::new(start);
+    while std::net::TcpStream::connect(process.private()).is_err() {
+        std::thread::yield_now();
+    }
+    process
+}
+
+#[test]
+fn without_hands_the_rest_is_tried_and_it_says_what_is_not() {
+    let process = process(Fault::None);
+    let url = format!("http://{}/sessions", process.private());
+    let done = tool(&["--url", &url]);
+    let printed = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{printed}");
+    assert!(printed.contains("passed     stale-epoch: "), "{printed}");
+    assert!(printed.contains("not tried  counts: "), "{printed}");
+    assert!(printed.contains("(it takes --open-session)"), "{printed}");
+    assert!(
+        printed.ends_with("13 passed, 0 failed, 12 not tried\n"),
+        "{printed}"
+    );
+    // It is sealed by now.
+    assert_eq!(tool(&["--url", &url]).status.code(), Some(2));
+}
+
+#[test]
+fn a_fault_is_named_and_told_and_is_the_exit_status() {
+    let process = process(Fault::OtherInstanceAccepted);
+    let url = format!("http://{}/sessions", process.private());
+    let done = tool(&["--url", &url, "--output", "json"]);
+    assert_eq!(done.status.code(), Some(1));
+    let verdict: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(verdict["conforms"], false);
+    let rules = verdict["rules"].as_array().unwrap();
+    let line = rules.iter().find(|line| line["rule"] == "wrong-instance");
+    assert_eq!(line.unwrap()["outcome"], "failed");
+    let seen = line.unwrap()["seen"].as_str().unwrap();
+    assert!(
+        seen.starts_with("drain: 409 WrongInstance was due, seen 200 "),
+        "{seen}"
+    );
+}
+
+#[test]
+fn where_nobody_answers_nothing_is_tried() {
+    let url = format!("http://{}/sessions", free());
+    assert_eq!(tool(&["--url", &url]).status.code(), Some(2));
+}
+
+/// A client that prints a line once it is greeted, and lasts as long as its connection.
+fn guest(port: u16, then: &str) -> String {
+    format!(
+        r#"exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port} && read -r greeting <&3 && [ "$greeting" = welcome ] && echo open && {then}'"#
+    )
+}
+
+#[test]
+#[ignore = "takes Node, in EBBTIDE_NODE: make unit gives it"]
+fn the_server_in_node() {
+    let node = std::env::var("EBBTIDE_NODE").expect("EBBTIDE_NODE");
+    let server =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/endpoint-node/server.js");
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (state, pid) = (at("state.json"), at("pid"));
+    let (public, private) = (free().port(), free().port());
+    let server = server.to_str().unwrap();
+    let start = format!(
+        "'{node}' '{server}' i-0a1 '{state}' 127.0.0.1 {public} {private} 300 >/dev/null 2>&1 & echo $! >'{pid}'"
+    );
+    let end = format!("kill -9 $(cat '{pid}')");
+    let sh = |command: &str| Command::new("sh").arg("-c").arg(command).status().unwrap();
+    assert!(sh(&start).success());
+    while std::net::TcpStream::connect(("127.0.0.1", private)).is_err() {
+        std::thread::yield_now();
+    }
+    let done = tool(&[
+        "--url",
+        &format!("http://127.0.0.1:{private}/sessions"),
+        "--instance",
+        "i-0a1",
+        "--open-session",
+        &guest(public, "exec cat <&3"),
+        "--busy",
+        &guest(
+            public,
+            "{ cat <&3 & while echo hello >&3; do sleep 0.05; done; }",
+        ),
+        "--restart",
+        &format!("{end}; {start}"),
+        "--fresh",
+        &format!("{end}; rm -f '{state}'; {start}"),
+        "--rounds",
+        "3",
+    ]);
+    sh(&end);
+    let printed = String::from_utf8(done.stdout).unwrap();
+    println!("{printed}");
+    assert_eq!(done.status.code(), Some(0), "{printed}");
+    assert!(
+        printed.ends_with("25 passed, 0 failed, 0 not tried\n"),
+        "{printed}"
+    );
+}
