@@ -122,7 +122,7 @@ mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see
 	status=0; \
 	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules --cargo-arg=--lib --cargo-arg=--test=decisions || status=$$?; \
 	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions --cargo-arg=--tests || status=$$?; \
-	$(MUTANTS) mutants --package ebbtide-endpoint --output target/mutants/endpoint --cargo-arg=--lib -- admission control table || status=$$?; \
+	$(MUTANTS) mutants --package ebbtide-endpoint --output target/mutants/endpoint --cargo-arg=--lib -- -- admission control table || status=$$?; \
 	exit $$status
 
 # The AWS calls of a whole run are recorded, and only a whole run's are judged.

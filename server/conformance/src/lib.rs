@@ -20,7 +20,7 @@ use serde_json::Value;
 pub use hands::{Doer, Doing, Hands, NotOpened, Opener, Session};
 pub use verdict::{Line, Outcome, Verdict};
 
-use rules::{From, Rule};
+use rules::{Needs, Rule};
 use server::Server;
 use trial::{Ended, Trial};
 
@@ -96,9 +96,9 @@ async fn begin(subject: Subject) -> Result<Trial, NoTrial> {
 }
 
 async fn outcome(rule: &Rule, trial: &mut Trial) -> Outcome {
-    let begun = match rule.from {
-        From::Open => trial.begin().await,
-        From::Anything => Ok(()),
+    let begun = match rule.needs {
+        Needs::Open => trial.begin().await,
+        Needs::Nothing => Ok(()),
     };
     let tried = match begun {
         Ok(()) => (rule.act)(trial).await,

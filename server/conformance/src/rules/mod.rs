@@ -17,9 +17,9 @@ type Act = for<'a> fn(&'a mut Trial) -> Pin<Box<dyn Future<Output = Tried> + 'a>
 
 /// What has to be so before a rule is tried.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum From {
-    /// Anything may be so.
-    Anything,
+pub(crate) enum Needs {
+    /// Whatever the server is.
+    Nothing,
     /// The server is open, and nothing is in use.
     Open,
 }
@@ -27,18 +27,18 @@ pub(crate) enum From {
 pub(crate) struct Rule {
     pub(crate) name: &'static str,
     pub(crate) says: &'static str,
-    pub(crate) from: From,
+    pub(crate) needs: Needs,
     pub(crate) act: Act,
 }
 
 macro_rules! rules {
-    ($($from:ident $name:literal $says:literal $act:path;)*) => {
-        [$(Rule { name: $name, says: $says, from: From::$from, act: |trial| Box::pin($act(trial)) }),*]
+    ($($needs:ident $name:literal $says:literal $act:path;)*) => {
+        [$(Rule { name: $name, says: $says, needs: Needs::$needs, act: |trial| Box::pin($act(trial)) }),*]
     };
 }
 
 pub(crate) const ALL: [Rule; 25] = rules! {
-    Anything "report" "GET answers 200 with a well-formed report" orders::report;
+    Nothing "report" "GET answers 200 with a well-formed report" orders::report;
     Open "takes-epoch" "an accepted order takes its epoch, and the answer shows what it did" orders::takes_its_epoch;
     Open "idempotent" "what is done already is answered with 200" orders::idempotent;
     Open "wrong-instance" "an order for another instance is refused and changes nothing" orders::wrong_instance;
@@ -57,10 +57,10 @@ pub(crate) const ALL: [Rule; 25] = rules! {
     Open "lease" "closing keeps to its slots and stops when the lease ends; the server stays draining" sessions::lease_ends;
     Open "resume-cancels" "no session is closed by an order after a resume" sessions::resume_cancels;
     Open "seal-is-atomic" "no session is alive once a seal is acknowledged" sealing::atomic;
-    Anything "seals" "a server with nothing in use seals, and says so" sealing::seals;
-    Anything "sealed-again" "a sealed server seals again, also for a higher epoch" sealing::sealed_again;
-    Anything "sealed-drains" "a sealed server has nothing to drain: 200, and it stays sealed" sealing::sealed_drains;
-    Anything "never-resumes" "a sealed server refuses to resume, and changes nothing" sealing::never_resumes;
-    Anything "sealed-refuses" "a sealed server takes no session, also after a restart" sealing::refuses_sessions;
-    Anything "restart-keeps-seal" "epoch and seal survive a restart of the process" restarts::keeps_seal;
+    Nothing "seals" "a server with nothing in use seals, and says so" sealing::seals;
+    Nothing "sealed-again" "a sealed server seals again, also for a higher epoch" sealing::sealed_again;
+    Nothing "sealed-drains" "a sealed server has nothing to drain: 200, and it stays sealed" sealing::sealed_drains;
+    Nothing "never-resumes" "a sealed server refuses to resume, and changes nothing" sealing::never_resumes;
+    Nothing "sealed-refuses" "a sealed server takes no session, also after a restart" sealing::refuses_sessions;
+    Nothing "restart-keeps-seal" "epoch and seal survive a restart of the process" restarts::keeps_seal;
 };

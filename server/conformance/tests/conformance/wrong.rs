@@ -21,6 +21,7 @@ async fn verdict(fault: Fault, rounds: u32) -> Verdict {
     let patience = match fault {
         Fault::None => subject.patience,
         // It is waited for what never comes.
+        Fault::IdleNotReported => Duration::from_secs(2),
         _ => Duration::from_secs(10),
     };
     let subject = Subject {
