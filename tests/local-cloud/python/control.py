@@ -4,18 +4,32 @@
 - end {"instance", "code", "message"}: an instance ends by itself, for this reason.
 - passes-role {"allowed"}: launches from templates with an instance profile are allowed to functions, or not.
 - known {"call"}: answers what IAM would know of the resources that a call's text names.
+
+And in Auto Scaling:
+
+- launches-fail {"group", "code", "message"}: EC2 refuses the group's launches from now on; without a code, no longer.
+- unhealthy {"instance"}: a member fails its health checks from now on.
+- hooks-time {"seconds"}: so much time goes by for lifecycle hooks.
+- refresh {"group", "status"}: the group's instance refresh goes on by one member; with a status, it is in that.
+- alarm {"group", "policy"}, hour {"group", "action"}, rebalance {"group"}: what the processes are for happens.
 """
 
 import json
 
+import scaling
 from moto.autoscaling.models import autoscaling_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.moto_api._internal.urls import url_paths
 
 from launches import end, forget_ended, launches
+from scaling import happenings, health, hooks, refreshes
 
 REGION = "us-east-1"  # The harness's: REGION in src/lib.rs.
+
+
+def auto_scaling():
+    return autoscaling_backends[DEFAULT_ACCOUNT_ID][REGION]
 
 
 def forget(_):
@@ -24,6 +38,17 @@ def forget(_):
 
 def end_one(asked):
     end(ec2_backends[DEFAULT_ACCOUNT_ID][REGION], asked["instance"], asked["code"], asked["message"])
+    auto_scaling().notify_terminate_instances([asked["instance"]])
+
+
+def with_a_group(act, *names):
+    """An act upon Auto Scaling, with these of the harness's values."""
+
+    def answer(asked):
+        with scaling.LOCK:
+            act(auto_scaling(), *(asked.get(name) for name in names))
+
+    return answer
 
 
 def allow_passing(asked):
@@ -34,7 +59,7 @@ def known(asked):
     """Tags of instances and groups, a member standing for its group too, and the templates' versions."""
     call = asked["call"]
     ec2 = ec2_backends[DEFAULT_ACCOUNT_ID][REGION]
-    groups = autoscaling_backends[DEFAULT_ACCOUNT_ID][REGION].autoscaling_groups
+    groups = auto_scaling().autoscaling_groups
     return {
         "instances": {
             it.id: {tag["key"]: tag["value"] for tag in it.get_tags()} for it in ec2.all_instances() if it.id in call
@@ -62,6 +87,21 @@ def answering(act):
     return answer
 
 
+ACTS = {
+    "forget": forget,
+    "end": end_one,
+    "passes-role": allow_passing,
+    "known": known,
+    "launches-fail": with_a_group(happenings.refuse_launches, "group", "code", "message"),
+    "unhealthy": with_a_group(health.fails, "instance"),
+    "hooks-time": with_a_group(hooks.pass_time, "seconds"),
+    "refresh": with_a_group(refreshes.go_on, "group", "status"),
+    "alarm": with_a_group(happenings.alarm, "group", "policy"),
+    "hour": with_a_group(happenings.hour, "group", "action"),
+    "rebalance": with_a_group(happenings.rebalance, "group"),
+}
+
+
 def install():
-    for name, act in (("forget", forget), ("end", end_one), ("passes-role", allow_passing), ("known", known)):
+    for name, act in ACTS.items():
         url_paths["{0}/moto-api/ebbtide/" + name] = answering(act)

@@ -10,8 +10,8 @@ target starts `initial`, is probed at its target group's protocol, port, path, i
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 A group that no listener and no rule forwards to is not probed at all: its targets are `unused`, `Target.NotInUse`.
 
-What AWS refuses and stock moto allows is refused, too: see launches.py, scaling.py and balancing.py. What the harness may
-bring about is in control.py.
+What AWS refuses and stock moto allows is refused, too: see launches.py, balancing.py and scaling/, which supplies what
+moto's Auto Scaling lacks. What the harness may bring about is in control.py.
 
 This replaces private parts of moto, which is why requirements.in pins its version.
 """

@@ -1,15 +1,15 @@
-"""What Auto Scaling refuses on AWS, and stock moto does not.
+"""Calls that AWS refuses, and stock moto does not.
 
 - To end a member and the capacity with it where the group would fall below its smallest size:
   https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html
-  Without the decrement, what is beyond the desired capacity ends and is not replaced: that moto does by itself.
 - To change a group that does not carry the service's tag. Who calls is not known here, so whoever calls is refused; a
   group is made, tagged and described by anybody. Which tag the roles ask for is in template.yaml:
   https://docs.aws.amazon.com/autoscaling/ec2/userguide/security_iam_id-based-policy-examples.html
 """
 
 from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
-from moto.autoscaling.responses import AutoScalingResponse
+
+from .common import member
 
 SERVICE_TAG = "ebbtide:service"
 # The actions with that condition, by moto's names and by AWS's.
@@ -24,15 +24,10 @@ CONDITIONED = {
 
 def group_of(response):
     """The group that a call is about, by its name or by a member."""
-    groups = response.autoscaling_backend.autoscaling_groups
     name = response._get_param("AutoScalingGroupName")
     if name:
-        return groups.get(name)
-    member = response._get_param("InstanceId")
-    for group in groups.values():
-        if any(state.instance.id == member for state in group.instance_states):
-            return group
-    raise ValidationError(f"Instance Id not found - No managed instance found for instance ID {member}")
+        return response.autoscaling_backend.autoscaling_groups.get(name)
+    return member(response.autoscaling_backend, response._get_param("InstanceId"))[0]
 
 
 def refuse_untagged(group, action):
@@ -65,6 +60,6 @@ def refusing(stock, action):
     return answer
 
 
-def install():
+def install(response):
     for name, action in CONDITIONED.items():
-        setattr(AutoScalingResponse, name, refusing(getattr(AutoScalingResponse, name), action))
+        setattr(response, name, refusing(getattr(response, name), action))
