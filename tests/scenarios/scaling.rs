@@ -58,19 +58,17 @@ async fn all_serve(scene: &Scene) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_is_as_it_was_after_a_rollback() {
     // Given blue in an Auto Scaling group, one of whose members somebody has unprotected
-    let options = Options {
-        blue: 0,
-        ..Options::default()
-    };
-    let scene = Scene::with(options).await;
-    let [fleet, ..] = scene.cloud.fleet(3).await.expect("a fleet");
+    let (scene, fleet) = Scene::of_a_fleet().await;
     unprotect_one(&scene, &fleet).await;
     let before = settings(&scene, &fleet).await;
     // When a deployment that holds it is rolled back
     let execution = scene.deploy(&long_bake()).await;
     scene.passes(&execution, "CheckDrained", 1).await;
     let held = settings(&scene, &fleet).await;
-    assert!(!held.suspended.is_empty() && held.members.values().all(|it| *it), "{held:?}");
+    assert!(
+        !held.suspended.is_empty() && held.members.values().all(|it| *it),
+        "{held:?}"
+    );
     let wish = scene.deploy(&json!({"rollBack": execution.name()})).await;
     scene.ends_well(&wish).await;
     scene.fails_with(&execution, "RolledBack").await;
@@ -108,7 +106,12 @@ async fn settings(scene: &Scene, name: &str) -> Settings {
         members: group
             .instances()
             .iter()
-            .map(|it| (text(it.instance_id()), it.protected_from_scale_in() == Some(true)))
+            .map(|it| {
+                (
+                    text(it.instance_id()),
+                    it.protected_from_scale_in() == Some(true),
+                )
+            })
             .collect(),
     }
 }

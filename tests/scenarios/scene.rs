@@ -54,11 +54,26 @@ impl Scene {
         Self::with(Options::default()).await
     }
 
+    /// Given three blue servers in an Auto Scaling group, whose name comes with it.
+    pub async fn of_a_fleet() -> (Self, String) {
+        let options = Options {
+            blue: 0,
+            ..Options::default()
+        };
+        let Self { cloud, .. } = Self::with(options).await;
+        let [fleet, ..] = cloud.fleet(3).await.expect("a fleet");
+        (Self::on(cloud), fleet)
+    }
+
     /// Given a cloud with these options.
     pub async fn with(options: Options) -> Self {
         let cloud = LocalCloud::start(options)
             .await
             .expect("the local cloud starts");
+        Self::on(cloud)
+    }
+
+    fn on(cloud: LocalCloud) -> Self {
         let blue = cloud
             .servers()
             .into_iter()

@@ -1,7 +1,6 @@
 //! Auto Scaling groups that would cut sessions by themselves, or that the functions' roles may not change.
 
 use aws_sdk_autoscaling::types::{LaunchTemplateSpecification, Tag};
-use ebbtide_local_cloud::options::Options;
 use serde_json::json;
 
 use super::{planned, refused};
@@ -12,12 +11,7 @@ const GROUP: &str = "tunnel-scaling";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_that_would_replace_or_mix_its_servers_is_refused_until_it_does_not() {
     // Given blue in an Auto Scaling group that launches whatever version is the newest
-    let options = Options {
-        blue: 0,
-        ..Options::default()
-    };
-    let scene = Scene::with(options).await;
-    let [fleet, ..] = scene.cloud.fleet(3).await.expect("a fleet");
+    let (scene, fleet) = Scene::of_a_fleet().await;
     launches(&scene, &fleet, "$Latest").await;
     refused(&scene, &json!({}), "launches from version $Latest").await;
     launches(&scene, &fleet, "1").await;
@@ -78,7 +72,12 @@ pub(super) async fn a_group_without_the_tag(scene: &Scene) {
         Some("AccessDenied")
     );
     // Is said before it
-    refused(scene, &json!({}), &format!("{GROUP} does not carry the tag")).await;
+    refused(
+        scene,
+        &json!({}),
+        &format!("{GROUP} does not carry the tag"),
+    )
+    .await;
     let tag = Tag::builder()
         .resource_id(GROUP)
         .resource_type("auto-scaling-group")
