@@ -237,6 +237,11 @@ mod tests {
         let table = Table::new(Duration::ZERO);
         let (session, other) = (open(&table), open(&table));
         assert_eq!(table.idle(), [0, 1]);
+        tokio::select! {
+            biased;
+            () = session.asked_to_leave() => panic!("nobody asked"),
+            () = std::future::ready(()) => {}
+        }
         assert!(table.close_if_idle(0));
         assert!(!table.close_if_idle(0) && !table.close_if_idle(7));
         session.asked_to_leave().await;
