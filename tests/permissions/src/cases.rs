@@ -380,6 +380,12 @@ pub(crate) fn untested() -> Vec<(&'static str, &'static str, Question)> {
     for question in code_in_a_vpc() {
         asked.push(("Lambda puts functions into a VPC", "keep-record", question));
     }
+    let requests = Question::new("ec2:DescribeSpotInstanceRequests", arn("ec2", "*"));
+    asked.push((
+        "the tests' servers are no Spot instances",
+        "plan-deployment",
+        requests,
+    ));
     let decrypted = Question::new("kms:Decrypt", arn("kms", "key/0123"))
         .with("kms:ViaService", &["dynamodb.us-east-1.amazonaws.com"]);
     asked.push((

@@ -49,10 +49,10 @@ impl<'a> Judge<'a> {
         self.names(&stack)?;
         let cases = cases::denied(&stack);
         for case in &cases {
-            let allowed = self.from_code(&stack, &case.by, case.allowed.clone());
+            let allowed = as_code_asks(&stack, &case.by, case.allowed.clone());
             must_be_allowed(&stack, &case.by, &allowed)?;
             case.allowed.check(self.reference)?;
-            let denied = self.from_code(&stack, &case.denied_to, case.denied.clone());
+            let denied = as_code_asks(&stack, &case.denied_to, case.denied.clone());
             must_be_denied(&stack, &case.denied_to, &denied)?;
         }
         for (reason, by, question) in cases::untested() {
@@ -67,7 +67,7 @@ impl<'a> Judge<'a> {
                 must_be_denied(
                     &stack,
                     function,
-                    &self.from_code(&stack, function, question.clone()),
+                    &as_code_asks(&stack, function, question.clone()),
                 )?;
             }
         }
@@ -119,7 +119,7 @@ impl<'a> Judge<'a> {
         let stack = &self.stacks[stack];
         for question in questions(call, self.reference)? {
             question.check(self.reference)?;
-            let question = self.from_code(stack, &call.function, question);
+            let question = as_code_asks(stack, &call.function, question);
             if self
                 .asked
                 .contains(&(call.function.clone(), question.clone()))
@@ -220,17 +220,17 @@ impl<'a> Judge<'a> {
         }
         Ok(())
     }
+}
 
-    /// As Lambda passes it on: with the function whose code it comes from.
-    fn from_code(&self, stack: &Deployed, by: &str, question: Question) -> Question {
-        let name = by
-            .strip_prefix(&format!("{}-", stack.stack.name))
-            .unwrap_or(by);
-        if stack.functions().contains_key(name) {
-            question.with(SOURCE, &[&stack.function(name)])
-        } else {
-            question
-        }
+/// As Lambda passes it on: with the function whose code it comes from.
+fn as_code_asks(stack: &Deployed, by: &str, question: Question) -> Question {
+    let name = by
+        .strip_prefix(&format!("{}-", stack.stack.name))
+        .unwrap_or(by);
+    if stack.functions().contains_key(name) {
+        question.with(SOURCE, &[&stack.function(name)])
+    } else {
+        question
     }
 }
 

@@ -152,7 +152,7 @@ fn names_that_aws_does_not_have_are_refused() {
     }
 }
 
-fn call(action: &str, parameters: serde_json::Value, known: serde_json::Value) -> Call {
+fn call(action: &str, parameters: &serde_json::Value, known: &serde_json::Value) -> Call {
     let line = json!({
         "function": "ebbtide-f", "action": action, "parameters": parameters, "known": known,
     });
@@ -164,15 +164,15 @@ fn a_launch_that_is_asked_for_with_too_little_is_refused() {
     let (_directory, reference) = reference();
     let launch = call(
         "ec2:RunInstances",
-        json!({"LaunchTemplate.LaunchTemplateId": "lt-1", "LaunchTemplate.Version": "3", "SubnetId": "subnet-1"}),
-        json!({"templates": {"lt-1": {"3": {"ImageId": "ami-1"}}}}),
+        &json!({"LaunchTemplate.LaunchTemplateId": "lt-1", "LaunchTemplate.Version": "3", "SubnetId": "subnet-1"}),
+        &json!({"templates": {"lt-1": {"3": {"ImageId": "ami-1"}}}}),
     );
     let lacking = questions(&launch, &reference).unwrap_err().to_string();
     assert!(
         lacking.contains("RunInstances without instance"),
         "{lacking}"
     );
-    let strange = call("ec2:StopInstances", json!({}), json!(null));
+    let strange = call("ec2:StopInstances", &json!({}), &json!(null));
     assert!(questions(&strange, &reference).is_err());
 }
 
@@ -205,8 +205,8 @@ fn a_call_on_instances_is_a_question_for_each_with_its_tags() {
     let (_directory, reference) = reference();
     let ended = call(
         "ec2:TerminateInstances",
-        json!({"InstanceId.1": "i-1", "InstanceId.2": "i-2"}),
-        json!({"instances": {"i-1": {"ebbtide:retiring": "d"}}}),
+        &json!({"InstanceId.1": "i-1", "InstanceId.2": "i-2"}),
+        &json!({"instances": {"i-1": {"ebbtide:retiring": "d"}}}),
     );
     let asked = questions(&ended, &reference).unwrap();
     let tags: Vec<_> = asked.iter().map(|it| it.context.clone()).collect();
