@@ -1,41 +1,107 @@
-//! An Auto Scaling group that has some of blue's servers.
+//! Auto Scaling groups: one that has some of blue's servers, and fleets that have a group for each environment.
 
+use std::time::Duration;
+
+use aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification, Tag};
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 
 use super::LocalCloud;
 use crate::error::{Error, Result};
-use crate::world::missing;
+use crate::wait::{Seen, until};
+use crate::world::{TargetGroup, missing};
+
+/// How long a fleet's first members may take to be healthy.
+const HEALTHY_LIMIT: Duration = Duration::from_secs(60);
 
 impl LocalCloud {
-    /// Makes a group of this name whose members, protected from scale-in, are servers of blue's; its desired capacity is
-    /// lowered then, which ends nobody that is protected. The members are registered one by one, so that moto does not
-    /// register them again whenever the group changes.
-    ///
-    /// # Errors
-    /// If moto refuses.
-    pub async fn scaling_group(&self, name: &str, members: i32, desired: i32) -> Result<()> {
+    /// A group that is not made yet, of an environment that has this target group: tagged, in every subnet, of the launch
+    /// template's first version, parked. Whoever asks for it completes it, attaches it and makes it.
+    pub fn new_scaling_group(
+        &self,
+        name: &str,
+        environment: &TargetGroup,
+    ) -> CreateAutoScalingGroupFluentBuilder {
         let template = LaunchTemplateSpecification::builder()
             .launch_template_id(&self.world().launch_template)
             .version("1")
             .build();
-        let making = self
-            .clients()
-            .auto_scaling
-            .create_auto_scaling_group()
+        let making = self.clients().auto_scaling.create_auto_scaling_group();
+        making
             .auto_scaling_group_name(name)
             .launch_template(template)
             .vpc_zone_identifier(self.world().subnets.join(","))
             .new_instances_protected_from_scale_in(true)
             .min_size(0)
-            .max_size(members)
-            .desired_capacity(members)
+            .max_size(0)
+            .desired_capacity(0)
             .tags(tag(name, "ebbtide:service", self.service()))
-            .tags(tag(name, "ebbtide:environment", &self.world().a.name));
-        making
-            .send()
-            .await
-            .map_err(Error::aws("CreateAutoScalingGroup"))?;
+            .tags(tag(name, "ebbtide:environment", &environment.name))
+    }
+
+    /// Makes a fleet: a group for each environment, attached to its target group. The first one has this many protected
+    /// members, which are healthy when this returns, and room for as many more; the others are parked. Returns the groups'
+    /// names, in the environments' order.
+    ///
+    /// # Errors
+    /// If moto refuses, or the members are not healthy within a minute.
+    pub async fn fleet(&self, members: i32) -> Result<[String; 3]> {
+        let environments = self.world().groups();
+        let names = environments.map(|environment| format!("{}-fleet", environment.name));
+        for (name, environment) in names.iter().zip(environments) {
+            let making = self.new_scaling_group(name, environment);
+            let mut making = making.target_group_arns(&environment.arn);
+            if environment == &self.world().a {
+                making = making.min_size(members).max_size(2 * members);
+                making = making.desired_capacity(members);
+            }
+            let made = making.send().await;
+            made.map_err(Error::aws("CreateAutoScalingGroup"))?;
+        }
+        self.until_in_service(&names[0]).await?;
+        Ok(names)
+    }
+
+    /// Waits until every member of the first environment's group is a healthy target.
+    async fn until_in_service(&self, name: &str) -> Result<()> {
+        let group = self.scaling_group_now(name).await?;
+        let mut members: Vec<_> = group
+            .instances()
+            .iter()
+            .filter_map(|it| it.instance_id())
+            .collect();
+        members.sort_unstable();
+        until("a fleet's healthy members", HEALTHY_LIMIT, || async {
+            let seen = self.observed().borrow().clone();
+            let blue = seen
+                .forwarding
+                .iter()
+                .find(|group| group.group == self.world().a.arn);
+            let all = blue.is_some_and(|blue| {
+                members
+                    .iter()
+                    .all(|member| blue.healthy.iter().any(|it| it == member))
+            });
+            Ok(if all {
+                Seen::Done(())
+            } else {
+                Seen::NotYet(format!("{blue:?}"))
+            })
+        })
+        .await
+    }
+
+    /// Makes a group of this name whose members, protected from scale-in, are servers of blue's; its desired capacity is
+    /// lowered then, which ends nobody that is protected. The group is attached to no target group: its members are
+    /// registered one by one.
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub async fn scaling_group(&self, name: &str, members: i32, desired: i32) -> Result<()> {
+        let making = self.new_scaling_group(name, &self.world().a);
+        let making = making.max_size(members).desired_capacity(members);
+        let made = making.send().await;
+        made.map_err(Error::aws("CreateAutoScalingGroup"))?;
         let lowering = self.clients().auto_scaling.set_desired_capacity();
         let lowering = lowering
             .auto_scaling_group_name(name)

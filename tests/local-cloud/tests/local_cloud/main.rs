@@ -7,10 +7,12 @@
 )]
 
 mod faults;
+mod fleets;
 mod refusals;
 
 use std::time::Duration;
 
+use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{LaunchTemplateSpecification, Tag, TagSpecification};
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 use ebbtide_local_cloud::host::ProcessState;
@@ -19,6 +21,10 @@ use ebbtide_local_cloud::{LocalCloud, Options, warden};
 use ebbtide_rules::record::Record;
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+fn code(error: &impl ProvideErrorMetadata) -> String {
+    error.code().unwrap_or_default().to_owned()
+}
 
 /// Waits until group `a`'s targets are counted so: healthy ones, all.
 async fn until_targets(cloud: &LocalCloud, healthy: usize, all: usize) {

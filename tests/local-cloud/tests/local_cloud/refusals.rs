@@ -1,6 +1,5 @@
 //! What AWS refuses, and the emulators by themselves would allow.
 
-use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 use aws_sdk_autoscaling::types::Tag as GroupTag;
 use aws_sdk_ec2::types::builders::RequestLaunchTemplateDataBuilder;
 use aws_sdk_ec2::types::{
@@ -39,10 +38,6 @@ async fn launched(cloud: &LocalCloud, version: i64, token: &str) -> Result<Strin
     let answer = call.min_count(1).max_count(1).send().await;
     let answer = answer.map_err(|error| code(&error))?;
     Ok(answer.instances()[0].instance_id().unwrap().to_owned())
-}
-
-fn code(error: &impl ProvideErrorMetadata) -> String {
-    error.code().unwrap_or_default().to_owned()
 }
 
 async fn a_token_is_spent_when_what_it_launched_has_ended(cloud: &LocalCloud) {
