@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::question::{Question, instance};
+use crate::request::{Request, instance};
 use crate::stacks::Deployed;
 use crate::template::{ACCOUNT, PARTITION, REGION, Stack, arn};
 
@@ -18,9 +18,9 @@ const SCALING: &str = "autoScalingGroup:0123:autoScalingGroupName/fleet";
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) by: String,
-    pub(crate) allowed: Question,
+    pub(crate) allowed: Request,
     pub(crate) denied_to: String,
-    pub(crate) denied: Question,
+    pub(crate) denied: Request,
 }
 
 /// A stack with everything that a parameter can add to the policies.
@@ -105,8 +105,8 @@ pub(crate) fn denied(stack: &Deployed) -> Vec<Case> {
 struct Cases(Vec<Case>);
 
 impl Cases {
-    /// The same function, another question.
-    fn change(&mut self, by: &str, allowed: &Question, denied: Question) {
+    /// The same function, another request.
+    fn change(&mut self, by: &str, allowed: &Request, denied: Request) {
         self.0.push(Case {
             by: by.to_owned(),
             allowed: allowed.clone(),
@@ -115,8 +115,8 @@ impl Cases {
         });
     }
 
-    /// The same question, another function.
-    fn others(&mut self, by: &str, allowed: &Question, others: &[&str]) {
+    /// The same request, another function.
+    fn others(&mut self, by: &str, allowed: &Request, others: &[&str]) {
         for other in others {
             self.0.push(Case {
                 by: by.to_owned(),
@@ -130,7 +130,7 @@ impl Cases {
     fn records(&mut self, stack: &Deployed) {
         const LEADING: &str = "dynamodb:LeadingKeys";
         let of = |table: &str, action: &str| {
-            Question::new(action, arn("dynamodb", &format!("table/{table}")))
+            Request::new(action, arn("dynamodb", &format!("table/{table}")))
                 .with(LEADING, &["tunnel"])
         };
         let read = of("records", "dynamodb:GetItem");
@@ -168,12 +168,12 @@ impl Cases {
     fn executions(&mut self) {
         let seen = |of: &str| {
             let execution = arn("states", &format!("execution:{of}:0123"));
-            Question::new("states:DescribeExecution", execution)
+            Request::new("states:DescribeExecution", execution)
         };
         self.change("keep-record", &seen("ebbtide"), seen("another"));
         let begun = |of: &str| {
             let machine = arn("states", &format!("stateMachine:{of}"));
-            Question::new("states:StartExecution", machine)
+            Request::new("states:StartExecution", machine)
         };
         self.change("keep-record", &begun("ebbtide"), begun("another"));
     }
@@ -183,15 +183,15 @@ impl Cases {
         let by = "launch-green";
         let (mine, others) = (template(TEMPLATE), template("lt-0fedcba9876543210"));
         for resource in launched() {
-            let allowed = Question::new("ec2:RunInstances", resource).with(KEY, &[&mine]);
+            let allowed = Request::new("ec2:RunInstances", resource).with(KEY, &[&mine]);
             self.change(by, &allowed, allowed.clone().with(KEY, &[&others]));
             self.change(by, &allowed, allowed.clone().without(KEY));
         }
-        let from = |of: &str| Question::new("ec2:RunInstances", of).with(KEY, &[&mine]);
+        let from = |of: &str| Request::new("ec2:RunInstances", of).with(KEY, &[&mine]);
         self.change(by, &from(&mine), from(&others));
         let passed = |role: &str, to: &str| {
             let role = format!("arn:{PARTITION}:iam::{ACCOUNT}:role/{role}");
-            Question::new("iam:PassRole", role).with("iam:PassedToService", &[to])
+            Request::new("iam:PassRole", role).with("iam:PassedToService", &[to])
         };
         let allowed = passed("tunnel", "ec2.amazonaws.com");
         self.change(by, &allowed, passed("admin", "ec2.amazonaws.com"));
@@ -201,7 +201,7 @@ impl Cases {
 
     fn tags(&mut self) {
         let at_launch = |resource: &str| {
-            Question::new("ec2:CreateTags", arn("ec2", resource))
+            Request::new("ec2:CreateTags", arn("ec2", resource))
                 .with("aws:TagKeys", &["ebbtide:service"])
                 .with("ec2:CreateAction", &["RunInstances"])
         };
@@ -216,7 +216,7 @@ impl Cases {
         self.change("launch-green", &made, at_launch("security-group/sg-0"));
 
         let keys = |action: &str, keys: &[&str]| {
-            Question::new(action, instance("i-0"))
+            Request::new(action, instance("i-0"))
                 .tagged(&tags(&[("ebbtide:service", "tunnel")]))
                 .with("aws:TagKeys", keys)
         };
@@ -250,7 +250,7 @@ impl Cases {
 
     fn weights_and_targets(&mut self) {
         let of = |action: &str, resource: &str| {
-            Question::new(action, arn("elasticloadbalancing", resource))
+            Request::new(action, arn("elasticloadbalancing", resource))
         };
         for (by, action) in [
             ("launch-green", "elasticloadbalancing:RegisterTargets"),
@@ -271,7 +271,7 @@ impl Cases {
     fn endings(&mut self) {
         for licence in ["ebbtide:retiring", "ebbtide:deployment"] {
             let of = |given: &[(&str, &str)]| {
-                Question::new("ec2:TerminateInstances", instance("i-0")).tagged(&tags(given))
+                Request::new("ec2:TerminateInstances", instance("i-0")).tagged(&tags(given))
             };
             let allowed = of(&[("ebbtide:service", "tunnel"), (licence, "d")]);
             let by = "terminate-blue";
@@ -297,7 +297,7 @@ impl Cases {
             ("terminate-blue", "autoscaling:UpdateAutoScalingGroup"),
         ] {
             let of = |given: &[(&str, &str)]| {
-                Question::new(action, arn("autoscaling", SCALING)).tagged(&tags(given))
+                Request::new(action, arn("autoscaling", SCALING)).tagged(&tags(given))
             };
             let allowed = of(&[("ebbtide:service", "tunnel")]);
             self.change(by, &allowed, of(&[("ebbtide:service", "chat")]));
@@ -305,7 +305,7 @@ impl Cases {
         }
         for action in ["autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags"] {
             let of = |service: &str, keys: &[&str]| {
-                Question::new(action, arn("autoscaling", SCALING))
+                Request::new(action, arn("autoscaling", SCALING))
                     .tagged(&tags(&[("ebbtide:service", service)]))
                     .with("aws:TagKeys", keys)
             };
@@ -324,7 +324,7 @@ impl Cases {
         let by = "DeploymentRole";
         for function in stack.functions().keys() {
             let arn = stack.function(function);
-            let called = |arn: &str| Question::new("lambda:InvokeFunction", arn);
+            let called = |arn: &str| Request::new("lambda:InvokeFunction", arn);
             let allowed = called(&format!("{arn}:7"));
             self.change(by, &allowed, called(&format!("{arn}-of-another:7")));
             self.change(by, &allowed, called(&arn));
@@ -366,27 +366,27 @@ fn launched() -> Vec<String> {
 }
 
 /// Calls that AWS asks for and no test makes, by the reason why none does: each is allowed.
-pub(crate) fn untested() -> Vec<(&'static str, &'static str, Question)> {
+pub(crate) fn untested() -> Vec<(&'static str, &'static str, Request)> {
     let mut asked = Vec::new();
     let log = arn("logs", "log-group:/aws/lambda/ebbtide:log-stream:2026");
     for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
-        let written = Question::new(action, log.clone());
+        let written = Request::new(action, log.clone());
         asked.push((
             "Lambda writes the logs, not the code",
             "keep-record",
             written,
         ));
     }
-    for question in code_in_a_vpc() {
-        asked.push(("Lambda puts functions into a VPC", "keep-record", question));
+    for request in code_in_a_vpc() {
+        asked.push(("Lambda puts functions into a VPC", "keep-record", request));
     }
-    let requests = Question::new("ec2:DescribeSpotInstanceRequests", arn("ec2", "*"));
+    let requests = Request::new("ec2:DescribeSpotInstanceRequests", arn("ec2", "*"));
     asked.push((
         "the tests' servers are no Spot instances",
         "plan-deployment",
         requests,
     ));
-    let decrypted = Question::new("kms:Decrypt", arn("kms", "key/0123"))
+    let decrypted = Request::new("kms:Decrypt", arn("kms", "key/0123"))
         .with("kms:ViaService", &["dynamodb.us-east-1.amazonaws.com"]);
     asked.push((
         "DynamoDB asks for the table's key",
@@ -399,7 +399,7 @@ pub(crate) fn untested() -> Vec<(&'static str, &'static str, Question)> {
         format!("arn:{PARTITION}:{license}"),
         format!("arn:{PARTITION}:resource-groups:{REGION}:{ACCOUNT}:group/g"),
     ] {
-        let launched = Question::new("ec2:RunInstances", resource);
+        let launched = Request::new("ec2:RunInstances", resource);
         asked.push((
             "the tests' templates have no such thing",
             "launch-green",
@@ -410,14 +410,14 @@ pub(crate) fn untested() -> Vec<(&'static str, &'static str, Question)> {
 }
 
 /// What Lambda's service does with the role of a function in a VPC, and the function's code may not.
-pub(crate) fn code_in_a_vpc() -> Vec<Question> {
+pub(crate) fn code_in_a_vpc() -> Vec<Request> {
     let interface = || arn("ec2", "network-interface/*");
     vec![
-        Question::new("ec2:AssignPrivateIpAddresses", interface()),
-        Question::new("ec2:CreateNetworkInterface", interface()),
-        Question::new("ec2:DeleteNetworkInterface", interface()),
-        Question::new("ec2:DescribeNetworkInterfaces", arn("ec2", "*")),
-        Question::new("ec2:DescribeSubnets", arn("ec2", "*")),
-        Question::new("ec2:UnassignPrivateIpAddresses", interface()),
+        Request::new("ec2:AssignPrivateIpAddresses", interface()),
+        Request::new("ec2:CreateNetworkInterface", interface()),
+        Request::new("ec2:DeleteNetworkInterface", interface()),
+        Request::new("ec2:DescribeNetworkInterfaces", arn("ec2", "*")),
+        Request::new("ec2:DescribeSubnets", arn("ec2", "*")),
+        Request::new("ec2:UnassignPrivateIpAddresses", interface()),
     ]
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::Wrong;
 use crate::call::{self, Call};
 use crate::cases;
-use crate::question::{Question, SOURCE, questions};
 use crate::reference::Reference;
+use crate::request::{Request, SOURCE, requests};
 use crate::role::{Permission, Verdict};
 use crate::stacks::Deployed;
 use crate::template::Template;
@@ -19,7 +19,7 @@ pub(crate) struct Judge<'a> {
     /// What the policies are made of, and the stack.
     stacks: BTreeMap<BTreeMap<String, String>, Deployed>,
     calls: BTreeSet<(String, String)>,
-    asked: BTreeSet<(String, Question)>,
+    asked: BTreeSet<(String, Request)>,
     used: BTreeSet<Permission>,
     /// Permissions that no test needs, with the reason.
     untested: BTreeMap<Permission, &'static str>,
@@ -55,19 +55,19 @@ impl<'a> Judge<'a> {
             let denied = as_code_asks(&stack, &case.denied_to, case.denied.clone());
             must_be_denied(&stack, &case.denied_to, &denied)?;
         }
-        for (reason, by, question) in cases::untested() {
-            question.check(self.reference)?;
-            for permission in must_be_allowed(&stack, by, &question)? {
+        for (reason, by, request) in cases::untested() {
+            request.check(self.reference)?;
+            for permission in must_be_allowed(&stack, by, &request)? {
                 self.untested.insert(permission, reason);
             }
         }
         let vpc = cases::code_in_a_vpc();
-        for question in &vpc {
+        for request in &vpc {
             for function in stack.functions().keys() {
                 must_be_denied(
                     &stack,
                     function,
-                    &as_code_asks(&stack, function, question.clone()),
+                    &as_code_asks(&stack, function, request.clone()),
                 )?;
             }
         }
@@ -117,19 +117,19 @@ impl<'a> Judge<'a> {
 
     fn call(&mut self, stack: &BTreeMap<String, String>, call: &Call) -> Result<(), Wrong> {
         let stack = &self.stacks[stack];
-        for question in questions(call, self.reference)? {
-            question.check(self.reference)?;
-            let question = as_code_asks(stack, &call.function, question);
+        for request in requests(call, self.reference)? {
+            request.check(self.reference)?;
+            let request = as_code_asks(stack, &call.function, request);
             if self
                 .asked
-                .contains(&(call.function.clone(), question.clone()))
+                .contains(&(call.function.clone(), request.clone()))
             {
                 continue;
             }
             self.used
-                .extend(must_be_allowed(stack, &call.function, &question)?);
-            self.denied += denied_to_others(stack, &call.function, &question)?;
-            self.asked.insert((call.function.clone(), question));
+                .extend(must_be_allowed(stack, &call.function, &request)?);
+            self.denied += denied_to_others(stack, &call.function, &request)?;
+            self.asked.insert((call.function.clone(), request));
         }
         self.calls.insert((
             call.function.clone(),
@@ -171,7 +171,7 @@ impl<'a> Judge<'a> {
         let callers: BTreeSet<&str> = self.calls.iter().map(|(by, _)| by.as_str()).collect();
         let mut lines = vec![
             format!(
-                "{} distinct calls of {} callers, {} questions to IAM in {} stacks: all allowed",
+                "{} distinct calls of {} callers, {} requests to IAM in {} stacks: all allowed",
                 self.calls.len(),
                 callers.len(),
                 self.asked.len(),
@@ -211,11 +211,11 @@ impl<'a> Judge<'a> {
         for stack in self.stacks.values() {
             for function in stack.functions().keys() {
                 let version = format!("{}:7", stack.function(function));
-                let question = Question::new("lambda:InvokeFunction", version);
-                question.check(self.reference)?;
-                self.used.extend(must_be_allowed(stack, by, &question)?);
+                let request = Request::new("lambda:InvokeFunction", version);
+                request.check(self.reference)?;
+                self.used.extend(must_be_allowed(stack, by, &request)?);
                 self.calls.insert((by.to_owned(), function.clone()));
-                self.asked.insert((by.to_owned(), question));
+                self.asked.insert((by.to_owned(), request));
             }
         }
         Ok(())
@@ -223,30 +223,30 @@ impl<'a> Judge<'a> {
 }
 
 /// As Lambda passes it on: with the function whose code it comes from.
-fn as_code_asks(stack: &Deployed, by: &str, question: Question) -> Question {
+fn as_code_asks(stack: &Deployed, by: &str, request: Request) -> Request {
     let name = by
         .strip_prefix(&format!("{}-", stack.stack.name))
         .unwrap_or(by);
     if stack.functions().contains_key(name) {
-        question.with(SOURCE, &[&stack.function(name)])
+        request.with(SOURCE, &[&stack.function(name)])
     } else {
-        question
+        request
     }
 }
 
 fn must_be_allowed(
     stack: &Deployed,
     by: &str,
-    asked: &Question,
+    asked: &Request,
 ) -> Result<BTreeSet<Permission>, Wrong> {
-    match stack.role(by)?.asked(asked)? {
+    match stack.role(by)?.verdict(asked)? {
         Verdict::Allowed(by_these) => Ok(by_these),
         Verdict::Denied => Err(Wrong::NotAllowed(by.to_owned(), format!("{asked:?}"))),
     }
 }
 
-fn must_be_denied(stack: &Deployed, by: &str, asked: &Question) -> Result<(), Wrong> {
-    match stack.role(by)?.asked(asked)? {
+fn must_be_denied(stack: &Deployed, by: &str, asked: &Request) -> Result<(), Wrong> {
+    match stack.role(by)?.verdict(asked)? {
         Verdict::Denied => Ok(()),
         Verdict::Allowed(by_these) => Err(Wrong::NotDenied(
             format!("{by}: {asked:?}"),
@@ -256,7 +256,7 @@ fn must_be_denied(stack: &Deployed, by: &str, asked: &Question) -> Result<(), Wr
 }
 
 /// What changes something is one function's alone: every role but those of the functions whose work it is denies it.
-fn denied_to_others(stack: &Deployed, by: &str, asked: &Question) -> Result<usize, Wrong> {
+fn denied_to_others(stack: &Deployed, by: &str, asked: &Request) -> Result<usize, Wrong> {
     let may = cases::whose(&asked.action);
     if may.is_empty() {
         return Ok(0);

@@ -9,8 +9,8 @@
 mod call;
 mod cases;
 mod judge;
-mod question;
 mod reference;
+mod request;
 mod role;
 mod stacks;
 mod template;

@@ -1,4 +1,5 @@
-//! A role of one stack, asked a question: `iam-rs` decides for each statement, so that it is known which one allowed it.
+//! A role of one stack, and what it says to a request: `iam-rs` decides for each statement, so that it is known which one
+//! allowed it.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +10,8 @@ use iam_rs::{
 use serde_json::{Value, json};
 
 use crate::Wrong;
-use crate::question::Question;
 use crate::reference::{Named, Reference, knows};
+use crate::request::Request;
 use crate::template::{ACCOUNT, PARTITION, Written, list};
 
 /// A permission of the template: where it stands, the statement's name, the action.
@@ -50,16 +51,16 @@ impl Role {
         each.collect()
     }
 
-    pub(crate) fn asked(&self, question: &Question) -> Result<Verdict, Wrong> {
-        let request = request(question)?;
+    pub(crate) fn verdict(&self, request: &Request) -> Result<Verdict, Wrong> {
+        let of_iam_rs = translated(request)?;
         let mut allowing = BTreeSet::new();
         for statement in &self.0 {
-            let decided = statement.alone.evaluate(&request);
+            let decided = statement.alone.evaluate(&of_iam_rs);
             let decided = decided.map_err(|error| Wrong::Policy(error.to_string()))?;
             match decided.decision {
                 Decision::Deny => return Ok(Verdict::Denied),
                 Decision::Allow => {
-                    allowing.insert(statement.named(&question.action));
+                    allowing.insert(statement.named(&request.action));
                 }
                 Decision::NotApplicable => (),
             }
@@ -140,7 +141,7 @@ impl Statement {
     ) -> Result<(), Wrong> {
         let mut known = reference.keys(action, types)?;
         if self.denies {
-            known.insert(crate::question::SOURCE.to_owned());
+            known.insert(crate::request::SOURCE.to_owned());
         }
         let conditions = self.text["Condition"].as_object().into_iter().flatten();
         let keys = conditions.filter_map(|(_, keys)| keys.as_object());
@@ -156,18 +157,18 @@ impl Statement {
     }
 }
 
-fn request(question: &Question) -> Result<IAMRequest, Wrong> {
+fn translated(request: &Request) -> Result<IAMRequest, Wrong> {
     let mut context = Context::new();
-    for (key, values) in &question.context {
+    for (key, values) in &request.context {
         context.insert(key.clone(), value(key, values));
     }
     let caller = format!("arn:{PARTITION}:sts::{ACCOUNT}:assumed-role/function/session");
-    let resource = Arn::parse(&question.resource)
-        .map_err(|error| Wrong::Call(format!("{}: {error}", question.resource)))?;
+    let resource = Arn::parse(&request.resource)
+        .map_err(|error| Wrong::Call(format!("{}: {error}", request.resource)))?;
     let principal = Principal::Aws(PrincipalId::String(caller));
     Ok(IAMRequest::new_with_context(
         principal,
-        question.action.as_str(),
+        request.action.as_str(),
         resource,
         context,
     ))

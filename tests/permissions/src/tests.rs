@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::Wrong;
 use crate::call::{Call, read};
-use crate::question::{Question, SOURCE, questions};
 use crate::reference::Reference;
+use crate::request::{Request, SOURCE, requests};
 use crate::role::{Role, Verdict};
 use crate::template::{Stack, Template};
 
@@ -58,16 +58,16 @@ fn role(parameters: &[(&str, &str)]) -> Role {
     Role::new(template().statements("Role", &stack).unwrap()).unwrap()
 }
 
-fn reads(services: &[&str]) -> Question {
-    let question = Question::new("dynamodb:GetItem", TABLE);
+fn reads(services: &[&str]) -> Request {
+    let request = Request::new("dynamodb:GetItem", TABLE);
     match services {
-        [] => question,
-        some => question.with("dynamodb:LeadingKeys", some),
+        [] => request,
+        some => request.with("dynamodb:LeadingKeys", some),
     }
 }
 
-fn is_allowed(role: &Role, question: &Question) -> bool {
-    matches!(role.asked(question).unwrap(), Verdict::Allowed(_))
+fn is_allowed(role: &Role, request: &Request) -> bool {
+    matches!(role.verdict(request).unwrap(), Verdict::Allowed(_))
 }
 
 #[test]
@@ -136,9 +136,9 @@ fn names_that_aws_does_not_have_are_refused() {
     let sound = role(&[("ServiceName", "tunnel")]);
     assert_eq!(sound.check(&reference).unwrap(), sound.permissions());
     for wrong in [
-        Question::new("dynamodb:Getitem", TABLE),
-        Question::new("dynamodb:GetItem", TABLE.replace("table", "tables")),
-        Question::new(
+        Request::new("dynamodb:Getitem", TABLE),
+        Request::new("dynamodb:GetItem", TABLE.replace("table", "tables")),
+        Request::new(
             "ec2:DescribeInstances",
             "arn:aws:ec2:us-east-1:000000000000:*",
         )
@@ -167,13 +167,13 @@ fn a_launch_that_is_asked_for_with_too_little_is_refused() {
         &json!({"LaunchTemplate.LaunchTemplateId": "lt-1", "LaunchTemplate.Version": "3", "SubnetId": "subnet-1"}),
         &json!({"templates": {"lt-1": {"3": {"ImageId": "ami-1"}}}}),
     );
-    let lacking = questions(&launch, &reference).unwrap_err().to_string();
+    let lacking = requests(&launch, &reference).unwrap_err().to_string();
     assert!(
         lacking.contains("RunInstances without instance"),
         "{lacking}"
     );
     let strange = call("ec2:StopInstances", &json!({}), &json!(null));
-    assert!(questions(&strange, &reference).is_err());
+    assert!(requests(&strange, &reference).is_err());
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_call_on_instances_is_a_question_for_each_with_its_tags() {
         &json!({"InstanceId.1": "i-1", "InstanceId.2": "i-2"}),
         &json!({"instances": {"i-1": {"ebbtide:retiring": "d"}}}),
     );
-    let asked = questions(&ended, &reference).unwrap();
+    let asked = requests(&ended, &reference).unwrap();
     let tags: Vec<_> = asked.iter().map(|it| it.context.clone()).collect();
     let retiring = (
         "aws:ResourceTag/ebbtide:retiring".to_owned(),

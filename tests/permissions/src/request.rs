@@ -1,6 +1,6 @@
 //! What AWS asks IAM before it makes a call: an action, a resource, and what it knows of request and resource.
 //!
-//! One call is several questions where it touches several resources. The table below is the Service Authorization
+//! One call is several requests where it touches several resources. The table below is the Service Authorization
 //! Reference's for the actions that the functions call, and [`Reference`] checks it: a resource or a key that AWS does not
 //! know for an action is an error here. An action that is not in the table is one too.
 
@@ -13,16 +13,16 @@ use crate::call::{Call, Known, numbered};
 use crate::reference::{Reference, knows};
 use crate::template::{ACCOUNT, PARTITION, REGION, arn};
 
-/// The context of a question: a key's values.
+/// The context of a request: a key's values.
 pub(crate) type Context = BTreeMap<String, Vec<String>>;
 
 /// What Lambda adds to every call of a function's code, whatever the action:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html>
 pub(crate) const SOURCE: &str = "lambda:SourceFunctionArn";
 
-/// One question to IAM.
+/// One request to IAM.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Question {
+pub(crate) struct Request {
     /// `service:Name`.
     pub(crate) action: String,
     /// An ARN; one that only `*` matches where the action knows no resources.
@@ -30,7 +30,7 @@ pub(crate) struct Question {
     pub(crate) context: Context,
 }
 
-impl Question {
+impl Request {
     pub(crate) fn new(action: &str, resource: impl Into<String>) -> Self {
         Self {
             action: action.to_owned(),
@@ -94,13 +94,13 @@ impl Question {
     }
 }
 
-/// The questions of one call.
+/// The requests of one call.
 ///
 /// # Errors
 /// [`Wrong::Call`] for an action that is not in the table, or a call that lacks what its action needs.
-pub(crate) fn questions(call: &Call, reference: &Reference) -> Result<Vec<Question>, Wrong> {
+pub(crate) fn requests(call: &Call, reference: &Reference) -> Result<Vec<Request>, Wrong> {
     let action = call.action.as_str();
-    let one = |resource: String| vec![Question::new(action, resource)];
+    let one = |resource: String| vec![Request::new(action, resource)];
     let asked = match action {
         "dynamodb:GetItem" => vec![item(call, action, &call.parameters, "Key")?],
         "dynamodb:PutItem" => vec![item(call, action, &call.parameters, "Item")?],
@@ -155,8 +155,8 @@ pub(crate) fn instance(id: &str) -> String {
     arn("ec2", &format!("instance/{id}"))
 }
 
-/// The questions about the instances that a call names, with their tags of then.
-fn instances(call: &Call, list: &str) -> Result<Vec<Question>, Wrong> {
+/// The requests about the instances that a call names, with their tags of then.
+fn instances(call: &Call, list: &str) -> Result<Vec<Request>, Wrong> {
     let named = numbered(&call.parameters, list);
     if named.is_empty() {
         return Err(Wrong::Call(format!("{} without {list}", call.action)));
@@ -166,36 +166,36 @@ fn instances(call: &Call, list: &str) -> Result<Vec<Question>, Wrong> {
         .iter()
         .map(|id| {
             let tags = call.known.instances.get(id).unwrap_or(&nothing);
-            Question::new(&call.action, instance(id)).tagged(tags)
+            Request::new(&call.action, instance(id)).tagged(tags)
         })
         .collect())
 }
 
-/// The question about the Auto Scaling group that a call names, or whose member it names.
-fn groups(call: &Call) -> Result<Vec<Question>, Wrong> {
+/// The request about the Auto Scaling group that a call names, or whose member it names.
+fn groups(call: &Call) -> Result<Vec<Request>, Wrong> {
     let Known { groups, .. } = &call.known;
     if groups.is_empty() {
         return Err(Wrong::Call(format!("{} on no group", call.action)));
     }
     let asked = groups.values();
     Ok(asked
-        .map(|group| Question::new(&call.action, &group.arn).tagged(&group.tags))
+        .map(|group| Request::new(&call.action, &group.arn).tagged(&group.tags))
         .collect())
 }
 
-/// The question about an item of a table: its key is the service's name.
-fn item(call: &Call, action: &str, asked: &Value, key: &str) -> Result<Question, Wrong> {
+/// The request about an item of a table: its key is the service's name.
+fn item(call: &Call, action: &str, asked: &Value, key: &str) -> Result<Request, Wrong> {
     let table = asked["TableName"].as_str();
     let service = asked[key]["service"]["S"].as_str();
     let lacks = || Wrong::Call(format!("{} without table or key", call.action));
     let table = arn("dynamodb", &format!("table/{}", table.ok_or_else(lacks)?));
     let leading = service.ok_or_else(lacks)?;
-    Ok(Question::new(action, table).with("dynamodb:LeadingKeys", &[leading]))
+    Ok(Request::new(action, table).with("dynamodb:LeadingKeys", &[leading]))
 }
 
 /// A transaction is asked for as what it consists of:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>
-fn transaction(call: &Call) -> Result<Vec<Question>, Wrong> {
+fn transaction(call: &Call) -> Result<Vec<Request>, Wrong> {
     let parts = call.parameters["TransactItems"].as_array();
     let parts = parts.into_iter().flatten();
     parts
@@ -208,7 +208,7 @@ fn transaction(call: &Call) -> Result<Vec<Question>, Wrong> {
 
 /// A launch asks for the template, for everything that it makes or uses, for tags, and for the role that it passes:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html#iam-example-runinstances>
-fn launch(call: &Call) -> Result<Vec<Question>, Wrong> {
+fn launch(call: &Call) -> Result<Vec<Request>, Wrong> {
     let id = call.text("LaunchTemplate.LaunchTemplateId")?;
     let version = call.text("LaunchTemplate.Version")?;
     let data = call
@@ -220,7 +220,7 @@ fn launch(call: &Call) -> Result<Vec<Question>, Wrong> {
     let data = data.ok_or_else(lacks)?;
     let template = arn("ec2", &format!("launch-template/{id}"));
     let of_template = |resource: String| {
-        Question::new(&call.action, resource).with("ec2:LaunchTemplate", &[&template])
+        Request::new(&call.action, resource).with("ec2:LaunchTemplate", &[&template])
     };
     let image = data["ImageId"].as_str().unwrap_or("ami-0");
     let mut asked = vec![
@@ -250,10 +250,10 @@ fn launch(call: &Call) -> Result<Vec<Question>, Wrong> {
     }
     if data["InstanceMarketOptions"].is_object() {
         let request = arn("ec2", "spot-instances-request/*");
-        asked.push(Question::new(&call.action, request));
+        asked.push(Request::new(&call.action, request));
     }
     for (kind, tags) in &tags {
-        let made = Question::new("ec2:CreateTags", arn("ec2", &format!("{kind}/*")));
+        let made = Request::new("ec2:CreateTags", arn("ec2", &format!("{kind}/*")));
         asked.push(
             made.giving(tags)
                 .with("ec2:CreateAction", &["RunInstances"]),
@@ -266,18 +266,18 @@ fn launch(call: &Call) -> Result<Vec<Question>, Wrong> {
 }
 
 /// An instance profile's role is passed to EC2. The tests' profiles are named after their roles.
-fn passing(profile: Option<&str>) -> Question {
+fn passing(profile: Option<&str>) -> Request {
     let name = profile.unwrap_or_default();
     let name = name.rsplit('/').next().unwrap_or_default();
     let role = format!("arn:{PARTITION}:iam::{ACCOUNT}:role/{name}");
-    Question::new("iam:PassRole", role).with("iam:PassedToService", &["ec2.amazonaws.com"])
+    Request::new("iam:PassRole", role).with("iam:PassedToService", &["ec2.amazonaws.com"])
 }
 
 /// A launch that the table makes too little of would be allowed too easily.
-fn has_all_required(action: &str, asked: &[Question], reference: &Reference) -> Result<(), Wrong> {
+fn has_all_required(action: &str, asked: &[Request], reference: &Reference) -> Result<(), Wrong> {
     let mut seen = Vec::new();
-    for question in asked.iter().filter(|it| it.action == action) {
-        seen.extend(reference.types_of(action, &question.resource)?);
+    for request in asked.iter().filter(|it| it.action == action) {
+        seen.extend(reference.types_of(action, &request.resource)?);
     }
     let types = reference.action(action)?.resource_types;
     let mut required = types.iter().filter(|it| it.required);
