@@ -34,7 +34,7 @@ async fn join(State(chat): State<Chat>, ws: WebSocketUpgrade) -> Result<Response
             let close = Message::Close(Some(CloseFrame { code, reason }));
             let _ = socket.send(close).await;
         }
-        // The guest is dropped here: all that was sent to it has left this process.
+        drop(socket); // before the guest gives its place back
     }))
 }
 

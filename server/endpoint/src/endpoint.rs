@@ -90,7 +90,8 @@ impl Endpoint {
         self.0.control.admission().state()
     }
 
-    /// Turns true when a seal is given: whoever still listens may stop.
+    /// Turns true when a seal is given: no session comes any more. Serve the health check on; whoever ends the instance does
+    /// it soon.
     pub fn sealed(&self) -> watch::Receiver<bool> {
         self.0.control.sealed()
     }

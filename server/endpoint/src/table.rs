@@ -58,7 +58,8 @@ impl Table {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session has begun, on the place that its handshake took ([`crate::Endpoint::enter_session`]).
+    /// A session has begun, on the place that its handshake took ([`crate::Endpoint::enter_session`]). It counts as busy until
+    /// it was silent for as long as any other.
     pub fn open(self: &Arc<Self>, place: Place) -> Session {
         let mut entries = self.entries();
         let number = entries.next;
@@ -133,8 +134,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a piece of work, on whatever its client does or is sent: it is busy until that is dropped, and for a while
-    /// after. None once it is being closed: the client was told, and will do it again on its next connection.
+    /// Begins a piece of work on what its client asked for: it is busy until that is dropped, and for a while after. None
+    /// once it is being closed: say goodbye as after [`Session::asked_to_leave`], which may not have been noticed yet. What
+    /// the client said meanwhile was not done; one that wants an answer asks again on its next connection.
     #[must_use]
     pub fn begin(&self) -> Option<Work> {
         let mut entries = self.table.entries();
@@ -153,7 +155,8 @@ impl Session {
         })
     }
 
-    /// Waits until it is to be closed: tell its client to reconnect at once (WebSocket close code 1012).
+    /// Waits until it is to be closed: tell its client to reconnect at once (WebSocket close code 1012). May be dropped and
+    /// called again, and returns at once if the session was asked before.
     pub async fn asked_to_leave(&self) {
         // An error is the end of the table, and so of the session.
         let _ = self.asked.clone().wait_for(|leaving| *leaving).await;
