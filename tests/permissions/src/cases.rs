@@ -356,7 +356,7 @@ fn launched() -> Vec<String> {
         "subnet/subnet-0",
     ] {
         all.push(format!(
-            "arn:{PARTITION}:ec2:{REGION}:111122223333:{shared}"
+            "arn:{PARTITION}:ec2:{REGION}:123456789012:{shared}"
         ));
     }
     for public in ["image/ami-0", "snapshot/snap-0"] {
@@ -393,7 +393,7 @@ pub(crate) fn untested() -> Vec<(&'static str, &'static str, Request)> {
         "keep-record",
         decrypted,
     ));
-    let license = "license-manager:us-east-1:111122223333:license-configuration:lic-0";
+    let license = "license-manager:us-east-1:123456789012:license-configuration:lic-0";
     for resource in [
         arn("ec2", "spot-instances-request/*"),
         format!("arn:{PARTITION}:{license}"),
