@@ -1,3 +1,5 @@
+//! The session endpoint, version 1, in a server's own process: owns admission, seal, standing order, state file and HTTP.
+
 #![cfg_attr(feature = "serve", doc = include_str!("../README.md"))]
 #![cfg_attr(
     not(feature = "serve"),

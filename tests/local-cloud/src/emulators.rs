@@ -142,21 +142,9 @@ impl Emulators {
     /// # Errors
     /// If MiniStack refuses.
     pub async fn set_wait_scale(&self, scale: f64) -> Result<()> {
-        let refused = |why: String| Error::Aws {
-            call: "MiniStack's configuration".to_owned(),
-            why,
-        };
-        let answer = http()?
-            .post(format!("{}/_ministack/config", self.ministack))
-            .json(&serde_json::json!({ "stepfunctions._SFN_WAIT_SCALE": scale }))
-            .send()
-            .await
-            .map_err(|error| refused(error.to_string()))?;
-        if answer.status().is_success() {
-            Ok(())
-        } else {
-            Err(refused(answer.status().to_string()))
-        }
+        let url = format!("{}/_ministack/config", self.ministack);
+        let asked = serde_json::json!({ "stepfunctions._SFN_WAIT_SCALE": scale });
+        tell(&url, "MiniStack's configuration", &asked).await
     }
 
     /// Makes moto do what no API action does; see `control.py`.
@@ -164,21 +152,8 @@ impl Emulators {
     /// # Errors
     /// If moto refuses.
     pub(crate) async fn control(&self, act: &str, asked: &serde_json::Value) -> Result<()> {
-        let refused = |why: String| Error::Aws {
-            call: format!("moto's {act}"),
-            why,
-        };
-        let answer = http()?
-            .post(format!("{}/moto-api/ebbtide/{act}", self.moto))
-            .json(asked)
-            .send()
-            .await
-            .map_err(|error| refused(error.to_string()))?;
-        if answer.status().is_success() {
-            Ok(())
-        } else {
-            Err(refused(answer.status().to_string()))
-        }
+        let url = format!("{}/moto-api/ebbtide/{act}", self.moto);
+        tell(&url, &format!("moto's {act}"), asked).await
     }
 
     /// Kills both: neither holds anything that is wanted afterwards. What they started is the warden's to end.
@@ -187,6 +162,21 @@ impl Emulators {
             let _ = process.start_kill();
             let _ = tokio::time::timeout(STOP_LIMIT, process.wait()).await;
         }
+    }
+}
+
+/// Posts what an emulator is to do, by a way of its own that AWS does not have.
+async fn tell(url: &str, call: &str, asked: &serde_json::Value) -> Result<()> {
+    let refused = |why: String| Error::Aws {
+        call: call.to_owned(),
+        why,
+    };
+    let sent = http()?.post(url).json(asked).send().await;
+    let answer = sent.map_err(|error| refused(error.to_string()))?;
+    if answer.status().is_success() {
+        Ok(())
+    } else {
+        Err(refused(answer.status().to_string()))
     }
 }
 
