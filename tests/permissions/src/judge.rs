@@ -208,8 +208,14 @@ impl<'a> Judge<'a> {
 
     /// An action that was recorded without a caller alone.
     fn only_nobodys(&self) -> Option<&String> {
-        let made = |action: &str| self.calls.iter().any(|(_, call)| call.starts_with(action));
-        self.nobodys.keys().find(|action| !made(action))
+        let made: BTreeSet<&str> = self
+            .calls
+            .iter()
+            .filter_map(|(_, call)| call.split(' ').next())
+            .collect();
+        self.nobodys
+            .keys()
+            .find(|action| !made.contains(action.as_str()))
     }
 
     /// The state machine calls its Tasks' functions, each in the version that the definition names.

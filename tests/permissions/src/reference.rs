@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,9 +15,12 @@ use crate::Wrong;
 #[derive(Debug)]
 pub(crate) struct Reference {
     directory: PathBuf,
-    actions: RefCell<BTreeMap<String, BTreeMap<String, Action>>>,
-    types: RefCell<BTreeMap<String, BTreeMap<String, ResourceType>>>,
+    actions: Read<Action>,
+    types: Read<ResourceType>,
 }
+
+/// What was read of each service, by lower-case name.
+type Read<T> = RefCell<BTreeMap<String, Rc<BTreeMap<String, T>>>>;
 
 /// An action of a service.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,7 +40,7 @@ pub(crate) struct Named {
     pub(crate) condition_keys: Vec<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct ResourceType {
     arn: String,
 }
@@ -82,12 +86,12 @@ impl Reference {
         Ok(keys)
     }
 
-    fn of<T: DeserializeOwned + Clone>(
+    fn of<T: DeserializeOwned>(
         &self,
-        read: &RefCell<BTreeMap<String, BTreeMap<String, T>>>,
+        read: &Read<T>,
         folder: &str,
         service: &str,
-    ) -> Result<BTreeMap<String, T>, Wrong> {
+    ) -> Result<Rc<BTreeMap<String, T>>, Wrong> {
         if let Some(known) = read.borrow().get(service) {
             return Ok(known.clone());
         }
@@ -95,10 +99,10 @@ impl Reference {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Wrong::Unknown(format!("{}: {error}", path.display())))?;
         let parsed: BTreeMap<String, T> = serde_json::from_str(&text)?;
-        let parsed: BTreeMap<String, T> = parsed
+        let lower = parsed
             .into_iter()
-            .map(|(name, it)| (name.to_ascii_lowercase(), it))
-            .collect();
+            .map(|(name, it)| (name.to_ascii_lowercase(), it));
+        let parsed: Rc<BTreeMap<String, T>> = Rc::new(lower.collect());
         read.borrow_mut().insert(service.to_owned(), parsed.clone());
         Ok(parsed)
     }

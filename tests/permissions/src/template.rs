@@ -266,7 +266,6 @@ impl Resolver<'_> {
             "Condition" => self.condition(argument.as_str().ok_or_else(strange)?),
             "Fn::Not" => Ok(!all().next().ok_or_else(strange)??),
             "Fn::Or" => all().try_fold(false, |any, it| Ok(any | it?)),
-            "Fn::And" => all().try_fold(true, |every, it| Ok(every & it?)),
             "Fn::Equals" => Ok(self.text(&argument[0])? == self.text(&argument[1])?),
             _ => Err(strange()),
         }
