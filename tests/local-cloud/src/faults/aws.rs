@@ -2,8 +2,9 @@
 //! DynamoDB, Step Functions and CloudWatch at MiniStack.
 //!
 //! The emulators' Lambdas are pointed here by the SDKs' own variables; the Step Functions service itself, and the tests,
-//! do not come by here. What comes by is recorded, where somebody wants that. Faults go by API action, and by function where an action is used by several. The SDK of a
-//! function tries a call three times: a fault that is to fail the function has to hit as often.
+//! do not come by here. What comes by is recorded, where somebody wants that. Faults go by API action, and by function where
+//! an action is used by several. The SDK of a function tries a call three times: a fault that is to fail the function has to
+//! hit as often.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -262,11 +263,13 @@ impl Shared {
     /// The name of the function that makes a call; empty if nobody of this cloud does.
     async fn function(&self, call: &Call) -> String {
         let look = || async {
-            let pid = process_at(call.from, &self.directory).await;
-            let pid = pid.inspect_err(|error| tracing::warn!(%error, "a call without a caller"));
-            pid.ok().and_then(function_of).unwrap_or_default()
+            let pid = process_at(call.from, &self.directory).await?;
+            function_of(pid).ok_or_else(|| Error::Missing(format!("{pid} runs no function")))
         };
-        call.function.get_or_init(look).await.clone()
+        let function = call.function.get_or_try_init(look).await;
+        let function =
+            function.inspect_err(|error| tracing::warn!(%error, "a call without a caller"));
+        function.cloned().unwrap_or_default()
     }
 
     async fn record(&self, action: &str, call: &Call) {
