@@ -65,7 +65,7 @@ impl Functions {
                 "LaunchGreen" => told(launch_green::handle(cloud, now, read(payload)?).await),
                 "HoldBlue" => told(hold_blue::handle(cloud, now, read(payload)?).await),
                 "SwitchTargetGroup" => {
-                    told(switch_target_group::handle(cloud, now, read(payload)?).await)
+                    told(switch_target_group::handle(cloud, clock, read(payload)?).await)
                 }
                 "TerminateBlue" => told(terminate_blue::handle(cloud, now, read(payload)?).await),
                 "TestGreen" => told(test_green::handle(client, read(payload)?).await),

@@ -20,15 +20,17 @@ use jiff::Timestamp;
 
 pub use ebbtide_runtime::Failed;
 
-/// Brings the forward action to what the record wants.
+/// Brings the forward action to what the record wants. `clock` is read when the call begins and when the action has been
+/// read last: what follows new weights counts from then, however long AWS took.
 ///
 /// # Errors
 /// [`Failed`]; the action is as it was, unless AWS did not answer or reading again showed another.
 pub async fn handle(
     cloud: &Cloud,
-    now: Timestamp,
+    clock: impl Fn() -> Timestamp,
     invocation: Invocation,
 ) -> Result<Told<Switched>, Failed> {
+    let began_at = clock();
     let (work, former) = asked(invocation.act, &invocation.document)?;
     let call = Call {
         cloud,
@@ -38,11 +40,11 @@ pub async fn handle(
         former: former.map(|former| &former.answer),
         redrives: invocation.redrives,
     };
-    let (front, confirmed) = call.bring().await?;
+    let (front, confirmed) = call.bring(began_at, clock).await?;
     let spans = Spans::of(&front.plan.policy, invocation.act == Act::WeighBack);
-    let late = invocation.weights_unanswered_until(now);
-    let switched = confirmed.answer(&front.plan, call.former, &spans, late, now);
-    Ok(Told::new(switched, invocation.retries, former, now))
+    let late = invocation.weights_unanswered_until(began_at);
+    let switched = confirmed.answer(&front.plan, call.former, &spans, late);
+    Ok(Told::new(switched, invocation.retries, former, began_at))
 }
 
 /// What an act is, and the answer to it before this one.
@@ -71,7 +73,11 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    async fn bring(&self) -> Result<(Front, Confirmed), Failed> {
+    async fn bring(
+        &self,
+        began_at: Timestamp,
+        clock: impl Fn() -> Timestamp,
+    ) -> Result<(Front, Confirmed), Failed> {
         let (_, front) = self.admitted().await?;
         let targets = self.targets(&front).await?;
         let live = self.cloud.listener.read().await?;
@@ -84,6 +90,8 @@ impl Call<'_> {
         self.log(&decision, &seen);
         let mut confirmed = Confirmed {
             epoch: self.fence.epoch,
+            began_at,
+            read_at: clock(),
             forward: seen.forward,
             changed: false,
             blue_healthy: seen.blue_healthy,
@@ -97,6 +105,7 @@ impl Call<'_> {
             let set = self.cloud.listener.set(&live, groups).await;
             set.map_err(|error| explained(error, groups.len()))?;
             confirmed.forward = self.cloud.listener.read().await?.forward;
+            confirmed.read_at = clock();
             confirmed.changed = true;
             confirm(&confirmed.forward, &wanted)?;
         }

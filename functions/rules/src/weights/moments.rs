@@ -1,6 +1,6 @@
 //! From when on a retiring environment may be drained, and sealed, and by when that has to be over.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use serde::{Deserialize, Serialize};
 
 use super::Weights;
@@ -66,9 +66,13 @@ impl Moments {
         }
     }
 
-    /// Counts from `at`, taken to whole seconds, which every JSONata engine reads; a moment beyond the calendar is its end.
+    /// Counts from the first whole second at or after `at`, so that none of them is early: every JSONata engine reads whole
+    /// seconds. A moment beyond the calendar is its end.
     pub fn count(at: Timestamp, weights: Weights, spans: &Spans) -> Self {
-        let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
+        let whole = TimestampRound::new()
+            .smallest(Unit::Second)
+            .mode(RoundMode::Ceil);
+        let at = at.round(whole).unwrap_or(at);
         let after = |seconds: u32| {
             at.checked_add(SignedDuration::from_secs(i64::from(seconds)))
                 .unwrap_or(Timestamp::MAX)

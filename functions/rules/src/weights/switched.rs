@@ -38,6 +38,11 @@ pub struct Switched {
 pub struct Confirmed {
     /// Its epoch.
     pub epoch: u64,
+    /// When the call began.
+    pub began_at: Timestamp,
+    /// When the action had been read last: a load balancer follows weights from when they were set, which may be long after
+    /// the call began.
+    pub read_at: Timestamp,
     /// The action as it was read last.
     pub forward: Forward,
     /// Whether this call had to change it.
@@ -61,7 +66,6 @@ impl Confirmed {
         former: Option<&Switched>,
         spans: &Spans,
         late: Option<Timestamp>,
-        now: Timestamp,
     ) -> Switched {
         let weight = |arn: &str| self.forward.weight(arn);
         let weights = Weights {
@@ -69,7 +73,7 @@ impl Confirmed {
             green: weight(plan.green.environment.target_group()),
         };
         let kept = former.filter(|it| it.epoch == self.epoch && it.weights == weights);
-        let anew = Moments::count(now, weights, spans);
+        let anew = Moments::count(self.read_at, weights, spans);
         let moments = match kept {
             None => anew,
             Some(former) if self.changed => former.moments.settling_by(anew),
@@ -85,7 +89,7 @@ impl Confirmed {
                 .map(|group| group.target_group_arn)
                 .collect(),
             moments: moments.not_before(late),
-            confirmed_at: now,
+            confirmed_at: self.began_at,
             changed: self.changed,
             blue_healthy: self.blue_healthy,
             green_healthy: self.green_healthy,

@@ -274,7 +274,8 @@ fn moments(blue: u32, green: u32) -> Moments {
         bake: 900,
         deadline: 86_400,
     };
-    let at: Timestamp = "2026-11-22T10:00:00.9Z".parse().unwrap();
+    // A moment is never early.
+    let at: Timestamp = "2026-11-22T10:00:00.1Z".parse().unwrap();
     Moments::count(at, Weights { blue, green }, &spans)
 }
 
@@ -283,13 +284,13 @@ fn settling_baking_and_the_deadline_count_from_the_last_step() {
     for (blue, green) in [(0, 100), (100, 0)] {
         let text = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());
         let moments = moments(blue, green);
-        assert_eq!(moments.at.to_string(), "2026-11-22T10:00:00Z");
+        assert_eq!(moments.at.to_string(), "2026-11-22T10:00:01Z");
         let settled = text(moments.settled_at);
-        assert_eq!(settled.as_deref(), Some("2026-11-22T10:00:30Z"));
+        assert_eq!(settled.as_deref(), Some("2026-11-22T10:00:31Z"));
         let baked = text(moments.baked_at);
-        assert_eq!(baked.as_deref(), Some("2026-11-22T10:15:00Z"));
+        assert_eq!(baked.as_deref(), Some("2026-11-22T10:15:01Z"));
         let deadline = text(moments.deadline_at);
-        assert_eq!(deadline.as_deref(), Some("2026-11-23T10:00:00Z"));
+        assert_eq!(deadline.as_deref(), Some("2026-11-23T10:00:01Z"));
         assert_eq!(moments.step_ends_at, None);
     }
 }
@@ -298,8 +299,8 @@ fn settling_baking_and_the_deadline_count_from_the_last_step() {
 fn a_step_only_ends() {
     let json = serde_json::to_value(moments(90, 10)).unwrap();
     let expected = serde_json::json!({
-        "at": "2026-11-22T10:00:00Z", "settledAt": null, "bakedAt": null, "deadlineAt": null,
-        "stepEndsAt": "2026-11-22T10:01:00Z",
+        "at": "2026-11-22T10:00:01Z", "settledAt": null, "bakedAt": null, "deadlineAt": null,
+        "stepEndsAt": "2026-11-22T10:01:01Z",
     });
     assert_eq!(json, expected);
 }
@@ -307,6 +308,8 @@ fn a_step_only_ends() {
 fn confirmed(blue: u32, green: u32, changed: bool) -> Confirmed {
     Confirmed {
         epoch: examples::EPOCH,
+        began_at: examples::NOW,
+        read_at: examples::NOW,
         forward: at_weights((blue, green)).forward,
         repairs: Repairs::default(),
         changed,
@@ -324,7 +327,13 @@ fn answered(
     let plan = examples::recorded(&environment("blue"), &environment("green"), &[]);
     let spans = Spans::of(&plan.policy, false);
     let late = late.map(examples::after);
-    confirmed.answer(&plan, former, &spans, late, examples::after(at))
+    let at = examples::after(at);
+    let confirmed = Confirmed {
+        began_at: at,
+        read_at: at,
+        ..confirmed
+    };
+    confirmed.answer(&plan, former, &spans, late)
 }
 
 #[test]

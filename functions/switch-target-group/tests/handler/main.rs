@@ -7,12 +7,14 @@
 
 mod retiring;
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use ebbtide_aws::fake::{Fake, Fault, arn, forward, recorded};
 use ebbtide_rules::document::{Act, Invocation, Told};
 use ebbtide_rules::record::{Doing, Phase};
 use ebbtide_rules::weights::{Switched, Weights};
 use ebbtide_rules::{ErrorName, examples};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use switch_target_group::{Failed, handle};
 
 fn at(second: i64) -> Timestamp {
@@ -41,7 +43,7 @@ fn ready() -> Fake {
 }
 
 async fn answer(fake: &Fake, call: Invocation, second: i64) -> Result<Told<Switched>, Failed> {
-    Box::pin(handle(&fake.cloud(), at(second), call)).await
+    Box::pin(handle(&fake.cloud(), || at(second), call)).await
 }
 
 /// Weighs as the record says.
@@ -77,6 +79,23 @@ async fn all_weight_goes_to_green_and_blue_stays_at_0() {
     assert_eq!(switched.moments.deadline_at, Some(at(86_400)));
     assert_eq!(switched.moments.step_ends_at, None);
     assert_eq!(switched.unanswered_until, None);
+}
+
+#[tokio::test]
+async fn what_follows_new_weights_counts_from_when_they_were_read_and_not_from_when_the_call_began()
+{
+    let fake = ready();
+    let slow = AtomicI64::default();
+    // AWS takes 20 seconds and a bit between one look at the clock and the next.
+    let clock = || at(0) + SignedDuration::from_millis(slow.fetch_add(20_001, Ordering::Relaxed));
+    let cloud = fake.cloud();
+    let call = handle(&cloud, clock, weighing(None));
+    let switched = Box::pin(call).await.unwrap();
+    assert_eq!(switched.confirmed_at, at(0));
+    // The call looks three times: as it begins, before the change, and when the change is confirmed.
+    assert_eq!(switched.moments.at, at(41));
+    assert_eq!(switched.moments.settled_at, Some(at(71)));
+    assert_eq!(switched.moments.baked_at, Some(at(941)));
 }
 
 #[tokio::test]

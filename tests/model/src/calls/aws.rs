@@ -296,6 +296,8 @@ impl Calling<'_> {
         let spans = Spans::of(&front.plan.policy, self.act == Act::WeighBack);
         let late = self.invocation(world).weights_unanswered_until(NOW);
         let confirmed = Confirmed {
+            began_at: NOW,
+            read_at: NOW,
             epoch: self.fence.epoch,
             forward: world.shipped_forward(),
             changed,
@@ -305,7 +307,7 @@ impl Calling<'_> {
             repairs: Default::default(),
         };
         let kept = former.map(|former| &former.answer);
-        let answer = confirmed.answer(&front.plan, kept, &spans, late, NOW);
+        let answer = confirmed.answer(&front.plan, kept, &spans, late);
         Returned::Answer(Told::Switched(answer))
     }
 }
