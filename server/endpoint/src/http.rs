@@ -90,7 +90,7 @@ async fn read(State(endpoint): State<Endpoint>) -> Response<Body> {
     json_response(StatusCode::OK, &endpoint.report())
 }
 
-fn problem(status: StatusCode, error: &str, message: &str) -> Response<Body> {
+pub(crate) fn problem(status: StatusCode, error: &str, message: &str) -> Response<Body> {
     json_response(status, &json!({ "error": error, "message": message }))
 }
 

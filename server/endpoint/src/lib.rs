@@ -21,6 +21,8 @@ mod control;
 mod drain;
 #[cfg(feature = "serve")]
 mod endpoint;
+#[cfg(feature = "signed")]
+mod guard;
 #[cfg(feature = "serve")]
 mod http;
 #[cfg(feature = "serve")]
@@ -44,6 +46,8 @@ pub use report::Report;
 
 #[cfg(feature = "serve")]
 pub use endpoint::Endpoint;
+#[cfg(feature = "signed")]
+pub use guard::{Guard, NoKeys, Unsigned};
 #[cfg(feature = "serve")]
 pub use sessions::{Count, SessionNumber, Sessions};
 #[cfg(feature = "serve")]

@@ -15,6 +15,8 @@ mod refused;
 mod replays;
 
 pub use key::{Key, Master, NoKey, WeakMaster};
-pub use message::{Answer, Request, sign_answer, sign_request, verify_answer, verify_request};
+pub use message::{
+    Answer, Request, Signed, sign_answer, sign_request, verify_answer, verify_request,
+};
 pub use refused::Refused;
 pub use replays::{Replays, SKEW_SECONDS};
