@@ -19,6 +19,8 @@ mod executions;
 mod fleet;
 mod journal;
 mod records;
+#[cfg(feature = "signing")]
+mod secrets;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -74,6 +76,8 @@ pub struct World {
     pub started: Vec<Started>,
     /// The alarms.
     pub alarms: Vec<FakeAlarm>,
+    /// The versions of the signing secret, the current one last.
+    pub secrets: Vec<String>,
     /// The instances.
     pub instances: Vec<Instance>,
     /// The target groups.
@@ -159,6 +163,7 @@ impl Fake {
             executions: BTreeMap::new(),
             started: Vec::new(),
             alarms: Vec::new(),
+            secrets: Vec::new(),
             instances: Vec::new(),
             groups: vec![group("a"), group("b"), group("c")],
             actions: Vec::new(),
@@ -215,6 +220,16 @@ impl Fake {
     pub fn ledger(&self) -> Ledger {
         let clients = connection::ledger_clients(self);
         Ledger::new(clients, "ebbtide".to_owned(), "tunnel".to_owned())
+    }
+
+    /// The signing secret in this world.
+    #[cfg(feature = "signing")]
+    pub fn signing_secret(&self) -> crate::SigningSecret {
+        let client = connection::secrets_manager(self);
+        crate::SigningSecret::new(
+            client,
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tunnel".to_owned(),
+        )
     }
 
     /// Makes the next call of an operation fail.

@@ -1,8 +1,8 @@
 //! The AWS edge: listener, target groups, instances, Auto Scaling groups and the service's record.
 //!
 //! Turns AWS's answers into the types that the rules in `ebbtide-rules` read, and their decisions into calls. It
-//! decides nothing, names every failure, and reads every page. Called by the six functions that speak to AWS; those
-//! that speak to servers do not link it.
+//! decides nothing, names every failure, and reads every page. Called by the functions that speak to AWS; those that
+//! speak to servers link it for the signing secret alone.
 
 #[cfg(feature = "alarms")]
 mod alarms;
@@ -23,8 +23,12 @@ mod launch_template;
 mod ledger;
 #[cfg(feature = "balancer")]
 mod listener;
+#[cfg(any(feature = "balancer", feature = "record"))]
 mod once;
+#[cfg(any(feature = "balancer", feature = "record"))]
 mod record;
+#[cfg(feature = "signing")]
+mod signing;
 #[cfg(feature = "balancer")]
 mod target_group;
 
@@ -45,7 +49,10 @@ pub use launch_template::LaunchTemplates;
 pub use ledger::{Ledger, LedgerClients};
 #[cfg(feature = "balancer")]
 pub use listener::{Listener, Live, UnfitAction};
+#[cfg(any(feature = "balancer", feature = "record"))]
 pub use record::{RECORD, Records, Written};
+#[cfg(feature = "signing")]
+pub use signing::SigningSecret;
 #[cfg(feature = "balancer")]
 pub use target_group::TargetGroups;
 

@@ -1,6 +1,7 @@
 //! The Lambda check-drained: wiring.
 
 use check_drained::handle;
+use ebbtide_aws::SigningSecret;
 use ebbtide_runtime::{Error, run};
 use ebbtide_sessions::{Endpoint, SessionClient};
 use jiff::Timestamp;
@@ -11,10 +12,16 @@ async fn main() -> Result<(), Error> {
         |variables| {
             let (endpoint, errors) = Endpoint::of_variables(|name| variables.optional(name));
             variables.refuse(errors);
-            endpoint
+            (endpoint, variables.optional("EBBTIDE_SIGNING_SECRET"))
         },
-        async |endpoint| Ok(SessionClient::new(endpoint)?),
-        async |client, invocation| handle(client, Timestamp::now, invocation).await,
+        async |(endpoint, secret)| {
+            let client = SessionClient::new(endpoint)?;
+            Ok((client, SigningSecret::connect(secret).await))
+        },
+        async |(client, secret), invocation| {
+            let client = client.signing(secret.masters().await?);
+            handle(&client, Timestamp::now, invocation).await
+        },
     )
     .await
 }

@@ -164,6 +164,20 @@ pub enum UnknownReason {
     /// Contradiction is when the answer cannot be true in itself.
     #[error("it contradicts itself: {0}")]
     Contradiction(&'static str),
+    /// DemandsSignature is when the server takes signed calls only, and the stack has no secret to sign with (401).
+    #[error("it takes signed calls only; give the stack its SigningSecretArn")]
+    DemandsSignature,
+    /// SignatureRefused is when the server did not take the call's signature (401).
+    #[error(
+        "it refused the call's signature; its log says why: keys of another secret or instance, or a clock that is off"
+    )]
+    SignatureRefused,
+    /// Unsigned is when the calls are signed and the answer is not.
+    #[error("its answer is not signed; give the server its keys")]
+    Unsigned,
+    /// ForeignSignature is when the answer is signed, but not by this server to this call.
+    #[error("its answer is not signed as this server's answer to this call")]
+    ForeignSignature,
     /// UnnamedRefusal is when it refused with an error that version 1 does not have.
     #[error("it refused with an error that is not of version 1")]
     UnnamedRefusal,

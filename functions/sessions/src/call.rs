@@ -5,7 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use ebbtide_rules::report::UnknownReason;
+use ebbtide_signature::Key;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect, retry};
+
+use crate::signing::Sent;
 
 /// The largest body that is read.
 const MOST_BYTES: usize = 64 * 1024;
@@ -70,16 +73,17 @@ impl Caller {
         })
     }
 
-    /// Makes the call, once more if the transport failed or the server answered 5xx, all within the total limit.
+    /// Makes the call, signed with each of these keys, once more if the transport failed or the server answered 5xx, all within the total limit.
     pub(crate) async fn call(
         &self,
         request: impl Fn() -> RequestBuilder,
         body: Body,
+        keys: &[Key],
     ) -> Result<Answered, UnknownReason> {
         let calls = async {
-            let first = attempt(request(), body).await;
+            let first = self.attempt(request(), body, keys).await;
             if is_worth_a_retry(&first) {
-                attempt(request(), body).await
+                self.attempt(request(), body, keys).await
             } else {
                 first
             }
@@ -89,16 +93,30 @@ impl Caller {
             Err(_) => Err(UnknownReason::TimedOut),
         }
     }
-}
 
-async fn attempt(request: RequestBuilder, body: Body) -> Result<Answered, UnknownReason> {
-    let response = request.send().await.map_err(|error| reason(&error))?;
-    let status = response.status();
-    let body = match body {
-        Body::Read => read(response).await?,
-        Body::Ignore => Vec::new(),
-    };
-    Ok(Answered { status, body })
+    /// With keys, what is sent is signed anew each time, and an answer that anything follows from has to be signed too.
+    async fn attempt(
+        &self,
+        request: RequestBuilder,
+        body: Body,
+        keys: &[Key],
+    ) -> Result<Answered, UnknownReason> {
+        let mut request = request.build().map_err(|error| reason(&error))?;
+        let sent = Sent::sign(&mut request, keys);
+        let answer = self.http.execute(request).await;
+        let mut response = answer.map_err(|error| reason(&error))?;
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let body = match body {
+            Body::Read => read(response).await?,
+            Body::Ignore => Vec::new(),
+        };
+        let answered = Answered { status, body };
+        match sent {
+            Some(sent) => sent.verify(answered, &headers, keys),
+            None => Ok(answered),
+        }
+    }
 }
 
 /// Reads piece by piece: a length that the server announces is not believed.

@@ -1,10 +1,13 @@
 //! The calls of the session endpoint, version 1, each to many servers at once; answers come in the servers' order.
 
+use std::sync::Arc;
+
 use ebbtide_rules::drain::Order;
 use ebbtide_rules::green_test::PageAnswer;
 use ebbtide_rules::report::{Reading, Reply, UnknownReason, parse_refusal, parse_report};
 use ebbtide_rules::url_path::UrlPath;
 use ebbtide_rules::{Fence, Server};
+use ebbtide_signature::{Key, Master};
 use futures_util::{StreamExt, stream};
 use reqwest::StatusCode;
 use serde::Serialize;
@@ -20,6 +23,7 @@ const AT_A_TIME: usize = 256;
 pub struct SessionClient {
     caller: Caller,
     endpoint: Endpoint,
+    masters: Arc<[Master]>,
 }
 
 /// What every POST names, so that neither a reused address nor a late caller is obeyed.
@@ -50,7 +54,22 @@ impl SessionClient {
         Ok(Self {
             caller: Caller::new(limits)?,
             endpoint,
+            masters: Arc::default(),
         })
+    }
+
+    /// The same, with calls that are signed with every server's keys of these masters, the newest first; with none they are
+    /// not signed.
+    pub fn signing(&self, masters: Arc<[Master]>) -> Self {
+        Self {
+            masters,
+            ..self.clone()
+        }
+    }
+
+    fn keys_of(&self, server: &Server) -> Vec<Key> {
+        let key = |master: &Master| master.key_of(&server.instance);
+        self.masters.iter().map(key).collect()
     }
 
     /// Reads every server: `GET`.
@@ -114,13 +133,17 @@ impl SessionClient {
         };
         match self
             .caller
-            .call(|| self.caller.http.get(&url), Body::Read)
+            .call(
+                || self.caller.http.get(&url),
+                Body::Read,
+                &self.keys_of(server),
+            )
             .await
         {
             Ok(answered) if answered.status == StatusCode::OK => {
                 parse_report(&answered.body, &server.instance)
             }
-            Ok(answered) => Reading::Unknown(UnknownReason::Status(answered.status.as_u16())),
+            Ok(answered) => Reading::Unknown(of_status(answered.status)),
             Err(reason) => Reading::Unknown(reason),
         }
     }
@@ -146,7 +169,11 @@ impl SessionClient {
         };
         let answered = self
             .caller
-            .call(|| self.caller.http.post(&url).json(&asked), Body::Read)
+            .call(
+                || self.caller.http.post(&url).json(&asked),
+                Body::Read,
+                &self.keys_of(server),
+            )
             .await;
         match answered {
             Ok(answered) => answer(&answered, server, fence),
@@ -161,7 +188,7 @@ impl SessionClient {
         };
         match self
             .caller
-            .call(|| self.caller.http.get(&url), Body::Ignore)
+            .call(|| self.caller.http.get(&url), Body::Ignore, &[])
             .await
         {
             Ok(answered) => PageAnswer::Status(answered.status.as_u16()),
@@ -177,6 +204,14 @@ fn answer(answered: &Answered, server: &Server, fence: &Fence) -> Reply {
             Reading::Unknown(reason) => Reply::Unknown(reason),
         },
         StatusCode::CONFLICT => parse_refusal(&answered.body, &server.instance, fence.epoch),
-        status => Reply::Unknown(UnknownReason::Status(status.as_u16())),
+        status => Reply::Unknown(of_status(status)),
+    }
+}
+
+/// Why an answer of this status says nothing. A signed call that was refused has been told apart before.
+fn of_status(status: StatusCode) -> UnknownReason {
+    match status {
+        StatusCode::UNAUTHORIZED => UnknownReason::DemandsSignature,
+        other => UnknownReason::Status(other.as_u16()),
     }
 }

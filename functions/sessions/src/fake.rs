@@ -18,13 +18,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ebbtide_endpoint::admission::{Mode, State as Admitted};
 use ebbtide_endpoint::fake::Server;
 use ebbtide_endpoint::order::Kind;
 use ebbtide_rules::Server as Listed;
 use ebbtide_rules::report::Admission;
+use ebbtide_signature::{Answer, Key, Request, Signed, sign_answer, verify_request};
 use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -91,6 +92,10 @@ pub struct Inside {
     pub handshakes: u64,
     /// The orders given, as they came.
     pub asked: Vec<(Call, Value)>,
+    /// It takes calls that are signed with one of these, and signs its answers; with none it does neither.
+    pub keys: Arc<[Key]>,
+    /// With what it signs its answers instead, as a stranger would.
+    pub answers_with: Option<Arc<Key>>,
     troubles: HashMap<Call, Trouble>,
 }
 
@@ -185,6 +190,8 @@ impl FakeServer {
             arrive_before_seal: 0,
             handshakes: 0,
             asked: Vec::new(),
+            keys: Arc::default(),
+            answers_with: None,
             troubles: HashMap::new(),
         }));
         let app = Router::new()
@@ -247,9 +254,27 @@ async fn answer(
     State(inside): State<Arc<Mutex<Inside>>>,
     method: Method,
     uri: Uri,
+    sent: HeaderMap,
     body: Bytes,
 ) -> Response {
     let call = call(&method, uri.path());
+    let (keys, other) = {
+        let inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&inside.keys), inside.answers_with.clone())
+    };
+    let request = Request {
+        method: &method,
+        authority: sent
+            .get(header::HOST)
+            .map_or("", |host| host.to_str().unwrap_or("")),
+        path: uri.path(),
+        body: &body,
+    };
+    let signed = match verify_request(&request, &sent, &keys) {
+        Ok(signed) => Some(signed),
+        Err(_) if keys.is_empty() || call == Call::Page => None,
+        Err(_) => return StatusCode::UNAUTHORIZED.into_response(),
+    };
     let said = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let (trouble, well) = {
         let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
@@ -260,7 +285,17 @@ async fn answer(
         (trouble, well)
     };
     match (trouble, well) {
-        (None, Some((status, report))) => (status, axum::Json(report)).into_response(),
+        (None, Some((status, report))) => {
+            let body = report.to_string();
+            let mut headers = HeaderMap::new();
+            if let Some(Signed { key, created, .. }) = signed {
+                let body = body.as_bytes();
+                let answer = Answer { status, body };
+                let key = other.as_deref().unwrap_or(key);
+                sign_answer(&answer, &mut headers, (&request, &sent), key, created);
+            }
+            (status, headers, body).into_response()
+        }
         (Some(trouble), _) => misbehave(trouble).await,
         (None, None) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -1,7 +1,8 @@
 //! The session endpoint's client: the only code that calls servers.
 //!
 //! Owns how a server is called: at its listed private address only, no redirects, no proxies, within three seconds and
-//! 64 KiB, 256 servers at a time, one retry. Every call here is idempotent. It refuses to make anything of an answer:
+//! 64 KiB, 256 servers at a time, one retry; signed, where there are masters, and then only signed answers are believed.
+//! Every call here is idempotent. It refuses to make anything of an answer:
 //! whatever is not a well-formed one is Unknown (`ebbtide_rules::report`), and what follows from it is decided
 //! there. Called by `test-green`, `drain-idle`, `check-drained` and
 //! `resume-blue`.
@@ -11,8 +12,10 @@ mod client;
 mod endpoint;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod signing;
 
 pub use call::{Limits, NoClient};
 pub use client::SessionClient;
 pub use ebbtide_rules::url_path::{UrlPath, WrongPath};
+pub use ebbtide_signature::{Master, WeakMaster};
 pub use endpoint::Endpoint;

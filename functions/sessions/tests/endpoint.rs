@@ -5,6 +5,7 @@
     reason = "a test's own functions may fail it"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ebbtide_rules::drain::Order;
@@ -12,7 +13,7 @@ use ebbtide_rules::green_test::PageAnswer;
 use ebbtide_rules::report::{Admission, Reading, Refusal, Reply, UnknownReason};
 use ebbtide_rules::{Fence, Server};
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
-use ebbtide_sessions::{Limits, SessionClient, UrlPath};
+use ebbtide_sessions::{Limits, Master, SessionClient, UrlPath};
 use serde_json::json;
 
 fn within(total: Duration, fleet: &Fleet) -> SessionClient {
@@ -154,7 +155,7 @@ async fn the_last_byte_that_is_read_is_the_65536th() {
 
 #[tokio::test]
 async fn statuses_are_no_reports() {
-    for status in [204, 400, 401, 404, 409, 500, 503] {
+    for status in [204, 400, 403, 404, 409, 500, 503] {
         assert_eq!(
             reason_of(Trouble::Status(status)).await,
             UnknownReason::Status(status)
@@ -247,7 +248,7 @@ async fn one_retry_and_no_more() {
     assert_eq!(fleet.servers[0].asked(Call::Read).len(), 4);
 
     fleet.servers[0].trouble(Call::Read, Trouble::Status(401));
-    assert_eq!(reason(&fleet).await, UnknownReason::Status(401));
+    assert_eq!(reason(&fleet).await, UnknownReason::DemandsSignature);
     assert_eq!(fleet.servers[0].asked(Call::Read).len(), 5);
 }
 
@@ -326,4 +327,93 @@ async fn pages_are_asked_for_in_order_until_one_is_silent() {
             PageAnswer::Unknown(UnknownReason::TimedOut)
         )]
     );
+}
+
+fn masters(numbers: &[u8]) -> Arc<[Master]> {
+    let text = |number| format!("a master of more than thirty-two characters, {number}").into();
+    let masters = numbers.iter().map(|number| Master::new(&text(*number)));
+    masters.map(Result::unwrap).collect()
+}
+
+/// The server has the keys of this instance.
+fn give_keys(fleet: &Fleet, server: usize, instance: &str, of: &[u8]) {
+    let keys = masters(of).iter().map(|it| it.key_of(instance)).collect();
+    fleet.servers[server].inside().keys = keys;
+}
+
+#[tokio::test]
+async fn signed_calls_are_taken_and_their_answers_believed() {
+    let fleet = Fleet::start(2).await;
+    give_keys(&fleet, 0, "i-0a0", &[1]);
+    give_keys(&fleet, 1, "i-0a1", &[1, 2]);
+    // While the master rotates, both kinds of server are called alike.
+    for known in [&[1][..], &[2, 1]] {
+        let client = client(&fleet).signing(masters(known));
+        let readings = client.read(&fleet.listed()).await;
+        assert!(
+            readings.iter().all(|it| it.report().is_some()),
+            "{readings:?}"
+        );
+    }
+    let client = client(&fleet).signing(masters(&[2, 1]));
+    let sealed = client.seal(&fence(7), &fleet.listed()).await;
+    assert!(
+        matches!(&sealed[..], [Reply::Report(_), Reply::Report(_)]),
+        "{sealed:?}"
+    );
+    // A refusal is believed because it is signed.
+    let refused = client.resume(&fence(6), &fleet.listed()).await;
+    assert!(matches!(&refused[0], Reply::Refused(..)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_mixture_of_signed_and_unsigned_is_unknown_and_says_what_is_missing() {
+    let fleet = Fleet::start(1).await;
+    let signing = client(&fleet).signing(masters(&[1]));
+    assert_eq!(reason_to(&signing, &fleet).await, UnknownReason::Unsigned);
+    give_keys(&fleet, 0, "i-0a0", &[1]);
+    assert_eq!(reason(&fleet).await, UnknownReason::DemandsSignature);
+}
+
+#[tokio::test]
+async fn a_server_with_another_key_neither_obeys_nor_is_believed() {
+    let fleet = Fleet::start(1).await;
+    let signing = client(&fleet).signing(masters(&[1]));
+    for (instance, of) in [("i-0a0", 2), ("i-0a9", 1)] {
+        give_keys(&fleet, 0, instance, &[of]);
+        assert_eq!(
+            reason_to(&signing, &fleet).await,
+            UnknownReason::SignatureRefused
+        );
+        let sealed = signing.seal(&fence(7), &fleet.listed()).await;
+        assert_eq!(sealed, [Reply::Unknown(UnknownReason::SignatureRefused)]);
+        assert_eq!(fleet.servers[0].asked(Call::Seal).len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_on_a_reused_address_is_not_believed_whatever_it_says() {
+    let fleet = Fleet::start(1).await;
+    let listed = fleet.listed();
+    let signing = client(&fleet).signing(masters(&[1]));
+    let report = fleet.servers[0].inside().report().to_string();
+    fleet.servers[0].trouble(Call::Read, Trouble::Says(report));
+    assert_eq!(reason_to(&signing, &fleet).await, UnknownReason::Unsigned);
+    // One that takes any signature, and signs with a key of its own.
+    fleet.servers[0].recover();
+    fleet.servers[0].inside().answers_with = Some(masters(&[1])[0].key_of("i-0a9").into());
+    give_keys(&fleet, 0, "i-0a0", &[1]);
+    let reading = signing.read(&listed).await.remove(0);
+    assert_eq!(reading, Reading::Unknown(UnknownReason::ForeignSignature));
+}
+
+#[tokio::test]
+async fn the_users_pages_are_not_signed() {
+    let fleet = Fleet::start(1).await;
+    give_keys(&fleet, 0, "i-0a0", &[1]);
+    let signing = client(&fleet).signing(masters(&[1]));
+    let path: UrlPath = "/".parse().unwrap();
+    let port = fleet.endpoint().port;
+    let pages = signing.pages(&fleet.listed(), port, &[path]).await;
+    assert_eq!(pages[0], [("/".to_owned(), PageAnswer::Status(200))]);
 }

@@ -1,5 +1,6 @@
 //! The Lambda test-green: wiring.
 
+use ebbtide_aws::SigningSecret;
 use ebbtide_runtime::{Error, run};
 use ebbtide_sessions::{Endpoint, SessionClient};
 use test_green::handle;
@@ -10,10 +11,16 @@ async fn main() -> Result<(), Error> {
         |variables| {
             let (endpoint, errors) = Endpoint::of_variables(|name| variables.optional(name));
             variables.refuse(errors);
-            endpoint
+            (endpoint, variables.optional("EBBTIDE_SIGNING_SECRET"))
         },
-        async |endpoint| Ok(SessionClient::new(endpoint)?),
-        async |client, invocation| handle(client, invocation).await,
+        async |(endpoint, secret)| {
+            let client = SessionClient::new(endpoint)?;
+            Ok((client, SigningSecret::connect(secret).await))
+        },
+        async |(client, secret), invocation| {
+            let client = client.signing(secret.masters().await?);
+            handle(&client, invocation).await
+        },
     )
     .await
 }

@@ -24,6 +24,8 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use super::answer::Answer;
+#[cfg(feature = "signing")]
+use super::secrets;
 use super::{Fake, alarms, danger, dynamodb, elb, executions};
 #[cfg(feature = "instances")]
 use super::{auto_scaling, ec2};
@@ -63,6 +65,11 @@ pub(super) fn ledger_clients(fake: &Fake) -> LedgerClients {
         sfn: client!(aws_sdk_sfn, fake),
         cloudwatch: client!(aws_sdk_cloudwatch, fake),
     }
+}
+
+#[cfg(feature = "signing")]
+pub(super) fn secrets_manager(fake: &Fake) -> aws_sdk_secretsmanager::Client {
+    client!(aws_sdk_secretsmanager, fake)
 }
 
 /// Answers by the world, whatever came over the wire.
@@ -133,6 +140,8 @@ impl Intercept for World {
             .or_else(|| danger::instances::answer(world, input))
             .or_else(|| ec2::answer(world, input))
             .or_else(|| auto_scaling::answer(world, input));
+        #[cfg(feature = "signing")]
+        let answer = answer.or_else(|| secrets::answer(world, input));
         let answer =
             answer.ok_or_else(|| format!("the fake knows no such operation: {input:?}"))?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);

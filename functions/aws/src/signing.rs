@@ -1,0 +1,206 @@
+//! The service's signing secret: the master of today, and the one of before.
+//!
+//! Secrets Manager keeps both by itself: `put-secret-value` moves the label AWSPREVIOUS to the former version
+//! (https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html). So a rotation is one command, and
+//! servers that have keys of the former master go on to be called.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_sdk_secretsmanager::Client;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
+use ebbtide_signature::Master;
+
+use crate::CloudError;
+use crate::error::Called;
+
+const CURRENT: &str = "AWSCURRENT";
+const PREVIOUS: &str = "AWSPREVIOUS";
+/// How long masters are taken for the newest: a rotation reaches every function within it.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Reads the masters.
+#[derive(Debug)]
+pub struct SigningSecret {
+    client: Client,
+    arn: String,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    masters: Arc<[Master]>,
+    at: Instant,
+}
+
+impl SigningSecret {
+    /// The secret of this ARN, behind a client of the process's environment. An empty one is no secret: it has no masters.
+    pub async fn connect(arn: String) -> Self {
+        Self::new(Client::new(&crate::configuration().await), arn)
+    }
+
+    pub(crate) fn new(client: Client, arn: String) -> Self {
+        Self {
+            client,
+            arn,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The masters, the newest first, as they were a minute ago at the most.
+    ///
+    /// # Errors
+    /// AWS's failure, where none were read before: masters that are known are better than a drain that stands still. Or that
+    /// what is in the secret is too short to be one.
+    pub async fn masters(&self) -> Result<Arc<[Master]>, CloudError> {
+        if self.arn.is_empty() {
+            return Ok(Arc::default());
+        }
+        let known = self.known();
+        if let Some(known) = known.as_ref().filter(|known| known.at.elapsed() < FRESH) {
+            return Ok(Arc::clone(&known.masters));
+        }
+        match (self.read().await, known) {
+            (Ok(masters), _) => {
+                self.know(Known {
+                    masters: Arc::clone(&masters),
+                    at: Instant::now(),
+                });
+                Ok(masters)
+            }
+            (Err(error), Some(known)) => {
+                tracing::warn!(%error, "the signing secret cannot be read; its last masters go on");
+                Ok(known.masters)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn read(&self) -> Result<Arc<[Master]>, CloudError> {
+        let current = self.version(CURRENT).await?;
+        let current = current.ok_or_else(|| self.unfit("it has no value yet"))?;
+        let mut masters = vec![current];
+        masters.extend(self.version(PREVIOUS).await?);
+        Ok(masters.into())
+    }
+
+    /// The master of this label; none where no version has it.
+    async fn version(&self, label: &str) -> Result<Option<Master>, CloudError> {
+        let call = self.client.get_secret_value().secret_id(&self.arn);
+        let answer = match call.version_stage(label).send().await {
+            Err(error)
+                if label == PREVIOUS && error.code() == Some("ResourceNotFoundException") =>
+            {
+                return Ok(None);
+            }
+            answer => answer.called(|| self.operation())?,
+        };
+        let text = answer.secret_string.map(Into::into);
+        let text = text.ok_or_else(|| self.unfit("it is binary, and a text is expected"))?;
+        match Master::new(&text) {
+            Ok(master) => Ok(Some(master)),
+            Err(weak) => Err(self.unfit(&weak.to_string())),
+        }
+    }
+
+    fn operation(&self) -> String {
+        format!("GetSecretValue of {}", self.arn)
+    }
+
+    fn unfit(&self, why: &str) -> CloudError {
+        CloudError::unexpected(self.operation(), why)
+    }
+
+    fn known(&self) -> Option<Known> {
+        let known = self.known.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn know(&self, known: Known) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+    }
+
+    /// The same, as if its masters had been read long ago.
+    #[cfg(test)]
+    fn stale(self) -> Self {
+        let long_ago = Instant::now().checked_sub(FRESH);
+        if let Some(known) = self.known() {
+            self.know(Known {
+                at: long_ago.unwrap_or(known.at),
+                ..known
+            });
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Fake, Fault};
+
+    const FIRST: &str = "the first master, of thirty-two characters";
+    const SECOND: &str = "the second master, of thirty-two characters";
+
+    fn ids(masters: &[Master]) -> Vec<String> {
+        let id = |master: &Master| master.key_of("i-1").id().to_owned();
+        masters.iter().map(id).collect()
+    }
+
+    fn id(text: &str) -> String {
+        Master::new(&text.into())
+            .unwrap()
+            .key_of("i-1")
+            .id()
+            .to_owned()
+    }
+
+    #[tokio::test]
+    async fn the_current_and_the_previous_master_are_read_the_current_first() {
+        let fake = Fake::new();
+        fake.world().secrets.push(FIRST.to_owned());
+        let secret = fake.signing_secret();
+        assert_eq!(ids(&secret.masters().await.unwrap()), [id(FIRST)]);
+        fake.world().secrets.push(SECOND.to_owned());
+        // Within a minute nobody asks again.
+        assert_eq!(ids(&secret.masters().await.unwrap()), [id(FIRST)]);
+        let secret = secret.stale();
+        assert_eq!(
+            ids(&secret.masters().await.unwrap()),
+            [id(SECOND), id(FIRST)]
+        );
+    }
+
+    #[tokio::test]
+    async fn masters_that_are_known_go_on_when_the_secret_cannot_be_read() {
+        let fake = Fake::new();
+        fake.world().secrets.push(FIRST.to_owned());
+        let secret = fake.signing_secret();
+        fake.fail("GetSecretValue", Fault::Refused("AccessDeniedException"));
+        let error = secret.masters().await.unwrap_err();
+        assert_eq!(
+            ebbtide_rules::Failure::name(&error),
+            ebbtide_rules::ErrorName::AccessDenied
+        );
+        assert!(secret.masters().await.is_ok());
+        let secret = secret.stale();
+        fake.fail("GetSecretValue", Fault::Unreachable);
+        assert_eq!(ids(&secret.masters().await.unwrap()), [id(FIRST)]);
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_none_is_refused_without_its_text() {
+        let fake = Fake::new();
+        fake.world().secrets.push("password1".to_owned());
+        let error = fake.signing_secret().masters().await.unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("at least 32"), "{error}");
+        assert!(!error.contains("password1"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn no_secret_is_no_signature() {
+        let none = SigningSecret::connect(String::new()).await;
+        assert!(none.masters().await.unwrap().is_empty());
+    }
+}
