@@ -6,7 +6,8 @@ import pytest
 from definition import ROOT, kebab, resources
 
 SESSION_SIDE = {"test-green", "drain-idle", "check-drained", "resume-blue"}
-WITHOUT_EC2 = SESSION_SIDE | {"switch-target-group", "keep-record"}
+OF_THE_SECRET = SESSION_SIDE | {"issue-keys"}
+WITHOUT_EC2 = OF_THE_SECRET | {"switch-target-group", "keep-record"}
 OF_ALARMS = {"keep-record", "plan-deployment"}
 
 
@@ -23,10 +24,12 @@ def linked(package):
 def test_only_who_calls_aws_links_it_and_only_who_calls_servers_links_their_client(package):
     crates = linked(package)
     sdks = {crate for crate in crates if crate.startswith("aws-sdk-")}
-    if package in SESSION_SIDE:
-        assert sdks == set() and "ebbtide-aws" not in crates
+    # aws-config links STS's, for credentials that a Lambda does not have.
+    if package in OF_THE_SECRET:
+        assert sdks - {"aws-sdk-sts"} == {"aws-sdk-secretsmanager"}
     else:
-        assert "ebbtide-sessions" not in crates
+        assert "aws-sdk-secretsmanager" not in sdks
+    assert ("ebbtide-sessions" in crates) == (package in SESSION_SIDE)
     assert ("aws-sdk-ec2" in sdks) == (package not in WITHOUT_EC2)
     assert ("aws-sdk-sfn" in sdks) == (package == "keep-record")
     assert ("aws-sdk-cloudwatch" in sdks) == (package in OF_ALARMS)

@@ -68,6 +68,12 @@ async fn a_deployment_ends_as_it_began_through_updates_of_settings_and_code_a_re
 fn shown() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     vec![
         (
+            "SigningSecretArn",
+            "arn:aws:secretsmanager:us-east-1:000000000000:secret:tunnel-abcdef",
+            "/recorded/policy/signingSecret",
+            json!("arn:aws:secretsmanager:us-east-1:000000000000:secret:tunnel-abcdef"),
+        ),
+        (
             "TestPort",
             "8081",
             "/recorded/policy/pages/port",

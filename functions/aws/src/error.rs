@@ -2,7 +2,8 @@
 //!
 //! Never a secret: requests are not repeated here, and AWS's message is cut to a length that fits a Cause.
 
-use aws_sdk_dynamodb::error::SdkError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_rules::record::Superseded;
 use ebbtide_rules::{ErrorName, Failure};
@@ -165,6 +166,7 @@ impl CloudError {
     }
 
     /// A refusal whose code AWS gives inside of another answer.
+    #[cfg(feature = "table")]
     pub(crate) fn refused(operation: impl Into<String>, code: &str, words: &str) -> Self {
         Self::Call(FailedCall {
             name: name_of(code, 400),
@@ -217,7 +219,7 @@ pub trait StatusCode {
     fn status_code(&self) -> u16;
 }
 
-impl StatusCode for aws_sdk_dynamodb::config::http::HttpResponse {
+impl StatusCode for HttpResponse {
     fn status_code(&self) -> u16 {
         self.status().as_u16()
     }

@@ -222,14 +222,10 @@ impl Fake {
         Ledger::new(clients, "ebbtide".to_owned(), "tunnel".to_owned())
     }
 
-    /// The signing secret in this world.
+    /// The signing secret in this world, under whatever ARN.
     #[cfg(feature = "signing")]
-    pub fn signing_secret(&self) -> crate::SigningSecret {
-        let client = connection::secrets_manager(self);
-        crate::SigningSecret::new(
-            client,
-            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tunnel".to_owned(),
-        )
+    pub fn signing_secrets(&self) -> crate::SigningSecrets {
+        crate::SigningSecrets::of(connection::secrets_manager(self))
     }
 
     /// Makes the next call of an operation fail.

@@ -23,9 +23,9 @@ mod launch_template;
 mod ledger;
 #[cfg(feature = "balancer")]
 mod listener;
-#[cfg(any(feature = "balancer", feature = "record"))]
+#[cfg(feature = "table")]
 mod once;
-#[cfg(any(feature = "balancer", feature = "record"))]
+#[cfg(feature = "table")]
 mod record;
 #[cfg(feature = "signing")]
 mod signing;
@@ -49,10 +49,10 @@ pub use launch_template::LaunchTemplates;
 pub use ledger::{Ledger, LedgerClients};
 #[cfg(feature = "balancer")]
 pub use listener::{Listener, Live, UnfitAction};
-#[cfg(any(feature = "balancer", feature = "record"))]
+#[cfg(feature = "table")]
 pub use record::{RECORD, Records, Written};
 #[cfg(feature = "signing")]
-pub use signing::SigningSecret;
+pub use signing::SigningSecrets;
 #[cfg(feature = "balancer")]
 pub use target_group::TargetGroups;
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_secretsmanager::Client;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use ebbtide_signature::Master;
+use tokio::sync::OnceCell;
 
 use crate::CloudError;
 use crate::error::Called;
@@ -19,50 +20,52 @@ const PREVIOUS: &str = "AWSPREVIOUS";
 /// How long masters are taken for the newest: a rotation reaches every function within it.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// Reads the masters.
-#[derive(Debug)]
-pub struct SigningSecret {
-    client: Client,
-    arn: String,
+/// Reads the masters of signing secrets.
+#[derive(Debug, Default)]
+pub struct SigningSecrets {
+    /// Built when it is needed: most stacks sign nothing.
+    client: OnceCell<Client>,
     known: Mutex<Option<Known>>,
 }
 
 #[derive(Debug, Clone)]
 struct Known {
+    arn: String,
     masters: Arc<[Master]>,
     at: Instant,
 }
 
-impl SigningSecret {
-    /// The secret of this ARN, behind a client of the process's environment. An empty one is no secret: it has no masters.
-    pub async fn connect(arn: String) -> Self {
-        Self::new(Client::new(&crate::configuration().await), arn)
+impl SigningSecrets {
+    /// Behind a client of the process's environment.
+    pub fn connect() -> Self {
+        Self::default()
     }
 
-    pub(crate) fn new(client: Client, arn: String) -> Self {
+    #[cfg(feature = "fake")]
+    pub(crate) fn of(client: Client) -> Self {
         Self {
-            client,
-            arn,
+            client: OnceCell::new_with(Some(client)),
             known: Mutex::default(),
         }
     }
 
-    /// The masters, the newest first, as they were a minute ago at the most.
+    /// The masters of this secret, the newest first, as they were a minute ago at the most; without a secret there are none.
     ///
     /// # Errors
     /// AWS's failure, where none were read before: masters that are known are better than a drain that stands still. Or that
     /// what is in the secret is too short to be one.
-    pub async fn masters(&self) -> Result<Arc<[Master]>, CloudError> {
-        if self.arn.is_empty() {
+    pub async fn masters(&self, arn: Option<&str>) -> Result<Arc<[Master]>, CloudError> {
+        let Some(arn) = arn else {
             return Ok(Arc::default());
-        }
-        let known = self.known();
+        };
+        let known = self.known().filter(|known| known.arn == arn);
         if let Some(known) = known.as_ref().filter(|known| known.at.elapsed() < FRESH) {
             return Ok(Arc::clone(&known.masters));
         }
-        match (self.read().await, known) {
+        match (self.read(arn).await, known) {
             (Ok(masters), _) => {
                 self.know(Known {
+                    arn: arn.to_owned(),
                     masters: Arc::clone(&masters),
                     at: Instant::now(),
                 });
@@ -76,17 +79,39 @@ impl SigningSecret {
         }
     }
 
-    async fn read(&self) -> Result<Arc<[Master]>, CloudError> {
-        let current = self.version(CURRENT).await?;
-        let current = current.ok_or_else(|| self.unfit("it has no value yet"))?;
+    async fn read(&self, arn: &str) -> Result<Arc<[Master]>, CloudError> {
+        let connect = async || Client::new(&crate::configuration().await);
+        let secret = Secret {
+            client: self.client.get_or_init(connect).await,
+            arn,
+        };
+        let current = secret.version(CURRENT).await?;
+        let current = current.ok_or_else(|| secret.unfit("it has no value yet"))?;
         let mut masters = vec![current];
-        masters.extend(self.version(PREVIOUS).await?);
+        masters.extend(secret.version(PREVIOUS).await?);
         Ok(masters.into())
     }
 
+    fn known(&self) -> Option<Known> {
+        let known = self.known.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn know(&self, known: Known) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+    }
+}
+
+/// One secret.
+struct Secret<'a> {
+    client: &'a Client,
+    arn: &'a str,
+}
+
+impl Secret<'_> {
     /// The master of this label; none where no version has it.
     async fn version(&self, label: &str) -> Result<Option<Master>, CloudError> {
-        let call = self.client.get_secret_value().secret_id(&self.arn);
+        let call = self.client.get_secret_value().secret_id(self.arn);
         let answer = match call.version_stage(label).send().await {
             Err(error)
                 if label == PREVIOUS && error.code() == Some("ResourceNotFoundException") =>
@@ -110,28 +135,6 @@ impl SigningSecret {
     fn unfit(&self, why: &str) -> CloudError {
         CloudError::unexpected(self.operation(), why)
     }
-
-    fn known(&self) -> Option<Known> {
-        let known = self.known.lock();
-        known.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn know(&self, known: Known) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
-    }
-
-    /// The same, as if its masters had been read long ago.
-    #[cfg(test)]
-    fn stale(self) -> Self {
-        let long_ago = Instant::now().checked_sub(FRESH);
-        if let Some(known) = self.known() {
-            self.know(Known {
-                at: long_ago.unwrap_or(known.at),
-                ..known
-            });
-        }
-        self
-    }
 }
 
 #[cfg(test)]
@@ -139,8 +142,16 @@ mod tests {
     use super::*;
     use crate::fake::{Fake, Fault};
 
+    const ARN: Option<&str> = Some("arn:aws:secretsmanager:eu-west-1:123456789012:secret:tunnel");
     const FIRST: &str = "the first master, of thirty-two characters";
     const SECOND: &str = "the second master, of thirty-two characters";
+
+    /// What was read was read long ago.
+    fn age(secrets: &SigningSecrets) {
+        let known = secrets.known().unwrap();
+        let at = known.at.checked_sub(FRESH).unwrap();
+        secrets.know(Known { at, ..known });
+    }
 
     fn ids(masters: &[Master]) -> Vec<String> {
         let id = |master: &Master| master.key_of("i-1").id().to_owned();
@@ -159,14 +170,20 @@ mod tests {
     async fn the_current_and_the_previous_master_are_read_the_current_first() {
         let fake = Fake::new();
         fake.world().secrets.push(FIRST.to_owned());
-        let secret = fake.signing_secret();
-        assert_eq!(ids(&secret.masters().await.unwrap()), [id(FIRST)]);
+        let secret = fake.signing_secrets();
+        assert_eq!(ids(&secret.masters(ARN).await.unwrap()), [id(FIRST)]);
         fake.world().secrets.push(SECOND.to_owned());
-        // Within a minute nobody asks again.
-        assert_eq!(ids(&secret.masters().await.unwrap()), [id(FIRST)]);
-        let secret = secret.stale();
+        // Within a minute nobody asks again, but for another secret.
+        let other = secret.masters(Some("another")).await.unwrap();
+        assert_eq!(ids(&other), [id(SECOND), id(FIRST)]);
+        let secret = fake.signing_secrets();
+        fake.world().secrets.pop();
+        assert_eq!(ids(&secret.masters(ARN).await.unwrap()), [id(FIRST)]);
+        fake.world().secrets.push(SECOND.to_owned());
+        assert_eq!(ids(&secret.masters(ARN).await.unwrap()), [id(FIRST)]);
+        age(&secret);
         assert_eq!(
-            ids(&secret.masters().await.unwrap()),
+            ids(&secret.masters(ARN).await.unwrap()),
             [id(SECOND), id(FIRST)]
         );
     }
@@ -175,24 +192,24 @@ mod tests {
     async fn masters_that_are_known_go_on_when_the_secret_cannot_be_read() {
         let fake = Fake::new();
         fake.world().secrets.push(FIRST.to_owned());
-        let secret = fake.signing_secret();
+        let secret = fake.signing_secrets();
         fake.fail("GetSecretValue", Fault::Refused("AccessDeniedException"));
-        let error = secret.masters().await.unwrap_err();
+        let error = secret.masters(ARN).await.unwrap_err();
         assert_eq!(
             ebbtide_rules::Failure::name(&error),
             ebbtide_rules::ErrorName::AccessDenied
         );
-        assert!(secret.masters().await.is_ok());
-        let secret = secret.stale();
+        assert!(secret.masters(ARN).await.is_ok());
+        age(&secret);
         fake.fail("GetSecretValue", Fault::Unreachable);
-        assert_eq!(ids(&secret.masters().await.unwrap()), [id(FIRST)]);
+        assert_eq!(ids(&secret.masters(ARN).await.unwrap()), [id(FIRST)]);
     }
 
     #[tokio::test]
     async fn a_secret_that_is_none_is_refused_without_its_text() {
         let fake = Fake::new();
         fake.world().secrets.push("password1".to_owned());
-        let error = fake.signing_secret().masters().await.unwrap_err();
+        let error = fake.signing_secrets().masters(ARN).await.unwrap_err();
         let error = error.to_string();
         assert!(error.contains("at least 32"), "{error}");
         assert!(!error.contains("password1"), "{error}");
@@ -200,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_secret_is_no_signature() {
-        let none = SigningSecret::connect(String::new()).await;
-        assert!(none.masters().await.unwrap().is_empty());
+        let none = SigningSecrets::connect();
+        assert!(none.masters(None).await.unwrap().is_empty());
     }
 }

@@ -1,7 +1,8 @@
 //! The Lambda drain-idle: wiring.
 
 use drain_idle::handle;
-use ebbtide_aws::SigningSecret;
+use ebbtide_aws::SigningSecrets;
+use ebbtide_rules::document::Invocation;
 use ebbtide_runtime::{Error, run};
 use ebbtide_sessions::{Endpoint, SessionClient};
 use jiff::Timestamp;
@@ -12,14 +13,12 @@ async fn main() -> Result<(), Error> {
         |variables| {
             let (endpoint, errors) = Endpoint::of_variables(|name| variables.optional(name));
             variables.refuse(errors);
-            (endpoint, variables.optional("EBBTIDE_SIGNING_SECRET"))
+            endpoint
         },
-        async |(endpoint, secret)| {
-            let client = SessionClient::new(endpoint)?;
-            Ok((client, SigningSecret::connect(secret).await))
-        },
-        async |(client, secret), invocation| {
-            let client = client.signing(secret.masters().await?);
+        async |endpoint| Ok((SessionClient::new(endpoint)?, SigningSecrets::connect())),
+        async |(client, secrets), invocation: Invocation| {
+            let secret = invocation.document.signing_secret();
+            let client = client.signing(secrets.masters(secret).await?);
             handle(&client, Timestamp::now, invocation).await
         },
     )

@@ -97,6 +97,7 @@ pub fn policy() -> Policy {
         detached: false,
         most_passes: 400,
         pages: Default::default(),
+        signing_secret: None,
     }
 }
 

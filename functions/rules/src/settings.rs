@@ -14,11 +14,12 @@ use crate::knobs::{
 use crate::plan::Pages;
 
 /// What the stack says besides its defaults.
-const FIXED: [&str; 6] = [
+const FIXED: [&str; 7] = [
     "TargetGroupArns",
     "LaunchTemplateId",
     "InstanceRoleArn",
     "SubnetIds",
+    "SigningSecretArn",
     "TestPort",
     "TestPaths",
 ];
@@ -71,6 +72,8 @@ pub struct Defaults {
     pub ping_seconds: u32,
     /// The user's pages, which every green server has to answer; no input overrides them.
     pub pages: Pages,
+    /// The secret that calls of servers are signed with, by ARN; none: they are not signed. No input overrides it.
+    pub signing_secret: Option<String>,
 }
 
 impl Settings {
@@ -136,6 +139,9 @@ impl Reader<'_> {
             passes_per_execution: self.number(&PASSES_PER_EXECUTION),
             ping_seconds: self.number(&PING_SECONDS),
             pages: self.pages(),
+            signing_secret: Some(self.text("SigningSecretArn"))
+                .filter(|arn| !arn.is_empty())
+                .map(str::to_owned),
         }
     }
 

@@ -55,6 +55,9 @@ fn planned() -> Recorded {
         policy: Policy {
             alarms: vec!["errors".to_owned()],
             pages,
+            signing_secret: Some(
+                "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tunnel".to_owned(),
+            ),
             ..policy()
         },
         warnings: vec!["2 of 3 targets of a are healthy".to_owned()],

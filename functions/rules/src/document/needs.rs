@@ -198,6 +198,12 @@ impl Document {
         Ok(&check.sealed)
     }
 
+    /// The secret that this deployment's calls of servers are signed with; none: they are not signed.
+    pub fn signing_secret(&self) -> Option<&str> {
+        let recorded = self.recorded().ok()?;
+        recorded.policy.signing_secret.as_deref()
+    }
+
     /// What the last TerminateBlue would not end.
     pub fn refused(&self) -> &[HeldBack] {
         self.terminate.as_ref().map_or(&[], |ended| &ended.refused)

@@ -181,6 +181,9 @@ pub struct Policy {
     /// The user's pages.
     #[serde(default)]
     pub pages: Pages,
+    /// The secret that calls of servers are signed with, by ARN; none: they are not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_secret: Option<String>,
 }
 
 impl Policy {

@@ -46,6 +46,7 @@ pub(super) fn policy(
         detached: input.detached.unwrap_or(defaults.detached),
         most_passes: defaults.passes_per_execution,
         pages: defaults.pages.clone(),
+        signing_secret: defaults.signing_secret.clone(),
     }
 }
 

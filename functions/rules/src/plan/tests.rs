@@ -137,6 +137,7 @@ fn defaults() -> Defaults {
         passes_per_execution: 400,
         ping_seconds: 30,
         pages: Default::default(),
+        signing_secret: Some("arn:secret".to_owned()),
     }
 }
 

@@ -12,6 +12,7 @@ fn stack() -> BTreeMap<String, String> {
         ("LaunchTemplateId", "lt-1"),
         ("InstanceRoleArn", ""),
         ("SubnetIds", ""),
+        ("SigningSecretArn", ""),
         ("TestPort", "80"),
         ("TestPaths", ""),
     ];
@@ -36,6 +37,12 @@ fn the_defaults_of_the_table_are_a_valid_stack() {
     let role = "arn:aws:iam::123456789012:role/tunnel";
     assert!(with(&[("InstanceRoleArn", role)]).unwrap().passes_role);
     assert_eq!(plain.subnets, Vec::<String>::new());
+    assert_eq!(plain.defaults.signing_secret, None);
+    let secret = with(&[("SigningSecretArn", "arn:secret")]).unwrap();
+    assert_eq!(
+        secret.defaults.signing_secret.as_deref(),
+        Some("arn:secret")
+    );
     assert_eq!(plain.defaults.steps, [100]);
     assert_eq!(plain.defaults.alarms, Vec::<String>::new());
     assert_eq!(plain.defaults.settle_seconds, None);

@@ -43,6 +43,7 @@ pub(crate) fn policy() -> Policy {
         detached: false,
         most_passes: 400,
         pages: Default::default(),
+        signing_secret: None,
     }
 }
 
