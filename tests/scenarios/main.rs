@@ -24,6 +24,7 @@ mod rejection;
 mod rollback;
 mod scaling;
 mod several;
+mod signed;
 mod take_over;
 mod traffic;
 mod updates;

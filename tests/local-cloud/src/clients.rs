@@ -17,6 +17,8 @@ pub struct Clients {
     pub auto_scaling: aws_sdk_autoscaling::Client,
     /// Step Functions, at MiniStack.
     pub sfn: aws_sdk_sfn::Client,
+    /// Secrets Manager, at MiniStack.
+    pub secrets: aws_sdk_secretsmanager::Client,
     /// DynamoDB, at MiniStack.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// CloudFormation, at MiniStack.
@@ -32,6 +34,7 @@ impl Clients {
             elb: aws_sdk_elasticloadbalancingv2::Client::new(&at_moto),
             auto_scaling: aws_sdk_autoscaling::Client::new(&at_moto),
             sfn: aws_sdk_sfn::Client::new(&at_ministack),
+            secrets: aws_sdk_secretsmanager::Client::new(&at_ministack),
             dynamodb: aws_sdk_dynamodb::Client::new(&at_ministack),
             cloudformation: aws_sdk_cloudformation::Client::new(&at_ministack),
         }

@@ -140,6 +140,9 @@ fn parameters(options: &Options, service: &Service) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec();
+    if let Some(signing) = &service.signing {
+        parameters.push(("SigningSecretArn".to_owned(), signing.arn().to_owned()));
+    }
     parameters.retain(|(name, _)| !options.parameters.iter().any(|(given, _)| given == name));
     parameters.extend(options.parameters.iter().cloned());
     parameters

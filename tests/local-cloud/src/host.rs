@@ -5,6 +5,7 @@
 //! Refuses to decide anything else: what runs and what is terminated is EC2's word, seen by [`crate::observation`].
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::faults::SessionFaults;
 use crate::observation::Instance;
 use crate::program::Program;
+use crate::signing::SigningSecret;
 use crate::warden::signal;
 
 mod keeping;
@@ -41,6 +43,8 @@ pub struct Settings {
     pub proxies: Option<SessionFaults>,
     /// The tunnel server.
     pub tunnel_server: PathBuf,
+    /// Of which secret every tunnel server has its keys.
+    pub signing: Option<SigningSecret>,
     /// Arguments for every tunnel server besides those that say who and where it is.
     pub tunnel_arguments: Vec<String>,
     /// Runs the stand-in server.
@@ -258,6 +262,20 @@ impl Host {
         self.settings.directory.join("peers")
     }
 
+    /// The arguments that give a server its keys, which are in a file by now.
+    fn keys(&self, named: &str) -> Vec<OsString> {
+        let Some(signing) = &self.settings.signing else {
+            return Vec::new();
+        };
+        let servers = self.settings.directory.join("servers");
+        let file = servers.join(format!("{named}.keys"));
+        // A server without the file says so itself, in its log.
+        if let Err(error) = std::fs::write(&file, signing.written_keys_of(named).join("\n")) {
+            tracing::error!(%error, "no keys for {named}");
+        }
+        vec!["--keys".into(), file.into()]
+    }
+
     fn program(
         &self,
         log: &str,
@@ -283,6 +301,7 @@ impl Host {
                 .arg(settings.directory.join("servers").join(named))
                 .arg("--peers")
                 .arg(self.peers())
+                .args(self.keys(named))
                 .args(&settings.tunnel_arguments)
                 .args(arguments),
             ServerProgram::StandIn(arguments) => new(&settings.python)

@@ -28,6 +28,7 @@ mod recording;
 pub mod redrive;
 pub mod report;
 mod service;
+pub mod signing;
 pub mod stack;
 pub mod variant;
 pub mod venv;

@@ -26,6 +26,8 @@ pub struct Options {
     pub choice: Choice,
     /// Whether calls of servers and of AWS go by proxies that can be told to misbehave: see [`crate::faults`].
     pub faults: bool,
+    /// Whether calls of servers are signed: the stack has a secret, and every tunnel server its keys of it.
+    pub signed: bool,
     /// When the load balancer closes a connection on which nothing moves.
     pub idle_timeout: Duration,
     /// How long after a change of weights the load balancer goes on by those of before, on however busy a machine.
@@ -45,6 +47,7 @@ impl Default for Options {
             tunnel_arguments: Vec::new(),
             choice: Choice::default(),
             faults: false,
+            signed: false,
             idle_timeout: Duration::from_secs(600),
             follows_after: crate::balancer::FOLLOWS_AFTER,
             progress: Progress::default(),

@@ -3,6 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use ebbtide_signature::{Key, Request, sign_request};
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, chain};
@@ -31,15 +34,20 @@ pub struct Report {
     pub oldest_busy_seconds: u64,
 }
 
-/// Reads one server's report.
+/// Reads one server's report, with a call that is signed if there are keys.
 ///
 /// # Errors
 /// [`Error::Aws`] if it does not answer within a second, or with something else.
-pub async fn read(client: &reqwest::Client, ip: Ipv4Addr, port: u16) -> Result<Report> {
+pub async fn read(
+    client: &reqwest::Client,
+    (ip, port): (Ipv4Addr, u16),
+    keys: &[Key],
+) -> Result<Report> {
     let url = format!("http://{ip}:{port}/sessions");
     let asked = async {
         client
             .get(&url)
+            .headers(signed(&format!("{ip}:{port}"), keys))
             .timeout(LIMIT)
             .send()
             .await?
@@ -51,4 +59,21 @@ pub async fn read(client: &reqwest::Client, ip: Ipv4Addr, port: u16) -> Result<R
         call: url.clone(),
         why: chain(&error),
     })
+}
+
+/// The headers of a signed call; none without keys.
+fn signed(authority: &str, keys: &[Key]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if !keys.is_empty() {
+        let request = Request {
+            method: &Method::GET,
+            authority,
+            path: "/sessions",
+            body: b"",
+        };
+        let now = Timestamp::now().as_second().cast_unsigned();
+        let nonce = format!("{:032x}", rand::random::<u128>());
+        sign_request(&request, &mut headers, keys, now, &nonce);
+    }
+    headers
 }

@@ -18,6 +18,7 @@ use crate::host::{self, Host};
 use crate::observation::{self, Observation};
 use crate::options::Options;
 use crate::ports;
+use crate::signing::SigningSecret;
 use crate::wait::{Seen, until};
 use crate::world::{Wanted, World};
 
@@ -35,6 +36,7 @@ pub(crate) struct Service {
     pub(crate) server_port: u16,
     pub(crate) session_faults: Option<SessionFaults>,
     pub(crate) observed: watch::Receiver<Observation>,
+    pub(crate) signing: Option<SigningSecret>,
     pub(crate) host: Arc<Host>,
     pub(crate) balancer: Balancer,
     blue: usize,
@@ -63,12 +65,17 @@ impl Service {
             blue: options.blue,
         };
         let world = World::make(clients, &wanted).await?;
+        let signing = match options.signed {
+            true => Some(SigningSecret::make(&clients.secrets, &options.service).await?),
+            false => None,
+        };
         let host = Arc::new(Host::new(host::Settings {
             directory: ground.directory.path().to_owned(),
             service_port,
             session_port: server_port,
             proxies: session_faults.clone(),
             tunnel_server: ground.tunnel_server.clone(),
+            signing: signing.clone(),
             tunnel_arguments: options.tunnel_arguments.clone(),
             python: ground.venv.program("python"),
             scripts: ground.scripts.clone(),
@@ -104,6 +111,7 @@ impl Service {
             server_port,
             session_faults,
             observed,
+            signing,
             host,
             balancer,
             blue: options.blue,

@@ -29,7 +29,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ebbtide_endpoint::Endpoint;
+use axum::Router;
+use ebbtide_endpoint::{Endpoint, Guard, NoKeys, Unsigned};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -56,6 +57,12 @@ pub struct Options {
     /// File with one `IP:SESSIONS_PORT` a line, of every server of the service; read again when it changes
     #[arg(long)]
     pub peers: PathBuf,
+    /// File with this server's keys: calls of the session endpoint have to be signed with one of them
+    #[arg(long)]
+    pub keys: Option<PathBuf>,
+    /// Calls that are not signed are taken too, for the release in which servers get their keys
+    #[arg(long, requires = "keys")]
+    pub take_unsigned: bool,
     /// A tunnel stays busy this long after its last request
     #[arg(long, value_parser = parse_duration, default_value = "2s")]
     pub idle_after: Duration,
@@ -95,6 +102,9 @@ pub enum StartError {
     /// The state file is missing its sense, or belongs to another instance.
     #[error("{0}")]
     State(String),
+    /// There are no keys, where calls have to be signed.
+    #[error("{0}")]
+    Keys(#[from] NoKeys),
     /// An address could not be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -138,19 +148,32 @@ impl Server {
         let held = hold(&options);
         let endpoint = Endpoint::start(&options.instance, &options.state, held.clone())
             .map_err(|unreadable| StartError::State(unreadable.to_string()))?;
+        let sessions = sessions(&options, &endpoint)?;
         let (public, public_address) = listen(options.listen).await?;
         let (private, private_address) = listen(options.sessions).await?;
         let stop = CancellationToken::new();
         let wire = Box::new(wire::Http::new());
         let peers = peers::Peers::new(options.peers.clone(), private_address, wire);
         let shared = share(&options, endpoint, &held, peers, stop.clone());
-        spawn_tasks(&shared, public, private);
+        spawn_tasks(&shared, public, (private, sessions));
         Ok(Self {
             public: public_address,
             private: private_address,
             _stop: stop.drop_guard(),
         })
     }
+}
+
+/// The session endpoint's paths, behind a guard if there are keys.
+fn sessions(options: &Options, endpoint: &Endpoint) -> Result<Router, StartError> {
+    let Some(keys) = &options.keys else {
+        return Ok(endpoint.router());
+    };
+    let unsigned = match options.take_unsigned {
+        true => Unsigned::Taken,
+        false => Unsigned::Refused,
+    };
+    Ok(endpoint.signed_router(Guard::of_file(keys, unsigned)?))
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -189,7 +212,11 @@ fn share(
     })
 }
 
-fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) {
+fn spawn_tasks(
+    shared: &Arc<Shared>,
+    public: TcpListener,
+    (private, sessions): (TcpListener, Router),
+) {
     let stop = shared.stop.clone();
     let on_public = {
         let shared = shared.clone();
@@ -199,7 +226,7 @@ fn spawn_tasks(shared: &Arc<Shared>, public: TcpListener, private: TcpListener) 
     spawn(serve::serve(public, on_public, stop.clone(), sealed));
     spawn(serve::serve(
         private,
-        private::handler(shared.clone()),
+        private::handler(shared.clone(), sessions),
         stop.clone(),
         // Reports are read, and seals repeated, of a sealed server too.
         tokio::sync::watch::channel(false).1,
@@ -218,6 +245,8 @@ pub(crate) fn parts(directory: &std::path::Path, hold_for: Duration) -> Arc<Shar
         sessions: nowhere,
         state: directory.join("state.json"),
         peers: directory.join("peers"),
+        keys: None,
+        take_unsigned: false,
         idle_after: Duration::from_secs(2),
         ping_every: Duration::from_secs(20),
         hold_for,

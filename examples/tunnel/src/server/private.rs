@@ -22,17 +22,17 @@ type BoxedResponse = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
 /// Answers requests on the private port.
 pub(crate) fn handler(
     shared: Arc<Shared>,
+    sessions: Router,
 ) -> impl Fn(http::Request<Incoming>) -> BoxedResponse + Clone + Send + 'static {
-    let router = router(shared);
+    let router = router(shared, sessions);
     move |request: http::Request<Incoming>| {
         let answer = router.clone().call(request.map(Body::new));
         Box::pin(async move { answer.await.unwrap_or_else(|never| match never {}) })
     }
 }
 
-/// The paths of the private port.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    let sessions = shared.endpoint.router();
+/// The paths of the private port, the session endpoint's among them.
+pub(crate) fn router(shared: Arc<Shared>, sessions: Router) -> Router {
     Router::new()
         .route("/health", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics))

@@ -153,6 +153,8 @@ impl Fleet {
             sessions: "127.0.0.1:0".parse().unwrap(),
             state: self.directory.path().join(format!("{state}.json")),
             peers: self.peers(),
+            keys: None,
+            take_unsigned: false,
             idle_after: timing.idle_after,
             ping_every: timing.ping_every,
             hold_for: timing.hold_for,

@@ -12,14 +12,15 @@ use super::LocalCloud;
 use crate::balancer::Balancer;
 use crate::clients::Clients;
 use crate::emulators::Emulators;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::execution::Execution;
 use crate::faults::{AwsFaults, SessionFaults};
 use crate::host::{Host, Server};
 use crate::ledger::Ledger;
 use crate::observation::{self, Instance, Observation};
 use crate::report::{self, Report};
-use crate::stack::Stack;
+use crate::signing::SigningSecret;
+use crate::stack::{STACK, Stack};
 use crate::world::{World, forward};
 
 impl LocalCloud {
@@ -51,6 +52,15 @@ impl LocalCloud {
     /// The port of every server's session endpoint, as the stack knows it.
     pub fn session_port(&self) -> u16 {
         self.service.session_port
+    }
+
+    /// The secret that calls of servers are signed with.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] without [`crate::Options::signed`].
+    pub fn signing(&self) -> Result<&SigningSecret> {
+        let signing = self.service.signing.as_ref();
+        signing.ok_or_else(|| Error::Missing("the cloud has no signing secret".to_owned()))
     }
 
     /// The proxy before the servers' session endpoints.
@@ -117,15 +127,35 @@ impl LocalCloud {
         let instances = self.service.observed.borrow().instances.clone();
         let up = instances.iter().filter(|instance| instance.is_up());
         let reading = up.map(|instance| async {
-            (
-                instance.id.clone(),
-                report::read(&self.http, instance.ip, self.service.server_port).await,
-            )
+            let at = (instance.ip, self.service.server_port);
+            let signing = self.service.signing.as_ref();
+            let keys = signing.map(|it| it.keys_of(&instance.id));
+            let report = report::read(&self.http, at, &keys.unwrap_or_default()).await;
+            (instance.id.clone(), report)
         });
         futures_util::future::join_all(reading)
             .await
             .into_iter()
             .collect()
+    }
+
+    /// Invokes a function of the stack, by the last part of its name, and returns what it answers.
+    ///
+    /// # Errors
+    /// If MiniStack does not answer, or the function fails.
+    pub async fn invoke(
+        &self,
+        function: &str,
+        event: &serde_json::Value,
+    ) -> Result<serde_json::Value> {
+        let ministack = &self.emulators()?.ministack;
+        let url = format!("{ministack}/2015-03-31/functions/{STACK}-{function}/invocations");
+        let asked = self.http.post(&url).json(event).send();
+        let asked = async { asked.await?.error_for_status()?.json().await };
+        asked.await.map_err(|error: reqwest::Error| Error::Aws {
+            call: format!("Invoke {function}"),
+            why: chain(&error),
+        })
     }
 
     /// Starts a deployment and returns its execution's ARN.

@@ -138,7 +138,7 @@ fn note_reports(answers: Vec<(String, Option<Counts>)>, recorder: &Recorder) {
 }
 
 async fn report(http: &reqwest::Client, ip: Ipv4Addr, port: u16, instance: &str) -> Option<Counts> {
-    let report = crate::report::read(http, ip, port).await.ok()?;
+    let report = crate::report::read(http, (ip, port), &[]).await.ok()?;
     (report.instance == instance).then_some(Counts {
         admission: report.admission,
         busy: report.busy,

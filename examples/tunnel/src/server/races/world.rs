@@ -53,7 +53,8 @@ impl Wire for Network {
             let shared = peer.ok_or_else(unreached)?;
             // A task of the other server's; it ends with the connection if the caller hangs up.
             let answering = Answering(spawn(async move {
-                router(shared).call(request.map(Body::new)).await
+                let sessions = shared.endpoint.router();
+                router(shared, sessions).call(request.map(Body::new)).await
             }));
             answering.answer().await.ok_or_else(unreached)
         })
@@ -113,6 +114,8 @@ impl Server {
             sessions: address(number),
             state: "unused".into(),
             peers: PEERS.path().join(peers),
+            keys: None,
+            take_unsigned: false,
             idle_after: IDLE_AFTER,
             ping_every: Duration::from_secs(86_400),
             hold_for: Duration::from_secs(1),

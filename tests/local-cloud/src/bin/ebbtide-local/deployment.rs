@@ -138,9 +138,10 @@ impl View {
                 .iter()
                 .filter(|instance| instance.is_up() && instance.environment() == Some(name))
                 .collect();
-            let reading = up
-                .iter()
-                .map(|instance| report::read(&self.http, instance.ip, self.cloud.session_port));
+            let reading = up.iter().map(|instance| {
+                let at = (instance.ip, self.cloud.session_port);
+                report::read(&self.http, at, &[])
+            });
             let reports: Vec<Report> = futures_util::future::join_all(reading)
                 .await
                 .into_iter()
