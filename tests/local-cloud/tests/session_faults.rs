@@ -47,6 +47,8 @@ async fn server(directory: &TempDir, instance: &str, ip: Ipv4Addr, port: u16) ->
         sessions: (ip, port).into(),
         state: directory.path().join(instance),
         peers: directory.path().join("peers"),
+        keys: None,
+        take_unsigned: false,
         idle_after: Duration::from_secs(2),
         ping_every: Duration::from_secs(20),
         hold_for: Duration::from_secs(10),

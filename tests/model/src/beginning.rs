@@ -109,6 +109,7 @@ impl Deployments {
                 detached: self.detached,
                 most_passes: u32::MAX,
                 pages: ebbtide_rules::plan::Pages::default(),
+                signing_secret: None,
             },
             hash: hash(shipped::deployment(deployment)),
             warnings: Vec::new(),

@@ -82,6 +82,8 @@ async fn the_tunnel() {
                 sessions: private,
                 peers: state.with_extension("peers"),
                 state,
+                keys: None,
+                take_unsigned: false,
                 idle_after: Duration::from_millis(300),
                 ping_every: Duration::from_secs(20),
                 hold_for: Duration::from_secs(10),

@@ -137,6 +137,8 @@ mod tests {
             listen: anywhere,
             sessions: anywhere,
             state: directory.join("state"),
+            keys: None,
+            take_unsigned: false,
             peers,
             idle_after: Duration::from_millis(300),
             ping_every: Duration::from_secs(20),

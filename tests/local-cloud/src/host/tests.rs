@@ -11,6 +11,7 @@ fn settings(directory: &Path) -> Settings {
         proxies: None,
         tunnel_server: "false".into(),
         tunnel_arguments: Vec::new(),
+        signing: None,
         python: "python3".into(),
         scripts: PathBuf::new(),
     }
