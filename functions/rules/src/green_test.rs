@@ -90,7 +90,11 @@ pub fn of_reading(reading: &Reading, fence: &Fence, subject: Subject) -> Finding
             Subject::Green => of_report(report, fence),
             Subject::Blue => of_blue(report, fence),
         },
-        Reading::Unknown(reason @ UnknownReason::Version(_)) => Finding::Unfit(reason.to_string()),
+        Reading::Unknown(
+            reason @ (UnknownReason::Version(_)
+            | UnknownReason::DemandsSignature
+            | UnknownReason::Unsigned),
+        ) => Finding::Unfit(reason.to_string()),
         Reading::Unknown(reason) => Finding::NotYet(reason.to_string()),
     }
 }

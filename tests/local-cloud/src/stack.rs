@@ -134,7 +134,11 @@ impl Sam<'_> {
     ) -> Result<Stack> {
         let overrides = parameters
             .iter()
-            .map(|(name, value)| format!("{name}={value}"));
+            // The SAM CLI takes an empty value in quotes only.
+            .map(|(name, value)| match value.as_str() {
+                "" => format!("{name}=\"\""),
+                value => format!("{name}={value}"),
+            });
         self.sam("sam-deploy")?
             .args([
                 "deploy",

@@ -83,12 +83,17 @@ fn the_verdict_names_its_subject() {
 }
 
 #[test]
-fn what_is_unknown_is_asked_again_but_another_version_will_not_change() {
+fn what_is_unknown_is_asked_again_but_another_version_or_lack_of_keys_will_not_change() {
     let reading = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Green);
     assert!(is_not_yet(&reading(UnknownReason::Refused)));
     assert!(is_not_yet(&reading(UnknownReason::Status(503))));
     assert!(is_not_yet(&reading(UnknownReason::OtherInstance)));
+    // A clock, or a server that has just started.
+    assert!(is_not_yet(&reading(UnknownReason::SignatureRefused)));
+    assert!(is_not_yet(&reading(UnknownReason::ForeignSignature)));
     assert!(is_unfit(&reading(UnknownReason::Version(2))));
+    assert!(is_unfit(&reading(UnknownReason::DemandsSignature)));
+    assert!(is_unfit(&reading(UnknownReason::Unsigned)));
 }
 
 #[test]
