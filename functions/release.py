@@ -53,10 +53,15 @@ def released(template, directory, architecture):
     template = template.replace("    CodeUri: .\n", "", 1).replace("    Metadata:\n      BuildMethod: makefile\n", "")
     for name in functions(template):
         line = f"      FunctionName: !Sub ${{AWS::StackName}}-{name}\n"
-        code = f"      CodeUri: {{Bucket: !Ref ArtifactBucket, Key: !Sub '${{ArtifactPrefix}}{name}.zip'}}\n"
-        # A version is published when this changes, whatever the bucket and the prefix are called.
-        code += f"      AutoPublishCodeSha256: {checksum(directory / (name + '.zip'))}\n"
-        template = template.replace(line, line + code, 1)
+        bucket, key = "!Ref ArtifactBucket", f"!Sub '${{ArtifactPrefix}}{name}.zip'"
+        # A function without versions is none of SAM's, and says by itself where its code is.
+        unversioned = rf"({re.escape(line)}(?:      .*\n)*?      Code: )\.\n"
+        template, found = re.subn(unversioned, rf"\g<1>{{S3Bucket: {bucket}, S3Key: {key}}}\n", template, count=1)
+        if not found:
+            code = f"      CodeUri: {{Bucket: {bucket}, Key: {key}}}\n"
+            # A version is published when this changes, whatever the bucket and the prefix are called.
+            code += f"      AutoPublishCodeSha256: {checksum(directory / (name + '.zip'))}\n"
+            template = template.replace(line, line + code, 1)
     definition = "DefinitionUri: {Bucket: !Ref ArtifactBucket, Key: !Sub '${ArtifactPrefix}statemachine.asl.json'}"
     template = template.replace("DefinitionUri: statemachine.asl.json", definition, 1)
     template = re.sub(r"(  Architecture:\n(?:    .*\n)*?    Default: )\S+", rf"\g<1>{architecture}", template, count=1)

@@ -130,6 +130,31 @@ def resources(kind):
     return {name: r["Properties"] for name, r in template()["Resources"].items() if r["Type"] == kind}
 
 
+def lambdas():
+    """Every function, with its properties: those of executions, and the one without versions that instances ask."""
+    return {**resources("AWS::Serverless::Function"), **resources("AWS::Lambda::Function")}
+
+
+def holds(test, **given):
+    """Whether a condition, or what a rule asserts, holds with these parameters; the others have their defaults."""
+    if isinstance(test, str):
+        return holds(template()["Conditions"][test], **given)
+    ((kind, operands),) = test.items()
+    match kind:
+        case "Condition":
+            return holds(operands, **given)
+        case "Fn::Not":
+            return not holds(operands[0], **given)
+        case "Fn::And":
+            return all([holds(operand, **given) for operand in operands])
+        case "Fn::Or":
+            return any([holds(operand, **given) for operand in operands])
+        case "Fn::Equals":
+            values = [given.get(it["Ref"], template()["Parameters"][it["Ref"]].get("Default")) if isinstance(it, dict) else it for it in operands]
+            return values[0] == values[1]
+    raise AssertionError(f"no test knows {kind}")
+
+
 @cache
 def transformed():
     """The template after the SAM transform: what CloudFormation creates and IAM sees."""

@@ -5,17 +5,18 @@ import re
 
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
-from definition import ROOT, kebab, resources, template, transformed
+from definition import ROOT, kebab, lambdas, resources, template, transformed
 from test_template import INTO_VPC, SESSION_SIDE, actions, admitted, statements
 
 NOTHING = {"Ref": "AWS::NoValue"}
-OPTIONAL = {"PermissionsBoundaryArn", "RolePath", "KmsKeyArn", "AwsFunctionSubnetIds", "AwsFunctionSecurityGroupId"}
+DEMANDED = {"PermissionsBoundaryArn", "RolePath", "KmsKeyArn", "AwsFunctionSubnetIds", "AwsFunctionSecurityGroupId"}
+SIGNING = {"SigningSecretArn", "SigningSecretKmsKeyArn", "SigningEndpointVpcId"}
 PAGE = (ROOT / "docs/account.md").read_text()
 # CloudFormation tags none of these; the stack's tags reach all else.
 WITHOUT_TAGS = {"AWS::IAM::ManagedPolicy", "AWS::Lambda::Alias", "AWS::Lambda::Version"}
 # The prefix of an IAM action, and the endpoint that its calls go to. Those of the others are named alike.
 ENDPOINT = {"cloudwatch": "monitoring"}
-# Lambda's own needs, and KMS's, which DynamoDB calls: no function calls them.
+# Lambda's own needs, and KMS's, which DynamoDB and Secrets Manager call: no function calls them.
 NOT_CALLED = {"logs", "kms", "iam"}
 
 
@@ -28,12 +29,13 @@ def of(kind):
 
 
 def test_each_is_empty_unless_given_and_a_condition_asks_for_it():
-    for name in OPTIONAL:
+    for name in DEMANDED | SIGNING:
         assert template()["Parameters"][name]["Default"] == "" and admitted(name, ""), name
     grouped = {name: group["Label"]["default"] for group in template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
                for name in group["Parameters"]}
     assert set(grouped) == set(template()["Parameters"])
-    assert {name for name, label in grouped.items() if "docs/account.md" in label} == OPTIONAL
+    assert {name for name, label in grouped.items() if "docs/account.md" in label} == DEMANDED
+    assert {name for name, label in grouped.items() if label.startswith("Signed calls")} == SIGNING
 
 
 @pytest.mark.parametrize("name, good, bad", [
@@ -42,6 +44,10 @@ def test_each_is_empty_unless_given_and_a_condition_asks_for_it():
     ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef", "arn:aws:kms:eu-west-1:123456789012:alias/mine"),
     ("AwsFunctionSubnetIds", "subnet-0123456789abcdef0,subnet-01234567", "subnet-01234567, subnet-89abcdef"),
     ("AwsFunctionSecurityGroupId", "sg-0123456789abcdef0", "sg-01234567,sg-89abcdef"),
+    # IAM compares with the whole ARN.
+    ("SigningSecretArn", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tunnel-AbCd12", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tunnel"),
+    ("SigningSecretKmsKeyArn", "arn:aws:kms:eu-west-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef", "arn:aws:kms:eu-west-1:123456789012:alias/mine"),
+    ("SigningEndpointVpcId", "vpc-0123456789abcdef0", "vpc-01234567,vpc-89abcdef"),
 ])
 def test_what_each_admits(name, good, bad):
     assert admitted(name, good) and not admitted(name, bad)
@@ -49,7 +55,8 @@ def test_what_each_admits(name, good, bad):
 
 def test_boundary_and_path_reach_every_role_and_a_path_leaves_none_without():
     roles = of("AWS::IAM::Role")
-    assert set(roles) == set(r for r in template()["Resources"] if r.endswith("Role")) and len(roles) == 8
+    assert set(roles) == set(r for r in template()["Resources"] if r.endswith("Role")) and len(roles) == 9
+    assert "is set on all nine roles, `RolePath` is the path of all nine" in PAGE
     for name, role in roles.items():
         assert role["Properties"]["PermissionsBoundary"] == given("HasBoundary", {"Ref": "PermissionsBoundaryArn"}), name
         assert role["Properties"]["Path"] == given("HasRolePath", {"Ref": "RolePath"}), name
@@ -79,13 +86,15 @@ def test_the_stack_s_own_managed_policies_are_all_that_a_role_has():
     for name, role in of("AWS::IAM::Role").items():
         has = role["Properties"].get("ManagedPolicyArns", [])
         if name == "AskServersRole":
-            assert has == [wanted[0], given("FunctionsInVpc", {"Ref": "AttachToVpc"})]
+            assert has == [wanted[0], given("FunctionsInVpc", {"Ref": "AttachToVpc"}), given("SignsCalls", {"Ref": "ReadSigningSecret"})]
+        elif name == "IssueKeysRole":
+            assert has == [*wanted[:2], {"Ref": "ReadSigningSecret"}]
         else:
             assert has == ([] if name == "DeploymentRole" else wanted), name
 
 
 def test_each_side_goes_into_its_own_subnets():
-    for name, function in resources("AWS::Serverless::Function").items():
+    for name, function in lambdas().items():
         condition, vpc, nothing = function["VpcConfig"]["Fn::If"]
         side = ("FunctionsInVpc", "FunctionSubnetIds", "FunctionSecurityGroupIds") if name in SESSION_SIDE else (
             "AwsFunctionsInVpc", "AwsFunctionSubnetIds", "AwsFunctionSecurityGroupId")
@@ -119,9 +128,15 @@ def test_the_stack_s_tags_reach_all_that_can_be_tagged():
         assert row in PAGE, row
 
 
+def policies(role):
+    """What a role has: its own policies, and the stack's managed ones that any condition gives it."""
+    has = of("AWS::IAM::Role")[role]["Properties"].get("ManagedPolicyArns", [])
+    return {role} | {(policy["Fn::If"][1] if "Fn::If" in policy else policy)["Ref"] for policy in has}
+
+
 def called(role):
-    """The endpoints that the functions of a role call."""
-    prefixes = {action.split(":")[0] for name, s in statements() if name == role for action in actions(s)} - NOT_CALLED
+    """The endpoints that the functions of a role call; what attaches them to a VPC is Lambda's own need."""
+    prefixes = {action.split(":")[0] for name, s in statements() if name in policies(role) - {"AttachToVpc"} for action in actions(s)} - NOT_CALLED
     return {ENDPOINT.get(prefix, prefix) for prefix in prefixes}
 
 
@@ -131,9 +146,9 @@ def test_the_page_names_every_endpoint_for_who_calls_it():
     for services, functions in re.findall(r"^\| `com\.amazonaws\.REGION\.([\w-]+)`[^|]* \| (.*?) \|$", table, re.MULTILINE):
         told[services] = set(re.findall(r"`([a-z-]+)`", functions))
     needed = {}
-    for role in of("AWS::IAM::Role"):
-        for service in called(role) if role not in ("DeploymentRole", "AskServersRole") else ():
-            needed.setdefault(service, set()).add(kebab(role.removesuffix("Role")))
+    for name, function in lambdas().items():
+        for service in called(function["Role"]["Fn::GetAtt"][0]):
+            needed.setdefault(service, set()).add(kebab(name.removesuffix("Function")))
     assert told == needed
 
 

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from definition import ROOT, kebab, resources
+from definition import ROOT, kebab, lambdas
 
 SESSION_SIDE = {"test-green", "drain-idle", "check-drained", "resume-blue"}
 OF_THE_SECRET = SESSION_SIDE | {"issue-keys"}
@@ -20,7 +20,7 @@ def linked(package):
     return {line.split()[0] for line in tree.splitlines() if line}
 
 
-@pytest.mark.parametrize("package", sorted(kebab(name.removesuffix("Function")) for name in resources("AWS::Serverless::Function")))
+@pytest.mark.parametrize("package", sorted(kebab(name.removesuffix("Function")) for name in lambdas()))
 def test_only_who_calls_aws_links_it_and_only_who_calls_servers_links_their_client(package):
     crates = linked(package)
     sdks = {crate for crate in crates if crate.startswith("aws-sdk-")}

@@ -28,7 +28,7 @@ def packed(tmp_path, program=b"\x7fELF GLIBC_2.17 GLIBC_2.34"):
 def test_every_function_has_a_zip_and_every_file_a_checksum(tmp_path):
     directory = packed(tmp_path)
     sums = dict(reversed(line.split("  ")) for line in (directory / "SHA256SUMS").read_text().splitlines())
-    assert set(sums) == {f"{name}.zip" for name in NAMES} | {"template.yaml", "statemachine.asl.json"} and len(NAMES) == 10
+    assert set(sums) == {f"{name}.zip" for name in NAMES} | {"template.yaml", "statemachine.asl.json"} and len(NAMES) == 11
     for name, sha256 in sums.items():
         assert hashlib.sha256((directory / name).read_bytes()).hexdigest() == sha256
     with zipfile.ZipFile(directory / "drain-idle.zip") as archive:
@@ -51,6 +51,11 @@ def test_the_template_differs_in_where_its_code_is_and_in_nothing_else(tmp_path)
         if resource["Type"] == "AWS::Serverless::Function":
             assert properties.pop("CodeUri")["Bucket"] == {"Ref": "ArtifactBucket"}
             assert re.fullmatch("[0-9a-f]{64}", properties.pop("AutoPublishCodeSha256"))
+            del written["Resources"][name]["Metadata"]
+        if resource["Type"] == "AWS::Lambda::Function":
+            zipped = f"{properties['FunctionName']['Fn::Sub'].removeprefix('${AWS::StackName}-')}.zip"
+            assert properties.pop("Code") == {"S3Bucket": {"Ref": "ArtifactBucket"}, "S3Key": {"Fn::Sub": f"${{ArtifactPrefix}}{zipped}"}}
+            assert (directory / zipped).exists() and written["Resources"][name]["Properties"].pop("Code") == "."
             del written["Resources"][name]["Metadata"]
         if resource["Type"] == "AWS::Serverless::StateMachine":
             properties.pop("DefinitionUri")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from cfnlint import lint
-from definition import ROOT, functions_called, machine, resources, strings, template, transformed
+from definition import ROOT, functions_called, lambdas, machine, resources, strings, template, transformed
 
 DESCRIBE_ONLY = re.compile(r"(ec2|elasticloadbalancing|autoscaling|cloudwatch):Describe\w+")
 SESSION_SIDE = {"TestGreenFunction", "DrainIdleFunction", "CheckDrainedFunction", "ResumeBlueFunction"}
@@ -79,7 +79,8 @@ def test_no_setting_can_break_out_of_the_definition():
         parameter = template()["Parameters"][name]
         if "AllowedPattern" in parameter:
             for evil in ('"', "\\", "{% 1 %}"):
-                assert not any(admitted(name, around.replace("?", evil)) for around in ("?", "/?", "a?", "lt-?", "subnet-?")), (name, evil)
+                assert not any(admitted(name, around.replace("?", evil)) for around in (
+                    "?", "/?", "a?", "lt-?", "subnet-?", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a?-AbCd12")), (name, evil)
 
 
 def test_two_to_five_target_groups_are_taken():
@@ -89,7 +90,8 @@ def test_two_to_five_target_groups_are_taken():
 
 
 # Parameters that a function's version need not follow: they change no function, or only with its code.
-FOLLOWED_OTHERWISE = {"LogRetentionDays", "AlertTopicArn", "Architecture", "PermissionsBoundaryArn", "RolePath", "KmsKeyArn"}
+FOLLOWED_OTHERWISE = {"LogRetentionDays", "AlertTopicArn", "Architecture", "PermissionsBoundaryArn", "RolePath", "KmsKeyArn",
+                      "SigningSecretKmsKeyArn", "SigningEndpointVpcId"}
 
 
 def followed(function):
@@ -151,10 +153,10 @@ def test_versions_are_published_named_and_kept():
 
 
 def test_every_function_that_calls_aws_has_a_role_of_its_own_and_the_others_share_one():
-    roles = {name: json.dumps(properties["Role"]) for name, properties in resources("AWS::Serverless::Function").items()}
+    roles = {name: json.dumps(properties["Role"]) for name, properties in lambdas().items()}
     assert len({roles[name] for name in SESSION_SIDE}) == 1
     assert len(set(roles.values())) == len(roles) - len(SESSION_SIDE) + 1
-    assert set(roles) == set(functions_called().values())
+    assert set(resources("AWS::Serverless::Function")) == set(functions_called().values())
 
 
 def test_a_wildcard_resource_is_for_describe_calls_only():
@@ -172,11 +174,8 @@ def test_no_role_has_a_wildcard_action():
 def test_logs_go_to_the_stack_s_own_group_and_nowhere_else():
     assert [(name, s["Resource"]) for name, s in statements() if any(action.startswith("logs:") for action in actions(s))] == [
         ("WriteLogs", {"Fn::GetAtt": ["Logs", "Arn"]})]
-    assert template()["Globals"]["Function"]["LoggingConfig"] == {"LogGroup": {"Ref": "Logs"}}
-
-
-def test_who_counts_sessions_can_call_nothing_of_aws():
-    assert [s for name, s in statements() if name == "AskServersRole"] == []
+    for function in [template()["Globals"]["Function"], *resources("AWS::Lambda::Function").values()]:
+        assert function["LoggingConfig"] == {"LogGroup": {"Ref": "Logs"}}
 
 
 def test_the_state_machine_invokes_every_version_of_the_functions_and_does_nothing_else():
@@ -210,6 +209,9 @@ def test_the_record_s_keeper_is_bound_to_its_service_and_state_machine():
     ("cloudwatch:DescribeAlarms", {"KeepRecordRole", "PlanDeploymentRole"}),
     ("cloudwatch:DescribeAlarmHistory", {"KeepRecordRole"}),
     ("lambda:InvokeFunction", {"DeploymentRole"}),
+    ("lambda:InvokeFunctionUrl", set()),
+    ("secretsmanager:GetSecretValue", {"ReadSigningSecret"}),
+    ("kms:Decrypt", {"ReadSigningSecret", "UseOwnKey"}),
 ])
 def test_who_may(action, allowed):
     assert {role for role, statement in statements() if action in actions(statement)} == allowed
@@ -226,5 +228,5 @@ def test_instances_can_be_terminated_only_with_the_service_tag():
 
 def test_every_function_of_the_template_has_its_build_target():
     makefile = (ROOT / "Makefile").read_text()
-    for name in resources("AWS::Serverless::Function"):
-        assert f"build-{name}:" in makefile, name
+    for name in lambdas():
+        assert f"build-{name}:" in makefile and template()["Resources"][name]["Metadata"] == {"BuildMethod": "makefile"}, name

@@ -65,7 +65,8 @@ impl Functions {
                 "LaunchGreen" => told(launch_green::handle(cloud, now, read(payload)?).await),
                 "HoldBlue" => told(hold_blue::handle(cloud, now, read(payload)?).await),
                 "SwitchTargetGroup" => {
-                    told(switch_target_group::handle(cloud, clock, read(payload)?).await)
+                    let call = switch_target_group::handle(cloud, clock, read(payload)?);
+                    told(Box::pin(call).await)
                 }
                 "TerminateBlue" => told(terminate_blue::handle(cloud, now, read(payload)?).await),
                 "TestGreen" => told(test_green::handle(client, read(payload)?).await),

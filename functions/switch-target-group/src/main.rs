@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     run(
         |variables| Stack::read(|name| variables.required(name)),
         async |stack| Ok(Cloud::connect(stack).await),
-        async |cloud, invocation| handle(cloud, Timestamp::now, invocation).await,
+        async |cloud, invocation| Box::pin(handle(cloud, Timestamp::now, invocation)).await,
     )
     .await
 }

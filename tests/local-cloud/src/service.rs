@@ -66,7 +66,7 @@ impl Service {
         };
         let world = World::make(clients, &wanted).await?;
         let signing = match options.signed {
-            true => Some(SigningSecret::make(&clients.secrets, &options.service).await?),
+            true => Some(Box::pin(SigningSecret::make(&clients.secrets, &options.service)).await?),
             false => None,
         };
         let host = Arc::new(Host::new(host::Settings {

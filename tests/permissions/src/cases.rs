@@ -12,6 +12,7 @@ const TEMPLATE: &str = "lt-0123456789abcdef0";
 const GROUP: &str = "targetgroup/tunnel-a/0123456789abcdef";
 const LISTENER: &str = "listener/app/tunnel/0123456789abcdef/0123456789abcdef";
 const RULE: &str = "listener-rule/app/tunnel/0123456789abcdef/0123456789abcdef/0123456789abcdef";
+const SECRET: &str = "secret:tunnel-signing-AbCdEf";
 const SCALING: &str = "autoScalingGroup:0123:autoScalingGroupName/fleet";
 
 /// A call that is allowed, and the one that is not.
@@ -33,6 +34,8 @@ pub(crate) fn stack() -> Stack {
         ("LaunchTemplateId", TEMPLATE.to_owned()),
         ("InstanceRoleArn", role),
         ("KmsKeyArn", arn("kms", "key/0123")),
+        ("SigningSecretArn", arn("secretsmanager", SECRET)),
+        ("SigningSecretKmsKeyArn", arn("kms", "key/4567")),
         ("AwsFunctionSubnetIds", "subnet-01234567".to_owned()),
         ("AwsFunctionSecurityGroupId", "sg-01234567".to_owned()),
         ("FunctionSubnetIds", "subnet-01234567".to_owned()),
@@ -92,6 +95,7 @@ fn tags(of: &[(&str, &str)]) -> BTreeMap<String, String> {
 pub(crate) fn denied(stack: &Deployed) -> Vec<Case> {
     let mut cases = Cases(Vec::new());
     cases.records(stack);
+    cases.secrets(stack);
     cases.executions();
     cases.launches();
     cases.tags();
@@ -127,6 +131,22 @@ impl Cases {
         }
     }
 
+    /// The signing secret is read by who signs and by who derives keys from it; another secret by nobody.
+    fn secrets(&mut self, stack: &Deployed) {
+        let read = |secret: &str| {
+            let secret = arn("secretsmanager", secret);
+            Request::new("secretsmanager:GetSecretValue", secret)
+        };
+        let signing = read(SECRET);
+        for function in stack.functions().keys() {
+            if HAVE_THE_SECRET.contains(&function.as_str()) {
+                self.change(function, &signing, read("secret:tunnel-other-AbCdEf"));
+            } else {
+                self.others("issue-keys", &signing, &[function]);
+            }
+        }
+    }
+
     fn records(&mut self, stack: &Deployed) {
         const LEADING: &str = "dynamodb:LeadingKeys";
         let of = |table: &str, action: &str| {
@@ -135,7 +155,7 @@ impl Cases {
         };
         let read = of("records", "dynamodb:GetItem");
         for function in stack.functions().keys() {
-            if ASK_SERVERS.contains(&function.as_str()) {
+            if HAVE_THE_SECRET.contains(&function.as_str()) {
                 self.others("keep-record", &read, &[function]);
                 continue;
             }
@@ -325,6 +345,11 @@ impl Cases {
         for function in stack.functions().keys() {
             let arn = stack.function(function);
             let called = |arn: &str| Request::new("lambda:InvokeFunction", arn);
+            if function == "issue-keys" {
+                let other = called(&format!("{}:7", stack.function("keep-record")));
+                self.change(by, &other, called(&format!("{arn}:7")));
+                continue;
+            }
             let allowed = called(&format!("{arn}:7"));
             self.change(by, &allowed, called(&format!("{arn}-of-another:7")));
             self.change(by, &allowed, called(&arn));
@@ -332,8 +357,14 @@ impl Cases {
     }
 }
 
-/// The functions that call servers, and nothing of AWS.
-const ASK_SERVERS: [&str; 4] = ["check-drained", "drain-idle", "resume-blue", "test-green"];
+/// The functions that have the signing secret, to sign calls with or to derive keys from, and nothing else of AWS.
+const HAVE_THE_SECRET: [&str; 5] = [
+    "check-drained",
+    "drain-idle",
+    "issue-keys",
+    "resume-blue",
+    "test-green",
+];
 
 fn template(id: &str) -> String {
     arn("ec2", &format!("launch-template/{id}"))
@@ -391,6 +422,15 @@ pub(crate) fn untested() -> Vec<(&'static str, &'static str, Request)> {
     asked.push((
         "DynamoDB asks for the table's key",
         "keep-record",
+        decrypted,
+    ));
+    let decrypted = Request::new("kms:Decrypt", arn("kms", "key/4567")).with(
+        "kms:ViaService",
+        &["secretsmanager.us-east-1.amazonaws.com"],
+    );
+    asked.push((
+        "Secrets Manager asks for the secret's key",
+        "issue-keys",
         decrypted,
     ));
     let license = "license-manager:us-east-1:123456789012:license-configuration:lic-0";

@@ -105,6 +105,7 @@ pub(crate) fn requests(call: &Call, reference: &Reference) -> Result<Vec<Request
         "dynamodb:GetItem" => vec![item(call, action, &call.parameters, "Key")?],
         "dynamodb:PutItem" => vec![item(call, action, &call.parameters, "Item")?],
         "dynamodb:TransactWriteItems" => transaction(call)?,
+        "secretsmanager:GetSecretValue" => one(call.text("SecretId")?),
         "states:DescribeExecution" => one(call.text("executionArn")?),
         "states:StartExecution" => one(call.text("stateMachineArn")?),
         "elasticloadbalancing:RegisterTargets" | "elasticloadbalancing:DeregisterTargets" => {

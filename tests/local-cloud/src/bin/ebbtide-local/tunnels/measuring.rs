@@ -26,7 +26,7 @@ pub(crate) async fn on_a_cloud<T>(
         ..Options::default()
     };
     let measuring = async {
-        let cloud = LocalCloud::start(options).await?;
+        let cloud = Box::pin(LocalCloud::start(options)).await?;
         let measured = measure(&cloud).await;
         cloud.stop().await;
         measured
