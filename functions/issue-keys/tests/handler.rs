@@ -1,4 +1,5 @@
 //! issue-keys against a Secrets Manager in memory.
+#![expect(clippy::expect_used, reason = "a test's own functions may fail it")]
 
 use ebbtide_aws::fake::{Fake, Fault};
 use ebbtide_signature::Key;
@@ -17,7 +18,7 @@ fn service() -> Service {
 
 fn asked(context: &Value) -> Asked {
     let event = json!({"version": "2.0", "rawPath": "/", "headers": {}, "requestContext": context});
-    serde_json::from_value(event).unwrap_or_else(|error| panic!("{error}"))
+    serde_json::from_value(event).expect("an event")
 }
 
 fn of_instance(instance: &str) -> Asked {
