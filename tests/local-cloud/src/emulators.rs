@@ -65,7 +65,7 @@ impl Emulators {
         let mut ministack_program = Self::ministack(venv, directory, ministack_port, &moto)?;
         if let Some(proxies) = &faults {
             ministack_program = at(ministack_program, &proxies.moto());
-            for service in ["DYNAMODB", "SFN", "CLOUDWATCH"] {
+            for service in ["DYNAMODB", "SFN", "CLOUDWATCH", "SECRETS_MANAGER"] {
                 let variable = format!("AWS_ENDPOINT_URL_{service}");
                 ministack_program = ministack_program.env(&variable, proxies.ministack());
             }

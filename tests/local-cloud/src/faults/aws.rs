@@ -1,5 +1,5 @@
 //! The proxy before the AWS services that the functions call: EC2, Elastic Load Balancing and Auto Scaling at moto, and
-//! DynamoDB, Step Functions and CloudWatch at MiniStack.
+//! DynamoDB, Step Functions, CloudWatch and Secrets Manager at MiniStack.
 //!
 //! The emulators' Lambdas are pointed here by the SDKs' own variables; the Step Functions service itself, and the tests,
 //! do not come by here. What comes by is recorded, where somebody wants that. Faults go by API action, and by function where
@@ -126,7 +126,7 @@ impl AwsFaults {
         self.moto.url()
     }
 
-    /// Where DynamoDB, Step Functions and CloudWatch are, for the functions.
+    /// Where DynamoDB, Step Functions, CloudWatch and Secrets Manager are, for the functions.
     pub fn ministack(&self) -> String {
         self.ministack.url()
     }
