@@ -3,7 +3,7 @@
 Usage: zip_functions.py BUILD_DIRECTORY CACHE_DIRECTORY
 
 `sam deploy` zips each function's directory, at the best compression and one after another: half a minute for debug
-builds. It takes a CodeUri that is a zip file as it is. So each directory becomes one, stripped of its symbols, quickly
+builds. It takes a CodeUri, or Code, that is a zip file as it is. So each directory becomes one, stripped of its symbols, quickly
 compressed, and kept under a hash of its content; the built template then names the zip files. Nothing else in it changes.
 """
 
@@ -18,8 +18,8 @@ import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
-KEEP = 16  # Two builds of all functions.
-CODE_URI = re.compile(r"^(\s+CodeUri: )(\w+)$", re.MULTILINE)
+KEEP = 24  # Two builds of all functions.
+CODE_URI = re.compile(r"^(\s+Code(?:Uri)?: )(\w+)$", re.MULTILINE)
 
 
 def zipped(directory, cache):
