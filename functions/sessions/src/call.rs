@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use ebbtide_rules::report::UnknownReason;
-use ebbtide_signature::Key;
+use ebbtide_signature::{Answer, Key};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect, retry};
 
 use crate::signing::Sent;
@@ -111,11 +111,14 @@ impl Caller {
             Body::Read => read(response).await?,
             Body::Ignore => Vec::new(),
         };
-        let answered = Answered { status, body };
-        match sent {
-            Some(sent) => sent.verify(answered, &headers, keys),
-            None => Ok(answered),
+        if let Some(sent) = sent {
+            let answer = Answer {
+                status,
+                body: &body,
+            };
+            sent.verify(&answer, &headers, keys)?;
         }
+        Ok(Answered { status, body })
     }
 }
 

@@ -7,8 +7,6 @@ use ebbtide_signature::{Answer, Key, Refused, Request, sign_request, verify_answ
 use http::{HeaderMap, Method};
 use reqwest::StatusCode;
 
-use crate::call::Answered;
-
 /// A call as it was signed: its answer is bound to it.
 pub(crate) struct Sent {
     method: Method,
@@ -48,25 +46,21 @@ impl Sent {
         Some(sent)
     }
 
-    /// The answer, if it is by one of these keys, to this call. What nothing follows from need not be signed: it is Unknown
-    /// either way, and its status says why.
+    /// Refuses an answer unless it is by one of these keys, to this call. What nothing follows from need not be signed: it
+    /// is Unknown either way, and its status says why.
     pub(crate) fn verify(
         &self,
-        answered: Answered,
+        answer: &Answer<'_>,
         headers: &HeaderMap,
         keys: &[Key],
-    ) -> Result<Answered, UnknownReason> {
-        match answered.status {
+    ) -> Result<(), UnknownReason> {
+        match answer.status {
             StatusCode::UNAUTHORIZED => return Err(UnknownReason::SignatureRefused),
             StatusCode::OK | StatusCode::CONFLICT => {}
-            _ => return Ok(answered),
+            _ => return Ok(()),
         }
-        let answer = Answer {
-            status: answered.status,
-            body: &answered.body,
-        };
-        match verify_answer(&answer, headers, (&self.request(), &self.headers), keys) {
-            Ok(()) => Ok(answered),
+        match verify_answer(answer, headers, (&self.request(), &self.headers), keys) {
+            Ok(()) => Ok(()),
             Err(Refused::Unsigned) => Err(UnknownReason::Unsigned),
             Err(_) => Err(UnknownReason::ForeignSignature),
         }
