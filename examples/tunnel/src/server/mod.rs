@@ -57,7 +57,7 @@ pub struct Options {
     /// File with one `IP:SESSIONS_PORT` a line, of every server of the service; read again when it changes
     #[arg(long)]
     pub peers: PathBuf,
-    /// File with this server's keys: calls of the session endpoint have to be signed with one of them
+    /// File with this server's keys, one a line: calls of the session endpoint have to be signed with one of them
     #[arg(long)]
     pub keys: Option<PathBuf>,
     /// Calls that are not signed are taken too, for the release in which servers get their keys
@@ -103,7 +103,9 @@ pub enum StartError {
     #[error("{0}")]
     State(String),
     /// There are no keys, where calls have to be signed.
-    #[error("{0}")]
+    #[error(
+        "--keys: {0}; fetch this server's keys before it starts (docs/signed-calls.md says how)"
+    )]
     Keys(#[from] NoKeys),
     /// An address could not be listened on.
     #[error("cannot listen on {address}: {error}")]

@@ -147,7 +147,11 @@ impl Fleet {
         state: &str,
         timing: Timing,
     ) -> Result<Running, StartError> {
-        let options = Options {
+        Running::start(self.options(instance, state, timing)).await
+    }
+
+    pub(crate) fn options(&self, instance: &str, state: &str, timing: Timing) -> Options {
+        Options {
             instance: instance.to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
             sessions: "127.0.0.1:0".parse().unwrap(),
@@ -158,15 +162,7 @@ impl Fleet {
             idle_after: timing.idle_after,
             ping_every: timing.ping_every,
             hold_for: timing.hold_for,
-        };
-        let server = Server::start(options).await?;
-        let (public, private) = (server.public, server.private);
-        Ok(Running {
-            instance: instance.to_owned(),
-            public,
-            private,
-            _server: server,
-        })
+        }
     }
 
     pub(crate) fn state_directory(&self) -> &std::path::Path {
@@ -190,6 +186,18 @@ pub(crate) fn request(method: &str, url: String, body: Body) -> Request<Body> {
 }
 
 impl Running {
+    pub(crate) async fn start(options: Options) -> Result<Self, StartError> {
+        let instance = options.instance.clone();
+        let server = Server::start(options).await?;
+        let (public, private) = (server.public, server.private);
+        Ok(Self {
+            instance,
+            public,
+            private,
+            _server: server,
+        })
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.public)
     }

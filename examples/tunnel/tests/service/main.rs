@@ -11,6 +11,7 @@ mod endpoint;
 mod foreign;
 mod forwarding;
 mod harness;
+mod keys;
 mod lagging;
 mod moving;
 mod passing_on;
