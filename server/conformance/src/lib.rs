@@ -3,6 +3,7 @@
 //! Owns the order of a trial. It ends with a seal, so the server takes no session afterwards: give it one of its own. What
 //! it is not given hands for is not tried, and says so. [`try_server`] is called by the command and by tests.
 
+mod call;
 pub mod commands;
 mod hammer;
 mod hands;
@@ -12,16 +13,19 @@ mod trial;
 mod verdict;
 pub mod websocket;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ebbtide_rules::report::Admission;
+use ebbtide_signature::Key;
 use serde_json::Value;
 
+pub use call::read_keys;
 pub use hands::{Doer, Doing, Hands, NotOpened, Opener, Session};
 pub use verdict::{Line, Outcome, Verdict};
 
 use rules::{Needs, Rule};
-use server::Server;
+use server::{Answer, Server};
 use trial::{Ended, Trial};
 
 /// The server under trial.
@@ -31,6 +35,8 @@ pub struct Subject {
     pub url: String,
     /// Its instance; what its first report says, if it is not known.
     pub instance: Option<String>,
+    /// Its keys, as [`read_keys`] reads them; none where calls are not signed.
+    pub keys: Arc<[Key]>,
     /// What can be done to it.
     pub hands: Hands,
     /// What a call is given: Ebbtide gives it three seconds.
@@ -64,8 +70,8 @@ pub async fn try_server(subject: Subject) -> Result<Verdict, NoTrial> {
 }
 
 async fn begin(subject: Subject) -> Result<Trial, NoTrial> {
-    let server = Server::new(&subject.url, subject.limit).map_err(NoTrial)?;
-    let first = server.read().await.map_err(NoTrial)?;
+    let server = Server::new(&subject.url, subject.limit, subject.keys).map_err(NoTrial)?;
+    let first = first(&server).await?;
     let said: Value = serde_json::from_slice(&first.body).unwrap_or_default();
     let Some(instance) = subject
         .instance
@@ -93,6 +99,23 @@ async fn begin(subject: Subject) -> Result<Trial, NoTrial> {
         rounds: subject.rounds,
         sealed: false,
     })
+}
+
+/// The first report, whether its signature is right or not: that is for the rules to say.
+async fn first(server: &Server) -> Result<Answer, NoTrial> {
+    let answer = server.first().await.map_err(NoTrial)?;
+    let signed = !server.keys.is_empty();
+    match answer.status {
+        401 if signed => Err(NoTrial(format!(
+            "it refuses calls signed with these keys: {}",
+            answer.told()
+        ))),
+        401 => Err(NoTrial(
+            "this server takes signed calls only: --keys, the file that it reads its keys from"
+                .to_owned(),
+        )),
+        _ => Ok(answer),
+    }
 }
 
 async fn outcome(rule: &Rule, trial: &mut Trial) -> Outcome {

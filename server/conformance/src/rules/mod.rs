@@ -6,6 +6,7 @@ mod orders;
 mod restarts;
 mod sealing;
 mod sessions;
+mod signing;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -37,7 +38,7 @@ macro_rules! rules {
     };
 }
 
-pub(crate) const ALL: [Rule; 25] = rules! {
+pub(crate) const ALL: [Rule; 33] = rules! {
     Nothing "report" "GET answers 200 with a well-formed report" orders::report;
     Open "takes-epoch" "an accepted order takes its epoch, and the answer shows what it did" orders::takes_its_epoch;
     Open "idempotent" "what is done already is answered with 200" orders::idempotent;
@@ -47,6 +48,14 @@ pub(crate) const ALL: [Rule; 25] = rules! {
     Open "malformed" "an ill-formed order is answered with 400 and changes nothing" orders::malformed_bodies;
     Open "too-large" "an order over 64 KiB is answered with 413 and changes nothing" orders::too_large;
     Open "unknown-fields" "fields that are not in the document are ignored" orders::unknown_fields;
+    Nothing "signed-answers" "reports and refusals are signed, each as the answer to its call" signing::answers;
+    Open "unsigned" "a call that is not signed is refused with 401 and changes nothing" signing::unsigned;
+    Open "other-key" "a call signed with another key is refused with 401 and changes nothing" signing::other_key;
+    Open "several-keys" "a call signed with several keys is taken if one of them is known" signing::several_keys;
+    Open "altered" "a call changed after it was signed is refused with 401 and changes nothing" signing::altered;
+    Open "replay" "a signed call is taken once: sent again as it was, it is refused with 401" signing::replay;
+    Open "skew" "a call signed 60 s ago or ahead is refused with 401 and changes nothing" signing::skew;
+    Open "restart-refuses" "a signed call that was taken before a restart is refused after it" signing::restart_refuses;
     Open "restart-keeps-epoch" "the epoch survives a restart of the process" restarts::keeps_epoch;
     Open "counts" "each open session is counted, from the moment that it is open until it is over" sessions::counted;
     Open "counts-busy" "a busy session is counted as busy, and for how long" sessions::busy_counted;

@@ -178,7 +178,7 @@ pub(super) async fn unknown_fields(trial: &mut Trial) -> Tried {
     Ok(String::new())
 }
 
-async fn unchanged(trial: &Trial, admission: Admission) -> Result<(), Ended> {
+pub(super) async fn unchanged(trial: &Trial, admission: Admission) -> Result<(), Ended> {
     let report = trial.report().await?;
     if (report.admission, report.epoch) == (admission, trial.epoch) {
         return Ok(());

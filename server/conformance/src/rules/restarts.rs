@@ -41,7 +41,7 @@ pub(super) async fn keeps_seal(trial: &mut Trial) -> Tried {
 }
 
 /// Restarts the process, and waits until it answers.
-async fn restarted(trial: &Trial) -> Result<SessionReport, Ended> {
+pub(super) async fn restarted(trial: &Trial) -> Result<SessionReport, Ended> {
     let Some(restart) = &trial.hands.restart else {
         return not_tried("it takes --restart");
     };

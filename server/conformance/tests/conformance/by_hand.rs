@@ -82,6 +82,17 @@ type Shared = State<Arc<Server>>;
 
 /// Serves until its runtime ends.
 pub(crate) async fn serve(fault: Fault, public: SocketAddr, private: SocketAddr, state: PathBuf) {
+    serve_behind(|orders| orders, fault, public, private, state).await;
+}
+
+/// The same, with something in front of its private port.
+pub(crate) async fn serve_behind(
+    guard: impl FnOnce(Router) -> Router,
+    fault: Fault,
+    public: SocketAddr,
+    private: SocketAddr,
+    state: PathBuf,
+) {
     let (public, private) = (listen(public).await, listen(private).await);
     let kept = std::fs::read(&state).unwrap_or_default();
     let kept: Value = serde_json::from_slice(&kept).unwrap_or_default();
@@ -112,9 +123,10 @@ pub(crate) async fn serve(fault: Fault, public: SocketAddr, private: SocketAddr,
         .route("/sessions/seal", post(seal))
         .layer(DefaultBodyLimit::max(64 * 1024));
     tokio::spawn(close_idle(server.clone()));
+    let orders = guard(orders.with_state(server.clone()));
     let _ = tokio::join!(
-        axum::serve(public, sessions.with_state(server.clone())).into_future(),
-        axum::serve(private, orders.with_state(server)).into_future()
+        axum::serve(public, sessions.with_state(server)).into_future(),
+        axum::serve(private, orders).into_future()
     );
 }
 

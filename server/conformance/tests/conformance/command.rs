@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::by_hand::{Fault, serve};
+use crate::guard;
 use crate::process::{Process, Start, free};
+use crate::signed::{digits, guarded};
 
 fn tool(arguments: &[&str]) -> Output {
     // Beside this test's directory. Cargo's own variable has a name that .cargo/rustc, a shell, does not hand on.
@@ -20,8 +22,12 @@ fn tool(arguments: &[&str]) -> Output {
 }
 
 fn process(fault: Fault) -> Arc<Process> {
-    let start: Start =
-        Arc::new(move |public, private, state| Box::pin(serve(fault, public, private, state)));
+    started(Arc::new(move |public, private, state| {
+        Box::pin(serve(fault, public, private, state))
+    }))
+}
+
+fn started(start: Start) -> Arc<Process> {
     let process = Process::new(start);
     while std::net::TcpStream::connect(process.private()).is_err() {
         std::thread::yield_now();
@@ -39,8 +45,9 @@ fn without_hands_the_rest_is_tried_and_it_says_what_is_not() {
     assert!(printed.contains("passed     stale-epoch: "), "{printed}");
     assert!(printed.contains("not tried  counts: "), "{printed}");
     assert!(printed.contains("(it takes --open-session)"), "{printed}");
+    assert!(printed.contains("(it takes --keys)"), "{printed}");
     assert!(
-        printed.ends_with("13 passed, 0 failed, 12 not tried\n"),
+        printed.ends_with("13 passed, 0 failed, 20 not tried\n"),
         "{printed}"
     );
     // It is sealed by now.
@@ -69,6 +76,34 @@ fn a_fault_is_named_and_told_and_is_the_exit_status() {
 fn where_nobody_answers_nothing_is_tried() {
     let url = format!("http://{}/sessions", free());
     assert_eq!(tool(&["--url", &url]).status.code(), Some(2));
+}
+
+#[test]
+fn without_keys_where_they_are_needed_nothing_is_tried_and_it_says_what_to_give() {
+    let process = started(guarded(guard::Fault::None, digits("a1")));
+    let url = format!("http://{}/sessions", process.private());
+    let file = process.keys();
+    let told = |arguments: &[&str]| {
+        let done = tool(&[&["--url", &url], arguments].concat());
+        assert_eq!(done.status.code(), Some(2));
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let said = told(&[]);
+    assert!(said.contains("takes signed calls only: --keys"), "{said}");
+    let keys = ["--keys", file.to_str().unwrap()];
+    let said = told(&keys);
+    assert!(said.contains("No such file"), "{said}");
+    std::fs::write(&file, "a secret that was pasted in").unwrap();
+    let said = told(&keys);
+    assert!(said.contains("64 hexadecimal digits"), "{said}");
+    assert!(!said.contains("pasted"), "{said}");
+    std::fs::write(&file, digits("a1")).unwrap();
+    let done = tool(&[&["--url", &url], &keys[..]].concat());
+    let printed = String::from_utf8(done.stdout).unwrap();
+    assert!(
+        printed.ends_with("20 passed, 0 failed, 13 not tried\n"),
+        "{printed}"
+    );
 }
 
 /// A client that prints a line once it is greeted, and lasts as long as its connection.

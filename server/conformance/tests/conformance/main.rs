@@ -9,7 +9,9 @@ mod by_hand;
 mod chat;
 
 mod command;
+mod guard;
 mod process;
 mod right;
+mod signed;
 mod tunnels;
 mod wrong;

@@ -54,6 +54,11 @@ impl Process {
         self.directory.path().join("state.json")
     }
 
+    /// The file of its keys, if it has any.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.state().with_extension("keys")
+    }
+
     pub(crate) fn public(&self) -> SocketAddr {
         self.public
     }
@@ -107,6 +112,7 @@ impl Process {
         Subject {
             url: format!("http://{}/sessions", self.private),
             instance: Some(INSTANCE.to_owned()),
+            keys: Arc::new([]),
             hands: Hands {
                 open: Some(opener(None)),
                 busy: busy.map(|says| opener(Some(says))),

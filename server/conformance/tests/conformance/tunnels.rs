@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, Response};
-use ebbtide_conformance::{NotOpened, Opener, Session, try_server};
+use ebbtide_conformance::{NotOpened, Opener, Session, Verdict, read_keys, try_server};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +21,7 @@ use tunnel::client::{self, Event};
 use tunnel::server::{Options, Server};
 
 use crate::process::{INSTANCE, Process, Start};
-use crate::right::{assert_right, up};
+use crate::right::{OF_KEYS, assert_right, up};
 
 struct Ended(AbortHandle);
 
@@ -72,22 +72,25 @@ fn busy(public: SocketAddr) -> Opener {
     })
 }
 
-#[tokio::test]
-async fn the_tunnel() {
-    let start: Start = Arc::new(|public, private, state| {
+/// Tunnels with the keys of this file, or none.
+fn start(keys: Option<&'static str>) -> Start {
+    Arc::new(move |public, private, state| {
         Box::pin(async move {
             let options = Options {
                 instance: INSTANCE.to_owned(),
                 listen: public,
                 sessions: private,
                 peers: state.with_extension("peers"),
+                keys: keys.map(|_| state.with_extension("keys")),
                 state,
-                keys: None,
                 take_unsigned: false,
                 idle_after: Duration::from_millis(300),
                 ping_every: Duration::from_secs(20),
                 hold_for: Duration::from_secs(10),
             };
+            if let (Some(file), Some(text)) = (&options.keys, keys) {
+                std::fs::write(file, text).unwrap();
+            }
             // The process before lets go of its addresses at its own pace.
             let _server = loop {
                 match Server::start(options.clone()).await {
@@ -97,10 +100,29 @@ async fn the_tunnel() {
             };
             pending::<()>().await;
         })
-    });
-    let process = Process::new(start);
+    })
+}
+
+async fn verdict(text: Option<&'static str>) -> Verdict {
+    let process = Process::new(start(text));
     up(&process).await;
     let mut subject = process.subject("/tunnel/{number}", None);
     subject.hands.busy = Some(busy(process.public()));
-    assert_right(&try_server(subject).await.unwrap());
+    if text.is_some() {
+        subject.keys = read_keys(&process.keys()).unwrap();
+    }
+    try_server(subject).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_tunnel() {
+    assert_right(&verdict(None).await, &OF_KEYS);
+}
+
+#[tokio::test]
+async fn the_tunnel_with_keys() {
+    const FILE: &str = "\
+        b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2\n\
+        a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1\n";
+    assert_right(&verdict(Some(FILE)).await, &[]);
 }

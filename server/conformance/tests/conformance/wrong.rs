@@ -8,6 +8,7 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::by_hand::{Fault, serve};
 use crate::process::{Process, Start};
+use crate::right::{OF_KEYS, assert_right};
 
 /// Seals under arriving sessions.
 const ROUNDS: u32 = 5;
@@ -34,11 +35,7 @@ async fn verdict(fault: Fault, rounds: u32) -> Verdict {
 
 #[tokio::test]
 async fn without_a_fault_it_keeps_every_rule() {
-    let verdict = verdict(Fault::None, ROUNDS).await;
-    assert!(
-        verdict.conforms() && verdict.not_tried().is_empty(),
-        "{verdict}"
-    );
+    assert_right(&verdict(Fault::None, ROUNDS).await, &OF_KEYS);
 }
 
 /// The race counts only beside this: the same arrivals, and wrong seals.
