@@ -128,26 +128,32 @@ class Endpoint {
     this.timer.unref()
   }
 
-  /** The HTTP server of the private port. */
-  server () {
-    return http.createServer((request, response) => {
-      this.#answer(request).catch((error) => {
+  /** The HTTP server of the private port. With a guard (signature.js) it takes signed calls alone, and signs its answers. */
+  server (guard) {
+    return http.createServer(async (request, response) => {
+      let status, answer
+      let signed = () => ({})
+      try {
+        const sent = await body(request)
+        if (guard) signed = guard.admit(request, sent)
+        ;[status, answer] = await this.#answer(request, sent)
+      } catch (error) {
         const problem = { error: error.name, message: error.message }
-        const refused = error instanceof Refused
-        return [refused ? error.status : 500, error.status === 409 ? { ...problem, ...this.report() } : problem]
-      }).then(([status, body]) => {
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-      })
+        status = error.status ?? 500
+        answer = status === 409 ? { ...problem, ...this.report() } : problem
+      }
+      const text = JSON.stringify(answer)
+      response.writeHead(status, { 'content-type': 'application/json', ...signed(status, text) }).end(text)
     })
   }
 
-  async #answer (request) {
+  async #answer (request, sent) {
     const [, root, call, ...rest] = request.url.split('/')
     if (root !== 'sessions' || rest.length > 0) throw new Refused(404, 'NotFound', 'here is /sessions')
     if (request.method === 'GET' && call === undefined) return [200, this.report()]
     if (!['drain', 'resume', 'seal'].includes(call)) throw new Refused(404, 'NotFound', 'here is /sessions')
     if (request.method !== 'POST') throw new Refused(405, 'MethodNotAllowed', 'this path has another method')
-    await this.carryOut(call, parse(call, await body(request)))
+    await this.carryOut(call, parse(call, sent.toString()))
     return [200, this.report()]
   }
 }
@@ -160,7 +166,7 @@ async function body (request) {
     if (size <= LARGEST_BODY) chunks.push(chunk) // the rest is read and dropped, so that the answer arrives
   }
   if (size > LARGEST_BODY) throw new Refused(413, 'InvalidRequest', 'an order has at most 64 KiB')
-  return Buffer.concat(chunks).toString()
+  return Buffer.concat(chunks)
 }
 
 function parse (call, text) {

@@ -1,14 +1,20 @@
 'use strict'
-// A chat of lines over TCP, for an NLB: `node server.js INSTANCE STATE_FILE ADDRESS PORT SESSIONS_PORT [IDLE_AFTER_MS]`.
+// A chat of lines over TCP, for an NLB:
+// `node server.js [--keys FILE] INSTANCE STATE_FILE ADDRESS PORT SESSIONS_PORT [IDLE_AFTER_MS]`.
+//
+// With --keys the session endpoint takes calls alone that are signed with a key of that file.
 //
 // Each connection is a session, greeted with a line. It is busy while it talks and for a while after. Who is asked to leave
 // gets the line `reconnect`, whoever is refused the line `come back`.
 
 const net = require('node:net')
 const readline = require('node:readline')
+const { parseArgs } = require('node:util')
 const { Endpoint } = require('./endpoint.js')
+const { Guard } = require('./signature.js')
 
-const [instance, stateFile, address, port, sessionsPort, idleAfter = '30000'] = process.argv.slice(2)
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { keys: { type: 'string' } } })
+const [instance, stateFile, address, port, sessionsPort, idleAfter = '30000'] = positionals
 
 const guests = new Set()
 const isIdle = (guest) => performance.now() - guest.spoke >= Number(idleAfter)
@@ -58,4 +64,4 @@ const chat = net.createServer((socket) => {
 })
 
 chat.listen(Number(port), address)
-endpoint.server().listen(Number(sessionsPort), address)
+endpoint.server(values.keys && new Guard(values.keys)).listen(Number(sessionsPort), address)
