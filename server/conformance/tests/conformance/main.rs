@@ -9,6 +9,7 @@ mod by_hand;
 mod chat;
 
 mod command;
+mod document;
 mod guard;
 mod process;
 mod right;
