@@ -118,11 +118,12 @@ $(MUTANTS):
 mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see that a test notices (more than an hour)
 	export PROPTEST_CASES=16 PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 INSTA_UPDATE=no; \
 	export CARGO_TARGET_DIR="$(CURDIR)/target/mutants/build"; \
-	mkdir -p target/mutants/rules target/mutants/sessions target/mutants/endpoint; \
+	mkdir -p target/mutants/rules target/mutants/sessions target/mutants/endpoint target/mutants/signature; \
 	status=0; \
 	$(MUTANTS) mutants --package ebbtide-rules --output target/mutants/rules --cargo-arg=--lib --cargo-arg=--test=decisions || status=$$?; \
 	$(MUTANTS) mutants --package ebbtide-sessions --output target/mutants/sessions --cargo-arg=--tests || status=$$?; \
-	$(MUTANTS) mutants --package ebbtide-endpoint --output target/mutants/endpoint --cargo-arg=--lib -- -- admission control table || status=$$?; \
+	$(MUTANTS) mutants --package ebbtide-endpoint --features signed --output target/mutants/endpoint --cargo-arg=--lib -- -- admission control guard table || status=$$?; \
+	$(MUTANTS) mutants --package ebbtide-signature --output target/mutants/signature --cargo-arg=--lib || status=$$?; \
 	exit $$status
 
 # The AWS calls of a whole run are recorded, and only a whole run's are judged.

@@ -8,7 +8,8 @@
 const crypto = require('node:crypto')
 const fs = require('node:fs')
 
-const SKEW = 30 // seconds
+const SKEW = 30 // seconds that a call may be old
+const AHEAD = 2 // and that its signer's clock may be ahead: what it sent before the start is refused for as long after it
 const OF_REQUEST = ['"@method"', '"@authority"', '"@path"', '"content-digest"']
 const OF_ANSWER = ['"@status"', '"content-digest"', ...OF_REQUEST.map((item) => `${item};req`), '"signature";req']
 
@@ -123,8 +124,8 @@ class Guard {
   #take (created, nonce) {
     const now = seconds()
     this.horizon = Math.max(this.horizon, now - SKEW - 1)
-    if (Math.abs(created - now) > SKEW || created <= this.horizon) throw new NotSigned(`it was signed ${created - now} s from now`)
-    if (created <= this.started) throw new NotSigned('it was signed before this server started; call again')
+    if (created > now + AHEAD || created <= this.horizon) throw new NotSigned(`it was signed ${created - now} s from now`)
+    if (created <= this.started + AHEAD) throw new NotSigned('it may have been signed before this server started; call again')
     for (const [call, at] of this.taken) if (at <= this.horizon) this.taken.delete(call)
     const call = `${created} ${nonce}`
     if (this.taken.has(call)) throw new NotSigned('it was taken before')

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ebbtide_rules::observed::RETIRING_TAG;
-use ebbtide_rules::record::{Owner, Phase};
+use ebbtide_rules::record::{Front, Owner, Phase};
 use serde_json::json;
 
 use crate::aws;
@@ -111,7 +111,12 @@ async fn operate(world: &mut World, owner: &Owner) {
 /// What the cause of an error asks an operator to do.
 async fn mend(world: &mut World, owner: &Owner, error: &str) {
     let record = world.record();
-    let Some(front) = record.front_of(&owner.deployment) else {
+    let front = record.front_of(&owner.deployment);
+    let wants_weights = |it: &&Front| !matches!(it.phase, Phase::Detaching { .. });
+    let Some(front) = front.filter(wants_weights) else {
+        if error == "NotConfirmed" {
+            serve_again(world);
+        }
         return;
     };
     let blue = letter(front.plan.blue.environment.target_group());
@@ -133,6 +138,34 @@ async fn mend(world: &mut World, owner: &Owner, error: &str) {
             world.tell(json!(weights).to_string());
         }
         _ => {}
+    }
+}
+
+/// Somebody gave weight to what retires, and whoever empties it has no weights to give: the group that serves gets all of
+/// them, as the cause asks. That is the one with targets which nobody empties.
+fn serve_again(world: &mut World) {
+    let record = world.record();
+    if record
+        .front
+        .as_ref()
+        .is_some_and(|it| !matches!(it.phase, Phase::Detaching { .. }))
+    {
+        // Whoever holds the front sets them itself.
+        return;
+    }
+    let retires = |group: &str| {
+        let mut retiring = record.retiring.iter();
+        retiring.any(|entry| entry.environment.target_group() == group)
+    };
+    let things = world.things();
+    let groups = things.targets.iter();
+    let weights: BTreeMap<String, u32> = groups
+        .filter(|(group, targets)| !retires(group) && targets.iter().any(|it| it.registered))
+        .map(|(group, _)| (group.to_string(), 100))
+        .collect();
+    if weights.len() == 1 {
+        aws::move_back(&world.fake, &weights);
+        world.tell(json!(weights).to_string());
     }
 }
 

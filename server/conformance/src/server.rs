@@ -18,8 +18,9 @@ use crate::call::{Call, now};
 /// The largest body that Ebbtide reads.
 const LARGEST: usize = 64 * 1024;
 
-/// A server that has just started refuses what was signed in that second: so long a call that it refuses is signed anew.
-const JUST_STARTED: Duration = Duration::from_secs(3);
+/// A server that has just started refuses what was signed in that second and the next two: so long a call that it refuses is
+/// signed anew.
+const JUST_STARTED: Duration = Duration::from_secs(6);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The three orders.

@@ -200,6 +200,8 @@ mod tests {
     fn nothing_prints_a_secret() {
         let master = master(MASTER).unwrap();
         let key = master.key_of("i-1");
+        assert_eq!(format!("{master:?}"), "Master(…)");
+        assert_eq!(format!("{key:?}"), format!("Key({})", key.id()));
         let printed = format!("{master:?} {key:?} {:?}", key.write());
         assert!(!printed.contains("horse"));
         assert!(!printed.contains(key.write().expose_secret()));

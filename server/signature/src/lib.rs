@@ -19,4 +19,4 @@ pub use message::{
     Answer, Request, Signed, sign_answer, sign_request, verify_answer, verify_request,
 };
 pub use refused::Refused;
-pub use replays::{Replays, SKEW_SECONDS};
+pub use replays::{AHEAD_SECONDS, Replays, SKEW_SECONDS};

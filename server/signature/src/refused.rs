@@ -24,9 +24,8 @@ pub enum Refused {
     /// Skewed is when it was signed too long ago or ahead, in seconds from now.
     #[error("it was signed {0} s from now; set the clocks, or it is a replay")]
     Skewed(i64),
-    /// BeforeStart is when it was signed before this server's start, or in the same second: what was taken before is not
-    /// remembered.
-    #[error("it was signed before this server started; call again")]
+    /// BeforeStart is when it may have been signed before this server's start, whose calls are not remembered.
+    #[error("it may have been signed before this server started; call again")]
     BeforeStart,
     /// Replayed is when the same request was taken before.
     #[error("it was taken before")]

@@ -256,6 +256,38 @@ fn an_answer_is_bound_to_its_request_its_server_and_its_body() {
 }
 
 #[test]
+fn a_component_with_a_parameter_that_is_not_understood_is_refused() {
+    let (keys, request) = ([key(1, "i-1")], seal("{}"));
+    for parameter in ["sf", "req=?0", "tr"] {
+        let mut headers = signed(&request, &keys);
+        let with = format!("\"@path\";{parameter}");
+        let input = text(&headers, &SIGNATURE_INPUT).replace("\"@path\"", &with);
+        headers.insert(SIGNATURE_INPUT, input.parse().unwrap());
+        let refused = verify_request(&request, &headers, &keys).unwrap_err();
+        assert_eq!(refused, Refused::NotCovered("@path"), "{parameter}");
+    }
+}
+
+#[test]
+fn more_text_or_signatures_than_any_signer_sends_are_not_read() {
+    let (keys, request) = ([key(1, "i-1")], seal("{}"));
+    let headers = signed(&request, &keys);
+    let with = |more: &str| {
+        let mut headers = headers.clone();
+        let input = format!("{}{more}", text(&headers, &SIGNATURE_INPUT));
+        headers.insert(SIGNATURE_INPUT, input.parse().unwrap());
+        verify_request(&request, &headers, &keys).map(|found| found.created)
+    };
+    assert_eq!(with(", b=(), c=(), d=()"), Ok(1_800_000_000));
+    let malformed = Err(Refused::Malformed("Signature-Input"));
+    assert_eq!(with(", b=(), c=(), d=(), e=()"), malformed);
+    assert_eq!(
+        with(&format!(", b=();x=\"{}\"", "y".repeat(5_000))),
+        malformed
+    );
+}
+
+#[test]
 fn a_key_id_from_outside_is_not_repeated() {
     let (keys, request) = ([key(1, "i-1")], seal("{}"));
     let mut headers = signed(&request, &keys);
