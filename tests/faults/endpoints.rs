@@ -30,7 +30,7 @@ const ROWS: [(Fault, SessionFault, &str); 10] = [
     (
         Fault::EndpointUnauthorized,
         SessionFault::Unauthorized,
-        "HTTP status 401",
+        "it takes signed calls only",
     ),
     (
         Fault::EndpointServerError,

@@ -5,7 +5,7 @@
 //! servers that have keys of the former master go on to be called.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_secretsmanager::Client;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
@@ -17,7 +17,8 @@ use crate::error::Called;
 
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
-/// How long masters are taken for the newest: a rotation reaches every function within it.
+/// How long masters are taken for the newest: a rotation reaches every function within it. By the clock of the day: Lambda
+/// freezes a process between invocations, and what counts only while it runs could stand still for hours.
 const FRESH: Duration = Duration::from_secs(60);
 
 /// Reads the masters of signing secrets.
@@ -32,7 +33,14 @@ pub struct SigningSecrets {
 struct Known {
     arn: String,
     masters: Arc<[Master]>,
-    at: Instant,
+    at: SystemTime,
+}
+
+impl Known {
+    /// A clock that was set back makes it old.
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed().is_ok_and(|age| age < FRESH)
+    }
 }
 
 impl SigningSecrets {
@@ -59,7 +67,7 @@ impl SigningSecrets {
             return Ok(Arc::default());
         };
         let known = self.known().filter(|known| known.arn == arn);
-        if let Some(known) = known.as_ref().filter(|known| known.at.elapsed() < FRESH) {
+        if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
             return Ok(Arc::clone(&known.masters));
         }
         match (self.read(arn).await, known) {
@@ -67,7 +75,7 @@ impl SigningSecrets {
                 self.know(Known {
                     arn: arn.to_owned(),
                     masters: Arc::clone(&masters),
-                    at: Instant::now(),
+                    at: SystemTime::now(),
                 });
                 Ok(masters)
             }

@@ -149,7 +149,10 @@ async fn servers_that_cannot_be_told_are_named_and_the_others_are_told() {
         unknown,
         [
             ("i-0a0", "connection refused"),
-            ("i-0a1", "HTTP status 401"),
+            (
+                "i-0a1",
+                "it takes signed calls only; give the stack its SigningSecretArn"
+            ),
             ("i-0a2", "HTTP status 500"),
             ("i-0a3", "the report has no version"),
         ]

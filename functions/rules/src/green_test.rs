@@ -90,11 +90,13 @@ pub fn of_reading(reading: &Reading, fence: &Fence, subject: Subject) -> Finding
             Subject::Green => of_report(report, fence),
             Subject::Blue => of_blue(report, fence),
         },
-        Reading::Unknown(
-            reason @ (UnknownReason::Version(_)
-            | UnknownReason::DemandsSignature
-            | UnknownReason::Unsigned),
-        ) => Finding::Unfit(reason.to_string()),
+        Reading::Unknown(reason @ UnknownReason::Version(_)) => Finding::Unfit(reason.to_string()),
+        // Nothing is touched yet: better the user hears at once what is missing. A green would be ended for it.
+        Reading::Unknown(reason @ (UnknownReason::DemandsSignature | UnknownReason::Unsigned))
+            if subject == Subject::Blue =>
+        {
+            Finding::Unfit(reason.to_string())
+        }
         Reading::Unknown(reason) => Finding::NotYet(reason.to_string()),
     }
 }

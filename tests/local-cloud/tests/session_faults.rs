@@ -107,7 +107,7 @@ fn expected(fault: SessionFault) -> UnknownReason {
             UnknownReason::TimedOut
         }
         SessionFault::Refuse => UnknownReason::Refused,
-        SessionFault::Unauthorized => UnknownReason::Status(401),
+        SessionFault::Unauthorized => UnknownReason::DemandsSignature,
         SessionFault::ServerError => UnknownReason::Status(500),
         SessionFault::BrokenJson => UnknownReason::NotAReport,
         SessionFault::NegativeCount => UnknownReason::Malformed("busy"),

@@ -50,7 +50,10 @@ async fn whatever_a_server_answers_badly_it_is_unknown_and_never_sealed() {
             "no answer in time",
         ),
         (Trouble::Huge, "the answer is too large"),
-        (Trouble::Status(401), "HTTP status 401"),
+        (
+            Trouble::Status(401),
+            "it takes signed calls only; give the stack its SigningSecretArn",
+        ),
         (Trouble::Status(500), "HTTP status 500"),
         (
             Trouble::Redirect(fleet.servers[1].url(&fleet, "/sessions")),

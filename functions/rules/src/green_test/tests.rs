@@ -83,7 +83,8 @@ fn the_verdict_names_its_subject() {
 }
 
 #[test]
-fn what_is_unknown_is_asked_again_but_another_version_or_lack_of_keys_will_not_change() {
+fn what_is_unknown_is_asked_again_but_another_version_or_lack_of_keys_in_a_preflight_will_not_change()
+ {
     let reading = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Green);
     assert!(is_not_yet(&reading(UnknownReason::Refused)));
     assert!(is_not_yet(&reading(UnknownReason::Status(503))));
@@ -92,8 +93,13 @@ fn what_is_unknown_is_asked_again_but_another_version_or_lack_of_keys_will_not_c
     assert!(is_not_yet(&reading(UnknownReason::SignatureRefused)));
     assert!(is_not_yet(&reading(UnknownReason::ForeignSignature)));
     assert!(is_unfit(&reading(UnknownReason::Version(2))));
-    assert!(is_unfit(&reading(UnknownReason::DemandsSignature)));
-    assert!(is_unfit(&reading(UnknownReason::Unsigned)));
+    // What would refuse a preflight is asked of green again, before it is ended for it.
+    let of_blue = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Blue);
+    for lack in [UnknownReason::DemandsSignature, UnknownReason::Unsigned] {
+        assert!(is_unfit(&of_blue(lack.clone())));
+        assert!(is_not_yet(&reading(lack)));
+    }
+    assert!(is_not_yet(&of_blue(UnknownReason::SignatureRefused)));
 }
 
 #[test]
