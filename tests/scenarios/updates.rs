@@ -68,12 +68,6 @@ async fn a_deployment_ends_as_it_began_through_updates_of_settings_and_code_a_re
 fn shown() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     vec![
         (
-            "SigningSecretArn",
-            "arn:aws:secretsmanager:us-east-1:000000000000:secret:tunnel-abcdef",
-            "/recorded/policy/signingSecret",
-            json!("arn:aws:secretsmanager:us-east-1:000000000000:secret:tunnel-abcdef"),
-        ),
-        (
             "TestPort",
             "8081",
             "/recorded/policy/pages/port",
@@ -163,6 +157,12 @@ fn failing() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
     vec![
         ("SessionPath", "/elsewhere", "NotFitYet", "404"),
         ("SessionPort", "9", "NotFitYet", "refused"),
+        (
+            "SigningSecretArn",
+            NO_SECRET,
+            "AwsRefused",
+            "GetSecretValue",
+        ),
         ("PingSeconds", "600", "PreflightRefused", "without data"),
         (
             "LaunchTemplateId",
@@ -174,6 +174,7 @@ fn failing() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
     ]
 }
 
+const NO_SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:none-abcdef";
 const NO_LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/none/0123456789abcdef/0123456789abcdef";
 
 #[tokio::test(flavor = "multi_thread")]
