@@ -10,6 +10,7 @@ use crate::request::{Request, SOURCE, requests};
 use crate::role::{Permission, Verdict};
 use crate::stacks::Deployed;
 use crate::template::Template;
+use crate::untested;
 
 /// Goes through everything that is to be asked.
 #[derive(Debug)]
@@ -55,13 +56,13 @@ impl<'a> Judge<'a> {
             let denied = as_code_asks(&stack, &case.denied_to, case.denied.clone());
             must_be_denied(&stack, &case.denied_to, &denied)?;
         }
-        for (reason, by, request) in cases::untested() {
+        for (reason, by, request) in untested::untested() {
             request.check(self.reference)?;
             for permission in must_be_allowed(&stack, by, &request)? {
                 self.untested.insert(permission, reason);
             }
         }
-        let vpc = cases::code_in_a_vpc();
+        let vpc = untested::code_in_a_vpc();
         for request in &vpc {
             for function in stack.functions().keys() {
                 must_be_denied(

@@ -16,6 +16,7 @@ mod stacks;
 mod template;
 #[cfg(test)]
 mod tests;
+mod untested;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,9 +32,9 @@ pub(crate) enum Wrong {
     NotAllowed(String, String),
     #[error("{0} must be denied, and is allowed by {1}")]
     NotDenied(String, String),
-    #[error("no test uses these permissions, and cases.rs names no reason: {0}")]
+    #[error("no test uses these permissions, and untested.rs names no reason: {0}")]
     Unused(String),
-    #[error("cases.rs gives a reason for what the tests use, or what is in no policy: {0}")]
+    #[error("untested.rs gives a reason for what the tests use, or what is in no policy: {0}")]
     Used(String),
     #[error("AWS has none of this: {0}")]
     Unknown(String),

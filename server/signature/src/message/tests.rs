@@ -1,3 +1,5 @@
+//! What is signed holds for this message alone: each part changed, left out, of another key or another request is refused.
+
 use http::HeaderValue;
 use proptest::prelude::*;
 
