@@ -371,6 +371,7 @@ pub fn environment(name: &str) -> Environment {
     Environment {
         target_group_arns: vec![arn(name)],
         name: format!("tunnel-{name}"),
+        auto_scaling_group: None,
     }
 }
 

@@ -72,6 +72,7 @@ impl TargetGroups {
             environment: Environment {
                 target_group_arns: vec![arn.to_owned()],
                 name: group.target_group_name().unwrap_or_default().to_owned(),
+                auto_scaling_group: None,
             },
             target_type: group
                 .target_type()

@@ -39,7 +39,7 @@ pub(crate) async fn observe(
         .launch_template_version
         .clone()
         .unwrap_or_else(|| "$Latest".to_owned());
-    let template = &settings.launch_template;
+    let template = settings.launch_template.as_deref().unwrap_or_default();
     let template = cloud.templates.resolve(template, &requested).await?;
     let own = |it: &&Instance| it.tag(DEPLOYMENT_TAG) == Some(deployment);
     Ok(Observation {

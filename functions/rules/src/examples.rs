@@ -34,6 +34,7 @@ pub fn environment(name: &str) -> Environment {
     Environment {
         target_group_arns: vec![format!("arn:{name}")],
         name: name.to_owned(),
+        auto_scaling_group: None,
     }
 }
 

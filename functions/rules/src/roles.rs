@@ -137,6 +137,7 @@ mod tests {
         let environment = crate::Environment {
             target_group_arns: vec![arn.to_owned()],
             name: format!("tunnel-{arn}"),
+            auto_scaling_group: None,
         };
         let plan = examples::recorded(&environment, &examples::environment("green"), &[]);
         examples::entry(&environment, examples::another(), plan)

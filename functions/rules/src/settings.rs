@@ -14,8 +14,9 @@ use crate::knobs::{
 use crate::plan::Pages;
 
 /// What the stack says besides its defaults.
-const FIXED: [&str; 7] = [
+const FIXED: [&str; 8] = [
     "TargetGroupArns",
+    "AutoScalingGroupNames",
     "LaunchTemplateId",
     "InstanceRoleArn",
     "SubnetIds",
@@ -31,8 +32,10 @@ const ENVIRONMENTS: std::ops::RangeInclusive<usize> = 2..=5;
 pub struct Settings {
     /// The target groups, by ARN: two to five different ones.
     pub target_groups: Vec<String>,
-    /// The launch template, by id or name.
-    pub launch_template: String,
+    /// The Auto Scaling groups, by name, in the order of the target groups; none where servers are plain instances.
+    pub auto_scaling_groups: Vec<String>,
+    /// The launch template, by id or name; none where each Auto Scaling group has its own.
+    pub launch_template: Option<String>,
     /// Whether launching may pass a role to the instances.
     pub passes_role: bool,
     /// Where to launch; none: as blue.
@@ -89,7 +92,8 @@ impl Settings {
         reader.refuse_unknown();
         let parsed = Self {
             target_groups: reader.target_groups(),
-            launch_template: reader.required("LaunchTemplateId"),
+            auto_scaling_groups: reader.auto_scaling_groups(),
+            launch_template: reader.launch_template(),
             passes_role: !reader.text("InstanceRoleArn").is_empty(),
             subnets: reader.list("SubnetIds"),
             defaults: reader.defaults(),
@@ -165,12 +169,31 @@ impl Reader<'_> {
         self.text(knob.parameter.unwrap_or_default())
     }
 
-    fn required(&mut self, key: &str) -> String {
-        let text = self.text(key).to_owned();
-        if text.is_empty() {
-            self.errors.push(format!("{key}: it is not set"));
+    /// Only an Auto Scaling group brings a template of its own.
+    fn launch_template(&mut self) -> Option<String> {
+        let text = self.text("LaunchTemplateId").to_owned();
+        let grouped = !self.text("AutoScalingGroupNames").is_empty();
+        if text.is_empty() && !grouped {
+            self.errors.push(
+                "LaunchTemplateId: it is not set, and only with AutoScalingGroupNames may it be empty"
+                    .to_owned(),
+            );
         }
-        text
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    fn auto_scaling_groups(&mut self) -> Vec<String> {
+        let (names, groups) = (
+            self.list("AutoScalingGroupNames"),
+            self.list("TargetGroupArns"),
+        );
+        let distinct: BTreeSet<&String> = names.iter().collect();
+        if !names.is_empty() && (names.len() != groups.len() || distinct.len() != names.len()) {
+            let expected =
+                "none, or as many different names as there are TargetGroupArns, in their order";
+            self.wrong("AutoScalingGroupNames", expected);
+        }
+        names
     }
 
     /// Empty items are dropped: a list parameter without items is one empty item.

@@ -24,6 +24,9 @@ pub struct Environment {
     pub target_group_arns: Vec<String>,
     /// The name of the first group, which is also the value of the tag `ebbtide:environment`.
     pub name: String,
+    /// The name of the Auto Scaling group whose members its servers are; plain instances if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_scaling_group: Option<String>,
 }
 
 impl Environment {
@@ -33,6 +36,7 @@ impl Environment {
         Self {
             target_group_arns: vec![target_group_arn.to_owned()],
             name: name.to_owned(),
+            auto_scaling_group: None,
         }
     }
 

@@ -41,6 +41,7 @@ fn retiring(standings: &[(String, Standing)]) -> Retiring {
         environment: Environment {
             target_group_arns: vec!["arn".to_owned()],
             name: "tunnel-a".to_owned(),
+            auto_scaling_group: None,
         },
         servers: standings
             .iter()

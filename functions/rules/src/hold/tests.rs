@@ -6,6 +6,7 @@ fn environment() -> Environment {
     Environment {
         target_group_arns: vec!["arn:a".to_owned()],
         name: "tunnel-a".to_owned(),
+        auto_scaling_group: None,
     }
 }
 

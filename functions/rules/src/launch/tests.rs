@@ -20,6 +20,7 @@ fn green() -> Green {
         environment: Environment {
             target_group_arns: vec!["arn:b".to_owned()],
             name: "tunnel-b".to_owned(),
+            auto_scaling_group: None,
         },
         launch_template_id: "lt-1".to_owned(),
         launch_template_version: "7".to_owned(),

@@ -16,6 +16,7 @@ fn environment(name: &str) -> Environment {
     Environment {
         target_group_arns: vec![format!("arn:{name}")],
         name: format!("tunnel-{name}"),
+        auto_scaling_group: None,
     }
 }
 

@@ -9,6 +9,7 @@ fn stack() -> BTreeMap<String, String> {
         .filter_map(|knob| Some((knob.parameter?, knob.default)));
     let fixed = [
         ("TargetGroupArns", "arn:a,arn:b"),
+        ("AutoScalingGroupNames", ""),
         ("LaunchTemplateId", "lt-1"),
         ("InstanceRoleArn", ""),
         ("SubnetIds", ""),
@@ -32,7 +33,8 @@ fn with(changed: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
 fn the_defaults_of_the_table_are_a_valid_stack() {
     let plain = with(&[]).unwrap();
     assert_eq!(plain.target_groups, ["arn:a", "arn:b"]);
-    assert_eq!(plain.launch_template, "lt-1");
+    assert_eq!(plain.launch_template.as_deref(), Some("lt-1"));
+    assert_eq!(plain.auto_scaling_groups, Vec::<String>::new());
     assert!(!plain.passes_role);
     let role = "arn:aws:iam::123456789012:role/tunnel";
     assert!(with(&[("InstanceRoleArn", role)]).unwrap().passes_role);
@@ -120,7 +122,7 @@ fn every_error_is_told_together() {
         [
             "Polls: unknown setting",
             "TargetGroupArns: expected two to five different ARNs, got \"arn:a\"",
-            "LaunchTemplateId: it is not set",
+            "LaunchTemplateId: it is not set, and only with AutoScalingGroupNames may it be empty",
             "TrafficSteps: expected a list of rising whole numbers from 1 to 100, the last of them 100, got \"50,10,100\"",
             "BakeAlarms: expected a list of at most 100 alarms' names, each of 1 to 255 characters and named once, got \"errors,errors\"",
             "PollSeconds: expected a whole number from 2 to 300, got \"soon\"",
@@ -146,4 +148,33 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_group_for_each_target_group_brings_its_own_template_or_launches_from_the_one_that_is_named() {
+    let names = |names: &str, template: &str| {
+        let set = [
+            ("AutoScalingGroupNames", names),
+            ("LaunchTemplateId", template),
+        ];
+        with(&set).map(|it| (it.auto_scaling_groups, it.launch_template))
+    };
+    let both = || vec!["blue".to_owned(), "green".to_owned()];
+    assert_eq!(names("blue,green", ""), Ok((both(), None)));
+    assert_eq!(
+        names("blue, green", "lt-1"),
+        Ok((both(), Some("lt-1".to_owned())))
+    );
+    for wrong in ["blue", "blue,blue", "blue,green,third"] {
+        let errors = names(wrong, "").unwrap_err();
+        let told = errors
+            .iter()
+            .any(|it| it.starts_with("AutoScalingGroupNames: expected none, or as many"));
+        assert!(told, "{wrong}: {errors:?}");
+    }
+    let without = names("", "").unwrap_err();
+    assert_eq!(
+        without,
+        ["LaunchTemplateId: it is not set, and only with AutoScalingGroupNames may it be empty"]
+    );
 }

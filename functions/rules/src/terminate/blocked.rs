@@ -85,7 +85,7 @@ fn counted(instances: usize) -> String {
 
 pub(super) fn refuse_misnamed(environment: &Environment) -> Result<(), Blocked> {
     let group = environment.target_group();
-    if Environment::of_arn(group) == *environment {
+    if Environment::of_arn(group).name == environment.name {
         return Ok(());
     }
     Err(Blocked::Misnamed {

@@ -15,6 +15,7 @@ fn environment(name: &str) -> Environment {
     Environment {
         target_group_arns: vec![format!("arn:{name}")],
         name: name.to_owned(),
+        auto_scaling_group: None,
     }
 }
 
