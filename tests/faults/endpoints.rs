@@ -15,8 +15,12 @@ use crate::stand::{Floor, Stand};
 use crate::story::{End, Story, outputs};
 use crate::trial::{Ledger, Trial};
 
+type Row = (Fault, SessionFault, &'static str);
+/// A server, and what is wrong with it.
+type Wrong<'a> = (&'static Row, &'a String);
+
 /// The rows, each with what its server does and the words in which the deployment must tell it.
-const ROWS: [(Fault, SessionFault, &str); 10] = [
+const ROWS: [Row; 10] = [
     (
         Fault::EndpointTimesOut,
         SessionFault::TimeOut,
@@ -76,6 +80,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     let blue = [&plan()[..], &all(Stage::Drain), &all(Stage::Check)].concat();
     vec![
         Trial::new(
+            "a blue server takes signed calls only, and the service signs none",
+            &[(Fault::EndpointUnauthorized, Stage::Plan, Outcome::Refused)],
+            blue_demands_signatures,
+        ),
+        Trial::new(
             "ten blue servers answer wrongly when they are planned with, drained and asked to seal",
             &blue,
             blue_answers_wrongly,
@@ -99,11 +108,21 @@ fn all(stage: Stage) -> Vec<(Fault, Stage, Outcome)> {
         .collect()
 }
 
-/// The plan orders nothing, so that no order's answer can be lost.
+/// What the plan asks again for. It orders nothing, so that no order's answer can be lost; and what takes signed calls only
+/// will not change its mind.
+fn is_asked_again(fault: Fault) -> bool {
+    ![Fault::EndpointReplyLost, Fault::EndpointUnauthorized].contains(&fault)
+}
+
 fn plan() -> Vec<(Fault, Stage, Outcome)> {
     let mut cells = all(Stage::Plan);
-    cells.retain(|(fault, ..)| *fault != Fault::EndpointReplyLost);
+    cells.retain(|(fault, ..)| is_asked_again(*fault));
     cells
+}
+
+/// One of these servers for each row.
+fn each(servers: &[String]) -> Vec<Wrong<'_>> {
+    ROWS.iter().zip(servers).collect()
 }
 
 async fn stand(blue: usize) -> Stand {
@@ -131,8 +150,8 @@ fn faults(stand: &Stand) -> &SessionFaults {
 }
 
 /// When each of these servers answers these calls in its own wrong way.
-async fn set(stand: &Stand, servers: &[String], calls: Calls) {
-    for ((_, fault, _), server) in ROWS.iter().zip(servers) {
+async fn set(stand: &Stand, wrong: &[Wrong<'_>], calls: Calls) {
+    for ((_, fault, _), server) in wrong {
         // A connection is refused before it is known what for.
         let calls = match fault {
             SessionFault::Refuse => Calls::All,
@@ -144,8 +163,8 @@ async fn set(stand: &Stand, servers: &[String], calls: Calls) {
 }
 
 /// When all of them answer well again. Each was called while it did not, or refused connections.
-async fn clear(stand: &Stand, servers: &[String], calls: Calls) {
-    for ((_, fault, _), server) in ROWS.iter().zip(servers) {
+async fn clear(stand: &Stand, wrong: &[Wrong<'_>], calls: Calls) {
+    for ((_, fault, _), server) in wrong {
         faults(stand).clear(server).await.expect("no fault");
         let counts = faults(stand).counts(server, calls);
         let met = counts.hits > 0 || *fault == SessionFault::Refuse;
@@ -163,11 +182,11 @@ fn told(state: &str, output: &Value) -> Value {
 }
 
 /// Then one output of this state has named every one of the servers, each with the words for its fault.
-async fn named(story: &Story, state: &str, servers: &[String]) -> Result<(), String> {
+async fn named(story: &Story, state: &str, wrong: &[Wrong<'_>]) -> Result<(), String> {
     let history = story.execution().history().await.expect("a history");
     let mut last = Value::Null;
     for (_, output) in outputs(&history).filter(|(left, _)| left == state) {
-        let lacking = missing(&told(state, &output), servers);
+        let lacking = missing(&told(state, &output), wrong);
         if lacking.is_empty() {
             return Ok(());
         }
@@ -176,7 +195,7 @@ async fn named(story: &Story, state: &str, servers: &[String]) -> Result<(), Str
     Err(format!("{state} never named them all: {last}"))
 }
 
-fn missing(told: &Value, servers: &[String]) -> Vec<String> {
+fn missing(told: &Value, wrong: &[Wrong<'_>]) -> Vec<String> {
     let list: Vec<&Value> = told.as_array().into_iter().flatten().collect();
     let tells = |words: &str, server: &str| {
         list.iter().any(|one| {
@@ -184,28 +203,28 @@ fn missing(told: &Value, servers: &[String]) -> Vec<String> {
             one["instance"] == server && reason.contains(words)
         })
     };
-    let rows = ROWS.iter().zip(servers);
-    let lacking = rows.filter(|((_, _, words), server)| !tells(words, server));
+    let lacking = wrong.iter();
+    let lacking = lacking.filter(|((_, _, words), server)| !tells(words, server));
     lacking
         .map(|((fault, ..), server)| format!("{fault:?} {server}"))
         .collect()
 }
 
 /// When a test has failed because of servers that answer wrongly; its cause names a few of them.
-async fn until_asked_again(stand: &Stand, story: &Story, state: &str, servers: &[String]) {
+async fn until_asked_again(stand: &Stand, story: &Story, state: &str, wrong: &[Wrong<'_>]) {
     let causes = story.fails_in(&stand.scene, state, "NotFitYet").await;
     let named = causes
         .iter()
-        .any(|cause| servers.iter().any(|server| cause.contains(server)));
+        .any(|cause| wrong.iter().any(|(_, server)| cause.contains(*server)));
     assert!(named, "{causes:?}");
 }
 
-async fn until_named(stand: &Stand, story: &Story, state: &str, servers: &[String]) {
+async fn until_named(stand: &Stand, story: &Story, state: &str, wrong: &[Wrong<'_>]) {
     stand
         .scene
         .then(
             &format!("{state} to name the servers that answer wrongly"),
-            || async { Ok(named(story, state, servers).await) },
+            || async { Ok(named(story, state, wrong).await) },
         )
         .await;
 }
@@ -215,11 +234,11 @@ async fn record(
     ledger: &Ledger,
     story: &Story,
     stage: Stage,
-    servers: &[String],
+    wrong: &[Wrong<'_>],
     end: End,
     and: &str,
 ) {
-    for ((fault, _, words), server) in ROWS.iter().zip(servers) {
+    for ((fault, _, words), server) in wrong {
         let outcome = story.outcome_of(stage, server, end).await;
         let evidence = match stage {
             Stage::Plan | Stage::Test => and.to_owned(),
@@ -229,15 +248,42 @@ async fn record(
     }
 }
 
+async fn blue_demands_signatures(ledger: Ledger) {
+    let mut stand = stand(4).await;
+    let spare = stand.spare().await;
+    let server = &spare[0];
+    let set = faults(&stand).set(server, SessionFault::Unauthorized, Calls::Read);
+    set.await.expect("a fault");
+    // When a deployment reads it, it is told at once what is missing, and nothing was touched
+    let story = Story::of(stand.scene.deploy(&input()).await);
+    let (end, standing) = story.ended().await;
+    let cause = standing.describe(None);
+    assert!(
+        end == End::Refused
+            && cause.contains(server)
+            && cause.contains("it takes signed calls only"),
+        "{cause}"
+    );
+    faults(&stand).clear(server).await.expect("no fault");
+    let (fault, stage) = (Fault::EndpointUnauthorized, Stage::Plan);
+    let evidence = "PreflightRefused names the server and the missing secret; nothing was touched";
+    ledger.record(fault, stage, Outcome::Refused, evidence.to_owned());
+    stand.busy_leave();
+    stand.ends(&[&story], Floor(3)).await;
+}
+
 async fn blue_answers_wrongly(ledger: Ledger) {
     let mut stand = stand(SERVERS).await;
     let spare = stand.spare().await;
-    let wrong = &spare[..ROWS.len()];
+    let wrong = &each(&spare)[..];
     let stages = [Stage::Plan, Stage::Drain, Stage::Check, Stage::Terminate];
     let mut gated = Gated::deploy(&stand.scene, &stages, &input()).await;
     // When they answer wrongly while they are only read
     gated.held(&stand.scene, Stage::Plan).await;
-    let reads = &wrong[..ROWS.len() - 1];
+    let reads = wrong
+        .iter()
+        .filter(|((fault, ..), _)| is_asked_again(*fault));
+    let reads = &reads.copied().collect::<Vec<_>>()[..];
     set(&stand, reads, Calls::Read).await;
     gated.open(&stand.scene, Stage::Plan).await;
     until_asked_again(&stand, &gated.story, "TestBlue", reads).await;
@@ -259,7 +305,8 @@ async fn blue_answers_wrongly(ledger: Ledger) {
     stand.scene.passes(execution, "TerminateBlue", 3).await;
     // Then none of them is ended, and with them no session
     let left = stand.scene.running("tunnel-a").await;
-    assert!(wrong.iter().all(|server| left.contains(server)), "{left:?}");
+    let all_live = wrong.iter().all(|(_, server)| left.contains(server));
+    assert!(all_live, "{left:?}");
     stand.nobody_cut();
     clear(&stand, wrong, Calls::Seal).await;
     stand.busy_leave();
@@ -283,13 +330,14 @@ async fn green_answers_wrongly(ledger: Ledger) {
     gated.held(&stand.scene, Stage::Test).await;
     let green = stand.scene.running("tunnel-b").await;
     assert_eq!(green.len(), ROWS.len(), "{green:?}");
-    set(&stand, &green, Calls::Resume).await;
+    let wrong = &each(&green)[..];
+    set(&stand, wrong, Calls::Resume).await;
     gated.open(&stand.scene, Stage::Test).await;
-    until_asked_again(&stand, &gated.story, "TestGreen", &green).await;
+    until_asked_again(&stand, &gated.story, "TestGreen", wrong).await;
     // Then green has no weight yet
     let weights = stand.scene.cloud.weights().await.expect("weights");
     assert_eq!(weights, [Some(100), Some(0), None]);
-    clear(&stand, &green, Calls::Resume).await;
+    clear(&stand, wrong, Calls::Resume).await;
     gated.held(&stand.scene, Stage::Terminate).await;
     stand.busy_leave();
     gated.open(&stand.scene, Stage::Terminate).await;
@@ -298,7 +346,7 @@ async fn green_answers_wrongly(ledger: Ledger) {
         &ledger,
         &gated.story,
         Stage::Test,
-        &green,
+        wrong,
         End::Promoted,
         and,
     )
@@ -311,7 +359,7 @@ async fn green_answers_wrongly(ledger: Ledger) {
 async fn blue_answers_wrongly_in_a_rollback(ledger: Ledger) {
     let stand = stand(SERVERS).await;
     let spare = stand.spare().await;
-    let wrong = &spare[..ROWS.len()];
+    let wrong = &each(&spare)[..];
     let mut gated = rolling_back(&stand.scene, &[], &input()).await;
     // Green cannot end while this one is busy: the passes go on.
     let mut on_green = stand.scene.busy("on-green").await;
@@ -332,12 +380,12 @@ async fn blue_answers_wrongly_in_a_rollback(ledger: Ledger) {
 }
 
 /// Then each of these servers comes to take sessions.
-async fn opens_again(stand: &Stand, servers: &[String]) {
+async fn opens_again(stand: &Stand, wrong: &[Wrong<'_>]) {
     stand
         .scene
         .then("every blue server to be open", || async {
             let mut reports = stand.scene.cloud.reports().await;
-            reports.retain(|id, _| servers.contains(id));
+            reports.retain(|id, _| wrong.iter().any(|(_, server)| *server == id));
             let closed = reports.iter().find(|(_, report)| {
                 let open = report.as_ref().is_ok_and(|it| it.admission == "open");
                 !open

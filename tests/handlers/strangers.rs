@@ -2,7 +2,7 @@
 
 use ebbtide_aws::fake::arn;
 use ebbtide_endpoint::admission::Mode;
-use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::scaling::{ScalingGroup, ScalingMember};
 
 use crate::aws;
 use crate::event::Event;
@@ -100,17 +100,17 @@ async fn scale(world: &mut World, at: u8) {
     let Some(group) = world.fake.world().scaling.first().cloned() else {
         return;
     };
-    if group.members.len() < usize::try_from(group.desired).unwrap_or_default() {
+    if group.members.len() < usize::try_from(group.sizes.desired).unwrap_or_default() {
         return replace(world).await;
     }
     let spared = group.suspended.iter().any(|it| it == "AlarmNotification");
     let member = group
         .members
         .get(usize::from(at) % group.members.len().max(1))
-        .filter(|member| !spared && !member.protected && group.desired > group.min_size);
+        .filter(|member| !spared && !member.protected && group.sizes.desired > group.sizes.min);
     if let Some(member) = member.filter(|it| !is_last_of_its_group(world, &it.instance)) {
         let id = member.instance.clone();
-        world.fake.world().scaling[0].desired -= 1;
+        world.fake.world().scaling[0].sizes.desired -= 1;
         world.end_instance(&id).await;
     }
 }

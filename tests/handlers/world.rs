@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
 
 use ebbtide_aws::fake::{Fake, Things, arn};
-use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
 use ebbtide_rules::observed::InstanceState;
 use ebbtide_rules::record::{Owner, Record};
+use ebbtide_rules::scaling::{ScalingGroup, ScalingMember, Sizes};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -381,10 +381,11 @@ fn scaling_group(members: &[String]) -> ScalingGroup {
     let count = u32::try_from(members.len()).expect("a few");
     ScalingGroup {
         name: "tunnel-a".to_owned(),
-        min_size: 1,
-        desired: count,
-        counted: 0,
-        suspended: Default::default(),
+        sizes: Sizes {
+            min: 1,
+            max: count,
+            desired: count,
+        },
         members: members
             .iter()
             .map(|instance| ScalingMember {
@@ -393,6 +394,6 @@ fn scaling_group(members: &[String]) -> ScalingGroup {
                 lifecycle: "InService".to_owned(),
             })
             .collect(),
-        tags: Default::default(),
+        ..ScalingGroup::default()
     }
 }

@@ -1,18 +1,28 @@
-//! Auto Scaling groups: which instances belong to one, what keeps it from ending or replacing them, and their tags.
+//! Auto Scaling groups: their sizes and processes, and which instances belong to one.
+
+mod change;
+mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::builders::DescribeAutoScalingGroupsFluentBuilder;
-use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, Tag};
-use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
+use aws_sdk_autoscaling::types::{
+    AutoScalingGroup, Filter, Instance, ScalingActivityStatusCode, TagDescription,
+};
+use ebbtide_rules::scaling::{HOLD_HOOK, ScalingGroup, ScalingMember, Sizes};
+use jiff::Timestamp;
 
 use crate::CloudError;
 use crate::error::Called;
-use crate::once::once;
+
+pub(crate) use sizes::{others, overrides, own_template, versions};
 
 /// DescribeAutoScalingInstances and SetInstanceProtection take 50 ids a call.
 const CHUNK: usize = 50;
+
+/// How many activities are looked through for launches that failed; AWS answers the newest first.
+const ACTIVITIES: i32 = 100;
 
 /// Reads and changes Auto Scaling groups.
 #[derive(Debug, Clone)]
@@ -42,6 +52,63 @@ impl AutoScaling {
             group.members = members.get(&group.name).cloned().unwrap_or_default();
         }
         Ok(groups)
+    }
+
+    /// An environment's own group, with all its members; none if there is no such group.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn own(&self, name: &str) -> Result<Option<ScalingGroup>, CloudError> {
+        let Some(found) = self.raw(name).await? else {
+            return Ok(None);
+        };
+        let members = found.instances().iter().filter_map(member);
+        Ok(Some(ScalingGroup {
+            members: members.collect(),
+            holds_ends: self.has_hook(name).await?,
+            ..read(&found)
+        }))
+    }
+
+    async fn raw(&self, name: &str) -> Result<Option<AutoScalingGroup>, CloudError> {
+        let call = self.client.describe_auto_scaling_groups();
+        let answer = call.auto_scaling_group_names(name).send().await;
+        let answer = answer.called(|| format!("DescribeAutoScalingGroups of {name}"))?;
+        Ok(answer.auto_scaling_groups().first().cloned())
+    }
+
+    async fn has_hook(&self, group: &str) -> Result<bool, CloudError> {
+        let call = self.client.describe_lifecycle_hooks();
+        let call = call.auto_scaling_group_name(group);
+        let answer = call.lifecycle_hook_names(HOLD_HOOK).send().await;
+        let answer = answer.called(|| format!("DescribeLifecycleHooks of {group}"))?;
+        let mut hooks = answer.lifecycle_hooks().iter();
+        Ok(hooks.any(|hook| hook.lifecycle_hook_name() == Some(HOLD_HOOK)))
+    }
+
+    /// Why launches of a group failed since `since`, in AWS's words, each once; the newest first.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn failures(&self, group: &str, since: Timestamp) -> Result<Vec<String>, CloudError> {
+        let call = self.client.describe_scaling_activities();
+        let call = call.auto_scaling_group_name(group).max_records(ACTIVITIES);
+        let answer = call.send().await;
+        let answer = answer.called(|| format!("DescribeScalingActivities of {group}"))?;
+        let mut failures: Vec<String> = Vec::new();
+        for activity in answer.activities() {
+            let failed = activity.status_code() == Some(&ScalingActivityStatusCode::Failed);
+            // AWS tells whole seconds.
+            let is_ours = activity
+                .start_time()
+                .is_some_and(|it| it.secs() >= since.as_second());
+            let words = activity.status_message().or(activity.description());
+            let words = words.unwrap_or_default().to_owned();
+            if failed && is_ours && !failures.contains(&words) {
+                failures.push(words);
+            }
+        }
+        Ok(failures)
     }
 
     /// The groups of this service that have a tag `key`, whatever its value, without their members.
@@ -103,137 +170,6 @@ impl AutoScaling {
         }
         Ok(members)
     }
-
-    /// Suspends processes of a group.
-    ///
-    /// # Errors
-    /// AWS's failure.
-    pub async fn suspend(&self, group: &str, processes: &[String]) -> Result<(), CloudError> {
-        let call = self
-            .client
-            .suspend_processes()
-            .auto_scaling_group_name(group);
-        let call = call.set_scaling_processes(Some(processes.to_vec()));
-        once!(aws_sdk_autoscaling, call)
-            .await
-            .called(|| format!("SuspendProcesses of {group}"))?;
-        Ok(())
-    }
-
-    /// Resumes processes of a group; none if none are named, which to AWS would mean all of them (ResumeProcesses'
-    /// reference).
-    ///
-    /// # Errors
-    /// AWS's failure.
-    pub async fn resume(&self, group: &str, processes: &[String]) -> Result<(), CloudError> {
-        if processes.is_empty() {
-            return Ok(());
-        }
-        let call = self
-            .client
-            .resume_processes()
-            .auto_scaling_group_name(group);
-        let call = call.set_scaling_processes(Some(processes.to_vec()));
-        once!(aws_sdk_autoscaling, call)
-            .await
-            .called(|| format!("ResumeProcesses of {group}"))?;
-        Ok(())
-    }
-
-    /// Protects members of a group from scale-in.
-    ///
-    /// # Errors
-    /// AWS's failure.
-    pub async fn protect(&self, group: &str, instances: &[String]) -> Result<(), CloudError> {
-        self.set_protection(group, instances, true).await
-    }
-
-    /// Lets scale-in have members of a group again.
-    ///
-    /// # Errors
-    /// AWS's failure.
-    pub async fn unprotect(&self, group: &str, instances: &[String]) -> Result<(), CloudError> {
-        self.set_protection(group, instances, false).await
-    }
-
-    async fn set_protection(
-        &self,
-        group: &str,
-        instances: &[String],
-        protected: bool,
-    ) -> Result<(), CloudError> {
-        for chunk in instances.chunks(CHUNK) {
-            let call = self
-                .client
-                .set_instance_protection()
-                .auto_scaling_group_name(group);
-            let call = call
-                .set_instance_ids(Some(chunk.to_vec()))
-                .protected_from_scale_in(protected);
-            once!(aws_sdk_autoscaling, call)
-                .await
-                .called(|| format!("SetInstanceProtection in {group}"))?;
-        }
-        Ok(())
-    }
-
-    /// Tags a group, and nothing that it launches.
-    ///
-    /// # Errors
-    /// AWS's failure.
-    pub async fn tag(&self, group: &str, key: &str, value: &str) -> Result<(), CloudError> {
-        let tag = tag(group, key).value(value).propagate_at_launch(false);
-        let call = self.client.create_or_update_tags().tags(tag.build());
-        once!(aws_sdk_autoscaling, call)
-            .await
-            .called(|| format!("CreateOrUpdateTags on {group}"))?;
-        Ok(())
-    }
-
-    /// Drops a group's tag, whatever its value.
-    ///
-    /// # Errors
-    /// AWS's failure.
-    pub async fn untag(&self, group: &str, key: &str) -> Result<(), CloudError> {
-        let call = self.client.delete_tags().tags(tag(group, key).build());
-        once!(aws_sdk_autoscaling, call)
-            .await
-            .called(|| format!("DeleteTags on {group}"))?;
-        Ok(())
-    }
-
-    /// Sets a group's smallest size.
-    ///
-    /// # Errors
-    /// AWS's failure.
-    pub async fn set_min_size(&self, group: &str, min_size: u32) -> Result<(), CloudError> {
-        let min_size = i32::try_from(min_size).unwrap_or(i32::MAX);
-        let call = self
-            .client
-            .update_auto_scaling_group()
-            .auto_scaling_group_name(group)
-            .min_size(min_size);
-        once!(aws_sdk_autoscaling, call)
-            .await
-            .called(|| format!("UpdateAutoScalingGroup of {group}"))?;
-        Ok(())
-    }
-
-    /// Ends one member; `shrinks` lowers the desired capacity, so that it is not replaced.
-    ///
-    /// # Errors
-    /// AWS's failure.
-    pub async fn terminate(&self, instance: &str, shrinks: bool) -> Result<(), CloudError> {
-        let call = self
-            .client
-            .terminate_instance_in_auto_scaling_group()
-            .instance_id(instance);
-        let call = call.should_decrement_desired_capacity(shrinks);
-        once!(aws_sdk_autoscaling, call)
-            .await
-            .called(|| format!("TerminateInstanceInAutoScalingGroup of {instance}"))?;
-        Ok(())
-    }
 }
 
 async fn describe(
@@ -251,7 +187,9 @@ async fn describe(
 /// A group, without its members.
 fn read(group: &AutoScalingGroup) -> ScalingGroup {
     let suspended = group.suspended_processes().iter();
-    let tags = group.tags().iter().filter_map(|tag| {
+    let members = group.instances().iter().filter_map(member);
+    let counted = members.filter(ScalingMember::is_counted);
+    let tags = group.tags().iter().filter_map(|tag: &TagDescription| {
         let value = tag.value().unwrap_or_default();
         Some((tag.key()?.to_owned(), value.to_owned()))
     });
@@ -263,36 +201,33 @@ fn read(group: &AutoScalingGroup) -> ScalingGroup {
         suspended: suspended
             .filter_map(|it| it.process_name().map(str::to_owned))
             .collect(),
-        min_size: size(group.min_size()),
-        desired: size(group.desired_capacity()),
-        counted: u32::try_from(group.instances().iter().filter(counts).count()).unwrap_or(u32::MAX),
+        sizes: Sizes {
+            min: size(group.min_size()),
+            max: size(group.max_size()),
+            desired: size(group.desired_capacity()),
+        },
+        counted: u32::try_from(counted.count()).unwrap_or(u32::MAX),
+        version: sizes::versions(group).first().cloned().unwrap_or_default(),
+        holds_ends: false,
         tags: tags.collect(),
         members: Vec::new(),
     }
 }
 
-fn counts(instance: &&aws_sdk_autoscaling::types::Instance) -> bool {
+fn member(instance: &Instance) -> Option<ScalingMember> {
     let lifecycle = instance.lifecycle_state().map(|state| state.as_str());
-    let member = ScalingMember {
-        instance: String::new(),
-        protected: false,
+    Some(ScalingMember {
+        instance: instance.instance_id()?.to_owned(),
+        protected: instance.protected_from_scale_in() == Some(true),
         lifecycle: lifecycle.unwrap_or_default().to_owned(),
-    };
-    member.is_counted()
+    })
 }
 
 fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 
-fn tag(group: &str, key: &str) -> aws_sdk_autoscaling::types::builders::TagBuilder {
-    Tag::builder()
-        .resource_id(group)
-        .resource_type("auto-scaling-group")
-        .key(key)
-}
-
-fn size(size: Option<i32>) -> u32 {
+pub(crate) fn size(size: Option<i32>) -> u32 {
     size.and_then(|size| u32::try_from(size).ok())
         .unwrap_or_default()
 }

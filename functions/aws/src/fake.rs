@@ -28,11 +28,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, TargetGroupTuple,
 };
-use ebbtide_rules::hold::ScalingGroup;
 use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
 };
 use ebbtide_rules::record::{OutcomeItem, Record};
+use ebbtide_rules::scaling::{ScalingGroup, ScalingMember, Sizes};
 use ebbtide_rules::shape::Environment;
 use jiff::Timestamp;
 use journal::Journal;
@@ -46,7 +46,7 @@ pub use aws_sdk_ec2::types as ec2_types;
 pub use danger::{Attributes, Dangers};
 pub use executions::Started;
 pub use journal::{Noted, Things};
-pub use records::{execution, recorded};
+pub use records::{execution, recorded, recorded_in_groups};
 
 /// The listener of the fake.
 pub const LISTENER: &str =
@@ -97,6 +97,8 @@ pub struct World {
     pub dangers: Dangers,
     /// Auto Scaling groups.
     pub scaling: Vec<ScalingGroup>,
+    /// Why the groups' launches fail, in AWS's words; while there is a reason they launch nobody.
+    pub launches_failed: Vec<String>,
     /// The client tokens that launches came with, and what they launched.
     pub launches: Vec<(String, Vec<String>)>,
     /// What a launched instance is at first.
@@ -174,6 +176,7 @@ impl Fake {
             template: ec2::plain_template(),
             dangers: Dangers::none(),
             scaling: Vec::new(),
+            launches_failed: Vec::new(),
             launches: Vec::new(),
             launched: InstanceState::Running,
             ended: InstanceState::ShuttingDown,
@@ -327,6 +330,52 @@ impl World {
         (weight("a"), weight("b"))
     }
 
+    /// Gives each environment an Auto Scaling group of its own, in the record as well: blue's three servers are members of
+    /// its group, which has sizes 2/6/3; the others are parked. All launch version 6.
+    pub fn put_into_groups(&mut self) {
+        for letter in ["a", "b", "c"] {
+            let environment = fleet_environment(letter);
+            let arn = environment.target_group();
+            let targets = self.group(arn).targets.iter();
+            let members = targets.map(|target| ScalingMember {
+                instance: target.instance.clone(),
+                protected: false,
+                lifecycle: "InService".to_owned(),
+            });
+            let members: Vec<ScalingMember> = members.collect();
+            let desired = u32::try_from(members.len()).unwrap_or_default();
+            let tags = [
+                (SERVICE_TAG, "tunnel".to_owned()),
+                (ENVIRONMENT_TAG, environment.name.clone()),
+            ];
+            self.scaling.push(ScalingGroup {
+                name: environment.auto_scaling_group.unwrap_or_default(),
+                sizes: Sizes {
+                    min: desired.min(2),
+                    max: 2 * desired,
+                    desired,
+                },
+                version: "6".to_owned(),
+                tags: tags.map(|(key, value)| (key.to_owned(), value)).into(),
+                members,
+                ..ScalingGroup::default()
+            });
+        }
+        if let Some(record) = &mut self.record {
+            records::put_into_groups(record);
+        }
+    }
+
+    /// An Auto Scaling group.
+    #[allow(
+        clippy::panic,
+        reason = "a test that names a group which is not there is wrong"
+    )]
+    pub fn scaling_group(&mut self, name: &str) -> &mut ScalingGroup {
+        let found = self.scaling.iter_mut().find(|group| group.name == name);
+        found.unwrap_or_else(|| panic!("no Auto Scaling group {name}"))
+    }
+
     /// One instance.
     #[allow(
         clippy::panic,
@@ -372,6 +421,14 @@ pub fn environment(name: &str) -> Environment {
         target_group_arns: vec![arn(name)],
         name: format!("tunnel-{name}"),
         auto_scaling_group: None,
+    }
+}
+
+/// An environment by its last letter, whose servers are members of an Auto Scaling group of its own.
+pub fn fleet_environment(name: &str) -> Environment {
+    Environment {
+        auto_scaling_group: Some(format!("fleet-{name}")),
+        ..environment(name)
     }
 }
 

@@ -1,13 +1,13 @@
 //! What Auto Scaling groups do to their instances by themselves: what they launch, when they replace, how they end.
 
 use aws_sdk_autoscaling::Client;
-use aws_sdk_autoscaling::types::{
-    AutoScalingGroup, InstanceRefreshStatus, LaunchTemplateSpecification, RetentionAction,
-};
+use aws_sdk_autoscaling::types::{AutoScalingGroup, InstanceRefreshStatus, RetentionAction};
 use ebbtide_rules::observed::SERVICE_TAG;
 use ebbtide_rules::plan::Fleet;
+use ebbtide_rules::scaling::{HOLD_HOOK, Sizes};
 
 use crate::CloudError;
+use crate::auto_scaling::{others, overrides, own_template, size, versions};
 use crate::error::Called;
 
 /// DescribeAutoScalingGroups answers 50 groups a page.
@@ -28,7 +28,7 @@ impl Fleets {
         Self { client }
     }
 
-    /// These groups, as far as a deployment of this service has to know them.
+    /// These groups, as far as a deployment of this service has to know them; one that does not exist is told as such.
     ///
     /// # Errors
     /// AWS's failure.
@@ -44,10 +44,15 @@ impl Fleets {
                 fleets.extend(found.map(|group| fleet(group, service)));
             }
         }
+        let missing = groups
+            .iter()
+            .filter(|name| !fleets.iter().any(|it| it.name == **name));
+        let missing: Vec<Fleet> = missing.map(|name| gone(name)).collect();
         for fleet in &mut fleets {
             fleet.refresh = self.refresh(&fleet.name).await?;
             fleet.ending_hooks = self.ending_hooks(&fleet.name).await?;
         }
+        fleets.extend(missing);
         Ok(fleets)
     }
 
@@ -71,7 +76,11 @@ impl Fleets {
         let answer = call.auto_scaling_group_name(group).send().await;
         let answer = answer.called(|| format!("DescribeLifecycleHooks of {group}"))?;
         let hooks = answer.lifecycle_hooks().iter();
-        let ending = hooks.filter(|hook| hook.lifecycle_transition() == Some(ENDING));
+        // Ebbtide's own may be left of a deployment that has not let go.
+        let ending = hooks.filter(|hook| {
+            hook.lifecycle_transition() == Some(ENDING)
+                && hook.lifecycle_hook_name() != Some(HOLD_HOOK)
+        });
         Ok(ending
             .map(|hook| {
                 let seconds = hook
@@ -96,6 +105,14 @@ fn goes_on(status: &InstanceRefreshStatus) -> bool {
     )
 }
 
+fn gone(name: &str) -> Fleet {
+    Fleet {
+        name: name.to_owned(),
+        is_missing: true,
+        ..Fleet::default()
+    }
+}
+
 fn fleet(group: &AutoScalingGroup, service: &str) -> Fleet {
     let is_the_service = |tag: &aws_sdk_autoscaling::types::TagDescription| {
         tag.key() == Some(SERVICE_TAG) && tag.value() == Some(service)
@@ -114,6 +131,26 @@ fn fleet(group: &AutoScalingGroup, service: &str) -> Fleet {
             .auto_scaling_group_name()
             .unwrap_or_default()
             .to_owned(),
+        is_missing: false,
+        sizes: Sizes {
+            min: size(group.min_size()),
+            max: size(group.max_size()),
+            desired: size(group.desired_capacity()),
+        },
+        members: group.instances().len()
+            + warm.map_or(0, |_| size(group.warm_pool_size()) as usize),
+        target_groups: attached(group),
+        template: own_template(group)
+            .and_then(|it| it.launch_template_id())
+            .map(str::to_owned),
+        names_types: overrides(group).next().is_some(),
+        has_other_templates: others(group).next().is_some(),
+        is_warm: warm.is_some(),
+        suspended: group
+            .suspended_processes()
+            .iter()
+            .filter_map(|it| it.process_name().map(str::to_owned))
+            .collect(),
         is_tagged: group.tags().iter().any(is_the_service),
         versions: versions(group),
         retains: triggers.and_then(|it| it.terminate_hook_abandon())
@@ -132,16 +169,11 @@ fn fleet(group: &AutoScalingGroup, service: &str) -> Fleet {
     }
 }
 
-/// A template that is named without a version launches its default one. A launch configuration has none.
-fn versions(group: &AutoScalingGroup) -> Vec<String> {
-    let mixed = group
-        .mixed_instances_policy()
-        .and_then(|it| it.launch_template());
-    let overrides = mixed.into_iter().flat_map(|it| it.overrides());
-    let named = overrides.filter_map(|it| it.launch_template_specification());
-    let all = group.launch_template().into_iter();
-    all.chain(mixed.and_then(|it| it.launch_template_specification()))
-        .chain(named)
-        .map(|it: &LaunchTemplateSpecification| it.version().unwrap_or("$Default").to_owned())
-        .collect()
+/// The target groups that it registers its members with. Traffic sources are the same ones under their newer name.
+fn attached(group: &AutoScalingGroup) -> Vec<String> {
+    let sources = group.traffic_sources().iter();
+    let sources = sources.filter_map(|it| it.identifier().map(str::to_owned));
+    let mut attached = group.target_group_arns().to_vec();
+    attached.extend(sources);
+    attached
 }

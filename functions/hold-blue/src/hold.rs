@@ -4,12 +4,12 @@
 
 use ebbtide_aws::{CloudError, union};
 use ebbtide_rules::Retiring;
-use ebbtide_rules::hold::{Missing, Refusal, SUSPENDED_TAG, all_known, list, missing};
+use ebbtide_rules::hold::{Missing, Refusal, SUSPENDED_TAG, all_known, held_up, list, missing};
 use ebbtide_rules::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG};
 use ebbtide_rules::record::Work;
 use jiff::Timestamp;
 
-use crate::{Call, Failed, Seen, live, registered};
+use crate::{Call, Failed, Seen, belonging};
 
 /// Holds the environment and lists it.
 pub(crate) async fn environment(call: &Call<'_>, now: Timestamp) -> Result<Retiring, Failed> {
@@ -28,10 +28,31 @@ pub(crate) async fn environment(call: &Call<'_>, now: Timestamp) -> Result<Retir
             }));
         }
     }
-    Ok(list(call.environment, &seen.instances, now))
+    hold_up(call, &seen).await?;
+    Ok(list(call.environment, &seen.instances, &seen.groups, now))
 }
 
-/// Everything registered in the environment's group, and everything that was held before.
+/// What something else is ending lives on for a while longer by the hook; nothing brings it back into service.
+async fn hold_up(call: &Call<'_>, seen: &Seen) -> Result<(), CloudError> {
+    for (group, member) in held_up(&seen.instances, &seen.groups) {
+        let own = call.environment.auto_scaling_group.as_deref() == Some(group);
+        tracing::warn!(
+            deployment = call.fence.deployment,
+            group,
+            instance = member.instance,
+            own,
+            "is being ended by its group; a hook holds that up"
+        );
+        if own {
+            let scaling = &call.cloud.auto_scaling;
+            scaling.hold_up(group, &member.instance).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything registered in the environment's group or a member of its Auto Scaling group, and everything that was held
+/// before.
 async fn observe(call: &Call<'_>) -> Result<Seen, Failed> {
     let Call {
         cloud,
@@ -40,16 +61,17 @@ async fn observe(call: &Call<'_>) -> Result<Seen, Failed> {
         ..
     } = call;
     let targets = cloud.groups.targets(environment.target_group()).await?;
-    let registered = registered(&targets);
+    let own = call.own_group().await?;
+    let belonging = belonging(&targets, own.as_ref());
     let held = [
         (SERVICE_TAG, cloud.service.as_str()),
         (ENVIRONMENT_TAG, environment.name.as_str()),
         (RETIRING_TAG, fence.deployment.as_str()),
     ];
     let held = cloud.instances.tagged(&held).await?;
-    let instances = union(held, cloud.instances.by_ids(&registered).await?);
+    let instances = union(held, cloud.instances.by_ids(&belonging).await?);
     all_known(environment, &targets, &instances)?;
-    let groups = cloud.auto_scaling.groups_of(&live(&instances)).await?;
+    let groups = call.groups(own, &instances).await?;
     Ok(Seen { instances, groups })
 }
 
@@ -65,6 +87,9 @@ async fn hold(call: &Call<'_>, lacking: &Missing) -> Result<(), CloudError> {
     for (group, processes) in &lacking.suspend {
         cloud.auto_scaling.suspend(group, processes).await?;
     }
+    for group in &lacking.hook {
+        cloud.auto_scaling.hook(group).await?;
+    }
     for (group, instances) in &lacking.protect {
         cloud.auto_scaling.protect(group, instances).await?;
     }
@@ -79,6 +104,7 @@ fn log(call: &Call<'_>, lacking: &Missing) {
         tag = ?lacking.tags,
         suspend = ?lacking.suspend,
         protect = ?lacking.protect,
+        hook = ?lacking.hook,
         unready = ?lacking.unready,
         "decided"
     );

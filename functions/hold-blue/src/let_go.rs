@@ -11,7 +11,7 @@ use ebbtide_rules::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG};
 use ebbtide_rules::record::Work;
 use jiff::Timestamp;
 
-use crate::{Call, Failed, Seen, live, registered};
+use crate::{Call, Failed, Seen, belonging};
 
 /// Lets the environment go and lists it.
 pub(crate) async fn environment(call: &Call<'_>, now: Timestamp) -> Result<Retiring, Failed> {
@@ -37,7 +37,7 @@ pub(crate) async fn environment(call: &Call<'_>, now: Timestamp) -> Result<Retir
             return Err(not_let_go(call, &rest));
         }
     }
-    Ok(list(call.environment, &seen.instances, now))
+    Ok(list(call.environment, &seen.instances, &seen.groups, now))
 }
 
 /// Everything that is the environment's, by tag or by registration, whether or not this deployment holds it; and the
@@ -53,9 +53,11 @@ async fn observe(call: &Call<'_>) -> Result<Seen, CloudError> {
     let service = (SERVICE_TAG, holder.service.as_str());
     let tags = [service, (ENVIRONMENT_TAG, holder.environment.as_str())];
     let tagged = cloud.instances.tagged(&tags).await?;
-    let registered = cloud.instances.by_ids(&registered(&targets)).await?;
-    let instances = union(tagged, registered);
-    let mut groups = cloud.auto_scaling.groups_of(&live(&instances)).await?;
+    let own = call.own_group().await?;
+    let belonging = belonging(&targets, own.as_ref());
+    let belonging = cloud.instances.by_ids(&belonging).await?;
+    let instances = union(tagged, belonging);
+    let mut groups = call.groups(own, &instances).await?;
     for noted in cloud.auto_scaling.tagged(service, SUSPENDED_TAG).await? {
         if !groups.iter().any(|group| group.name == noted.name) {
             groups.push(noted);
@@ -70,6 +72,9 @@ async fn give_back(cloud: &Cloud, rest: &Left) -> Result<(), CloudError> {
     }
     for (group, instances) in &rest.unprotect {
         cloud.auto_scaling.unprotect(group, instances).await?;
+    }
+    for group in &rest.unhook {
+        cloud.auto_scaling.unhook(group).await?;
     }
     Ok(())
 }
@@ -96,6 +101,8 @@ fn log(call: &Call<'_>, rest: &Left) {
         environment = call.environment.name,
         resume = ?rest.resume,
         unprotect = ?rest.unprotect,
+        unhook = ?rest.unhook,
+        held_up = ?rest.held_up,
         unready = ?rest.unready,
         noted_groups = ?rest.noted_groups,
         tagged = ?rest.tagged,

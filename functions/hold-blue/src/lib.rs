@@ -10,9 +10,10 @@ mod let_go;
 
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::document::{Act, Invocation, Told, WrongAct};
-use ebbtide_rules::hold::{HeldFor, ScalingGroup};
+use ebbtide_rules::hold::HeldFor;
 use ebbtide_rules::observed::{Instance, Target};
 use ebbtide_rules::record::Work;
+use ebbtide_rules::scaling::ScalingGroup;
 use ebbtide_rules::{Environment, Fence, Retiring};
 use jiff::Timestamp;
 
@@ -66,15 +67,47 @@ impl<'a> Call<'a> {
     }
 }
 
+impl Call<'_> {
+    /// The environment's own Auto Scaling group. One in which nothing runs, and nothing can, holds nobody.
+    async fn own_group(&self) -> Result<Option<ScalingGroup>, CloudError> {
+        let Some(name) = &self.environment.auto_scaling_group else {
+            return Ok(None);
+        };
+        let own = self.cloud.auto_scaling.own(name).await?;
+        Ok(own.filter(|group| !group.is_parked()))
+    }
+
+    /// The Auto Scaling groups that have any of the instances, and the environment's own.
+    async fn groups(
+        &self,
+        own: Option<ScalingGroup>,
+        instances: &[Instance],
+    ) -> Result<Vec<ScalingGroup>, CloudError> {
+        let scaling = &self.cloud.auto_scaling;
+        let mut groups = scaling.groups_of(&live(instances)).await?;
+        groups.retain(|group| !self.holder.owns(group));
+        groups.extend(own);
+        Ok(groups)
+    }
+}
+
+/// Who is registered, and who is a member of the environment's own group, registered or not.
+fn belonging(targets: &[Target], own: Option<&ScalingGroup>) -> Vec<String> {
+    let registered = targets.iter().filter(|target| target.registered);
+    let mut ids: Vec<String> = registered.map(|target| target.instance.clone()).collect();
+    let members = own.into_iter().flat_map(|group| &group.members);
+    for member in members {
+        if !ids.contains(&member.instance) {
+            ids.push(member.instance.clone());
+        }
+    }
+    ids
+}
+
 /// The environment as AWS shows it.
 struct Seen {
     instances: Vec<Instance>,
     groups: Vec<ScalingGroup>,
-}
-
-fn registered(targets: &[Target]) -> Vec<String> {
-    let registered = targets.iter().filter(|target| target.registered);
-    registered.map(|target| target.instance.clone()).collect()
 }
 
 fn live(instances: &[Instance]) -> Vec<String> {

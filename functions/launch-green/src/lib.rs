@@ -1,19 +1,16 @@
-//! The Lambda launch-green: launches what green lacks, registers it, and says whether green is healthy.
+//! The Lambda launch-green: launches what green lacks, or wakes its Auto Scaling group, and says whether green is healthy.
 //!
-//! Called again and again until it says anything but `wait`. Finds what it launched by tags, so that a repeat launches
-//! nothing more. Refuses nothing by itself: whether green is given up is decided in `ebbtide_rules::launch`.
+//! Called again and again until it says anything but `wait`. Refuses nothing by itself: whether green is given up is
+//! decided in `ebbtide_rules::launch`.
 
-use std::collections::BTreeMap;
+mod group;
+mod instances;
 
-use ebbtide_aws::{Cloud, CloudError, RunInstances, client_token};
+use ebbtide_aws::Cloud;
 use ebbtide_rules::Fence;
 use ebbtide_rules::document::{Act, Invocation, Told, WrongAct};
-use ebbtide_rules::launch::{
-    Decision, Launch, Launched, Launching, Observation, decide, wait_seconds,
-};
-use ebbtide_rules::observed::{DEPLOYMENT_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
+use ebbtide_rules::launch::Launched;
 use ebbtide_rules::plan::Recorded;
-use ebbtide_rules::record::Work;
 use jiff::Timestamp;
 
 pub use ebbtide_runtime::Failed;
@@ -38,17 +35,12 @@ pub async fn handle(
     };
     let former = document.green.as_ref();
     let launching = former.map(|it| it.launching.clone()).unwrap_or_default();
-    let decision = call.complete(launching, now).await?;
-    let green = &call.plan.green;
-    let launched = Launched {
-        verdict: decision.verdict,
-        reason: decision.reason,
-        wait_seconds: wait_seconds(call.plan.policy.healthy_seconds),
-        environment: green.environment.clone(),
-        servers: decision.servers,
-        healthy: decision.healthy,
-        wanted: green.count,
-        launching: decision.launching,
+    let launched = match (
+        &call.plan.green.group,
+        &call.plan.green.environment.auto_scaling_group,
+    ) {
+        (Some(wake), Some(name)) => group::complete(&call, wake, name, launching, now).await?,
+        _ => instances::complete(&call, launching, now).await?,
     };
     Ok(Told::new(launched, invocation.retries, former, now))
 }
@@ -58,83 +50,4 @@ struct Call<'a> {
     cloud: &'a Cloud,
     fence: Fence,
     plan: &'a Recorded,
-}
-
-impl Call<'_> {
-    async fn complete(&self, former: Launching, now: Timestamp) -> Result<Decision, CloudError> {
-        let mut decision = self.decide(&former, now).await?;
-        if !decision.launch.is_empty() {
-            self.cloud.records.admit(&self.fence, Work::Green).await?;
-            for launch in &decision.launch {
-                self.launch(launch, decision.launching.generation).await?;
-            }
-            // What runs already can be registered now instead of in the next call.
-            decision = self.decide(&decision.launching, now).await?;
-        }
-        if !decision.register.is_empty() {
-            self.cloud.records.admit(&self.fence, Work::Green).await?;
-            let group = self.plan.green.environment.target_group();
-            let groups = &self.cloud.groups;
-            groups.register(group, &decision.register).await?;
-            decision = self.decide(&decision.launching, now).await?;
-        }
-        Ok(decision)
-    }
-
-    async fn decide(&self, former: &Launching, now: Timestamp) -> Result<Decision, CloudError> {
-        let Recorded { green, policy, .. } = self.plan;
-        let tags = self.tags();
-        let tags: Vec<(&str, &str)> = tags
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-            .filter(|(key, _)| *key != "Name")
-            .collect();
-        let seen = Observation {
-            instances: self.cloud.instances.tagged(&tags).await?,
-            targets: self
-                .cloud
-                .groups
-                .targets(green.environment.target_group())
-                .await?,
-        };
-        let decision = decide(&seen, green, policy.healthy_seconds, former, now);
-        tracing::info!(
-            deployment = self.fence.deployment,
-            epoch = self.fence.epoch,
-            verdict = ?decision.verdict,
-            reason = decision.reason,
-            launch = ?decision.launch,
-            register = ?decision.register,
-            "decided"
-        );
-        Ok(decision)
-    }
-
-    async fn launch(&self, launch: &Launch, generation: u32) -> Result<(), CloudError> {
-        let green = &self.plan.green;
-        let of = (self.cloud.service.as_str(), self.fence.deployment.as_str());
-        let token = client_token(of, &launch.subnet, launch.index, generation);
-        let order = RunInstances {
-            template: &green.launch_template_id,
-            version: &green.launch_template_version,
-            subnet: &launch.subnet,
-            count: launch.count,
-            client_token: &token,
-            tags: &self.tags(),
-        };
-        self.cloud.instances.launch(&order).await.map(|_| ())
-    }
-
-    /// What this deployment's green is found by, and its name for people.
-    fn tags(&self) -> BTreeMap<String, String> {
-        let environment = &self.plan.green.environment.name;
-        [
-            (SERVICE_TAG, &self.cloud.service),
-            (ENVIRONMENT_TAG, environment),
-            (DEPLOYMENT_TAG, &self.fence.deployment),
-            ("Name", environment),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
-    }
 }

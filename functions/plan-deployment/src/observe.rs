@@ -1,12 +1,12 @@
 //! What the preflight looks at: the listener, every group, blue's instances and the launch template.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::Server;
 use ebbtide_rules::input::Input;
 use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
-use ebbtide_rules::plan::{Group, Hazards, Observation};
+use ebbtide_rules::plan::{Group, Hazards, Observation, Template};
 use ebbtide_rules::record::Record;
 use ebbtide_rules::roles::roles;
 use ebbtide_rules::settings::Settings;
@@ -24,13 +24,22 @@ pub(crate) async fn observe(
     let other_forwards = cloud.listener.other_forwards(&balancer).await?;
     let mut groups = Vec::new();
     let mut instances = BTreeMap::new();
-    for arn in &settings.target_groups {
-        let (group, registered) = group(cloud, arn).await?;
+    for (index, arn) in settings.target_groups.iter().enumerate() {
+        let (mut group, registered) = group(cloud, arn).await?;
+        let own = settings.auto_scaling_groups.get(index);
+        group.environment.auto_scaling_group = own.cloned();
         groups.push(group);
         instances.insert(arn, registered);
     }
     // Without clear roles there is no plan, and nobody asks whose instances these are.
     let roles = roles(&forward, &settings.target_groups, &record.retiring).ok();
+    let own_group = |arn: Option<&String>| -> Option<String> {
+        let arn = arn?;
+        let group = groups.iter().find(|group| group.environment.has(arn))?;
+        group.environment.auto_scaling_group.clone()
+    };
+    let blue_group = own_group(roles.as_ref().map(|roles| &roles.blue));
+    let green_group = own_group(roles.as_ref().map(|roles| &roles.green));
     let mut of = |arn: Option<&String>| arn.and_then(|arn| instances.remove(arn));
     let blue = of(roles.as_ref().map(|roles| &roles.blue)).unwrap_or_default();
     let green = of(roles.as_ref().map(|roles| &roles.green)).unwrap_or_default();
@@ -39,8 +48,17 @@ pub(crate) async fn observe(
         .launch_template_version
         .clone()
         .unwrap_or_else(|| "$Latest".to_owned());
-    let template = settings.launch_template.as_deref().unwrap_or_default();
-    let template = cloud.templates.resolve(template, &requested).await?;
+    let hazards = hazards(cloud, &blue, blue_group, green_group).await?;
+    let configured_template = settings.launch_template.clone();
+    let its_own = hazards
+        .green_fleet
+        .as_ref()
+        .and_then(|it| it.template.clone());
+    let template = its_own.or_else(|| configured_template.clone());
+    let template = match &template {
+        Some(template) => cloud.templates.resolve(template, &requested).await?,
+        None => no_template(&requested),
+    };
     let own = |it: &&Instance| it.tag(DEPLOYMENT_TAG) == Some(deployment);
     Ok(Observation {
         forward,
@@ -50,7 +68,8 @@ pub(crate) async fn observe(
         other_forwards,
         blue_subnets: blue.iter().filter_map(|it| it.subnet.clone()).collect(),
         blue_servers: blue.iter().filter_map(server).collect(),
-        hazards: hazards(cloud, &blue).await?,
+        hazards,
+        configured_template,
         own_green: green.iter().filter(own).map(|it| it.id.clone()).collect(),
         configured_subnets: settings.subnets.clone(),
         template,
@@ -73,11 +92,32 @@ fn server(instance: &Instance) -> Option<Server> {
     })
 }
 
-async fn hazards(cloud: &Cloud, blue: &[Instance]) -> Result<Hazards, CloudError> {
+/// Of a group without a template, which is refused for that.
+fn no_template(requested: &str) -> Template {
+    Template {
+        id: String::new(),
+        requested: requested.to_owned(),
+        version: None,
+    }
+}
+
+async fn hazards(
+    cloud: &Cloud,
+    blue: &[Instance],
+    blue_group: Option<String>,
+    green_group: Option<String>,
+) -> Result<Hazards, CloudError> {
     let ids: Vec<String> = blue.iter().map(|it| it.id.clone()).collect();
     let protection = cloud.instances.protection(&ids).await?;
     let groups = cloud.auto_scaling.groups_of(&ids).await?;
-    let names: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
+    let names: BTreeSet<String> = groups
+        .into_iter()
+        .map(|it| it.name)
+        .chain(blue_group)
+        .collect();
+    let names: Vec<String> = names.into_iter().collect();
+    let green_group: Vec<String> = green_group.into_iter().collect();
+    let green_fleet = cloud.fleets.of(&green_group, &cloud.service).await?.pop();
     let spot = cloud.instances.spot(&ids).await?;
     let no_address = blue.iter().filter(|it| it.ip.is_none());
     Ok(Hazards {
@@ -87,6 +127,7 @@ async fn hazards(cloud: &Cloud, blue: &[Instance]) -> Result<Hazards, CloudError
         persistent: spot.persistent,
         no_address: no_address.map(|it| it.id.clone()).collect(),
         fleets: cloud.fleets.of(&names, &cloud.service).await?,
+        green_fleet,
     })
 }
 

@@ -230,13 +230,9 @@ impl Drained {
 /// The lease outlasts the wait that the check after this order will ask for.
 fn lease_seconds(question: &Question, now: Timestamp) -> u64 {
     let changed_at = question.changed_at.unwrap_or(now);
-    let wait = wait::seconds(
-        now,
-        changed_at,
-        question.settled_at,
-        question.baking,
-        question.poll_seconds,
-    );
+    // Of a group the wait is shorter, and a longer lease does no harm.
+    let longest = wait::longest(question.baking, question.poll_seconds, false);
+    let wait = wait::seconds(now, changed_at, question.settled_at, longest);
     wait + LEASE_MARGIN_SECONDS
 }
 

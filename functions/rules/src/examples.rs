@@ -73,6 +73,7 @@ pub fn recorded(blue: &Environment, green: &Environment, others: &[Environment])
                 count: 3,
             }],
             count: 3,
+            group: None,
         },
         environments: pair.into_iter().chain(others.iter().cloned()).collect(),
         policy: policy(),
@@ -136,6 +137,7 @@ pub fn superseding(blue: &Environment, green: &Environment) -> Phase {
             deployment: another().deployment,
             blue: blue.clone(),
             green: green.clone(),
+            green_version: None,
         },
     }
 }
@@ -219,6 +221,7 @@ pub fn listed(environment: &Environment, servers: &[Server]) -> Told<Retiring> {
         servers: servers.to_vec(),
         gone: Vec::new(),
         waiting_to_end: Vec::new(),
+        held_up: Vec::new(),
         listed_at: NOW,
     })
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::observed::{
     ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
 };
+use crate::scaling::{ScalingGroup, ScalingMember};
 use crate::shape::{Environment, Fence, Retiring, Server};
 use crate::{ErrorName, Failure};
 
@@ -40,6 +41,8 @@ pub struct HeldFor {
     pub deployment: String,
     /// The environment's name.
     pub environment: String,
+    /// The environment's own Auto Scaling group, if it has one.
+    pub group: Option<String>,
 }
 
 impl HeldFor {
@@ -49,7 +52,13 @@ impl HeldFor {
             service: service.to_owned(),
             deployment: fence.deployment.clone(),
             environment: environment.name.clone(),
+            group: environment.auto_scaling_group.clone(),
         }
+    }
+
+    /// Whether this group is the environment's own.
+    pub fn owns(&self, group: &ScalingGroup) -> bool {
+        self.group.as_deref() == Some(&group.name)
     }
 
     /// The tags of a server of a retiring environment.
@@ -66,73 +75,6 @@ impl HeldFor {
     /// What is noted on a server before it is protected.
     pub fn protected_tags(&self) -> BTreeMap<String, String> {
         [(PROTECTED_TAG.to_owned(), self.deployment.clone())].into()
-    }
-}
-
-/// One Auto Scaling group with members of the environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScalingGroup {
-    /// Its name.
-    pub name: String,
-    /// The processes that are suspended already.
-    pub suspended: Vec<String>,
-    /// Its smallest size.
-    pub min_size: u32,
-    /// How many instances it keeps.
-    pub desired: u32,
-    /// How many members it counts as those, in this environment or not.
-    pub counted: u32,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-    /// Its members that belong to the environment.
-    pub members: Vec<ScalingMember>,
-}
-
-/// An instance in an Auto Scaling group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScalingMember {
-    /// The instance's id.
-    pub instance: String,
-    /// Whether scale-in spares it.
-    pub protected: bool,
-    /// Its lifecycle state in AWS's words, like `InService` or `Terminating:Wait`.
-    pub lifecycle: String,
-}
-
-impl ScalingMember {
-    /// Whether protection can be ordered; one member in any other state fails the call for all that it names.
-    /// Source: the error of SetInstanceProtection, "not in InService or EnteringStandby or Standby".
-    pub fn is_protectable(&self) -> bool {
-        ["InService", "EnteringStandby", "Standby"].contains(&self.lifecycle.as_str())
-    }
-
-    /// Whether the group is ending it already, though EC2 may call it running: a lifecycle hook or the load balancer's
-    /// deregistration delay holds up the end, while the desired capacity is lowered at once.
-    pub fn is_terminating(&self) -> bool {
-        // In a warm pool the same states have a prefix.
-        let state = self.lifecycle.strip_prefix("Warmed:");
-        let state = state.unwrap_or(&self.lifecycle);
-        state.starts_with("Terminating") || state == "Terminated"
-    }
-
-    /// Whether it is on its way out of the group, alive: what becomes of it is not the group's to say any more.
-    pub fn is_detaching(&self) -> bool {
-        self.lifecycle == "Detaching"
-    }
-
-    /// Whether it has left the group, alive.
-    pub fn is_detached(&self) -> bool {
-        self.lifecycle == "Detached"
-    }
-
-    /// Whether the group's desired capacity counts it: not on standby, not in the warm pool, not on its way out.
-    pub fn is_counted(&self) -> bool {
-        let apart = ["Standby", "Warmed:"];
-        !self.is_leaving() && !apart.iter().any(|it| self.lifecycle.starts_with(it))
-    }
-
-    fn is_leaving(&self) -> bool {
-        self.is_terminating() || self.is_detaching() || self.is_detached()
     }
 }
 
@@ -191,6 +133,8 @@ pub struct Missing {
     pub suspend: BTreeMap<String, Vec<String>>,
     /// The instances to protect from scale-in, by Auto Scaling group.
     pub protect: BTreeMap<String, Vec<String>>,
+    /// The Auto Scaling groups that end members without waiting for the hook.
+    pub hook: Vec<String>,
     /// The instances that scale-in may end and that AWS does not protect in their state, each with that state. Nothing
     /// can be ordered: they are held once they are in service.
     pub unready: Vec<(String, String)>,
@@ -224,7 +168,10 @@ impl Missing {
             .note
             .keys()
             .map(|group| format!("Auto Scaling group {group} has no note of what is suspended"));
+        let hook = self.hook.iter();
+        let hook = hook.map(|group| format!("Auto Scaling group {group} has no termination hook"));
         suspend
+            .chain(hook)
             .chain(protect)
             .chain(unready)
             .chain(tags)
@@ -277,6 +224,9 @@ pub fn missing(instances: &[Instance], groups: &[ScalingGroup], holder: &HeldFor
     for group in groups {
         suspend(&mut missing, group, holder);
         protect(&mut missing, group, instances);
+        if holder.owns(group) && !group.holds_ends {
+            missing.hook.push(group.name.clone());
+        }
     }
     missing
 }
@@ -341,8 +291,29 @@ fn order_protection<'a>(
     )
 }
 
-/// Lists the environment's instances by what EC2 says of them.
-pub fn list(environment: &Environment, instances: &[Instance], now: Timestamp) -> Retiring {
+/// The members of `groups` that live on only because a hook holds up their end, by group: something else than this
+/// deployment is ending them.
+pub fn held_up<'a>(
+    instances: &[Instance],
+    groups: &'a [ScalingGroup],
+) -> Vec<(&'a str, &'a ScalingMember)> {
+    let lives = |id: &str| instances.iter().any(|it| it.id == id && it.is_live());
+    let members = groups.iter().flat_map(|group| {
+        let members = group.members.iter();
+        members.map(|member| (group.name.as_str(), member))
+    });
+    members
+        .filter(|(_, member)| member.is_held_up() && lives(&member.instance))
+        .collect()
+}
+
+/// Lists the environment's instances by what EC2 says of them, and of its groups' members those whose end is held up.
+pub fn list(
+    environment: &Environment,
+    instances: &[Instance],
+    groups: &[ScalingGroup],
+    now: Timestamp,
+) -> Retiring {
     let ids = |state: InstanceState| -> Vec<String> {
         instances
             .iter()
@@ -363,6 +334,10 @@ pub fn list(environment: &Environment, instances: &[Instance], now: Timestamp) -
             .collect(),
         gone: ids(InstanceState::Terminated),
         waiting_to_end: ids(InstanceState::ShuttingDown),
+        held_up: held_up(instances, groups)
+            .into_iter()
+            .map(|(_, member)| member.instance.clone())
+            .collect(),
         listed_at: now,
     }
 }

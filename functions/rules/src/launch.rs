@@ -7,6 +7,7 @@
 //! which launches once however often it is sent, and no number is given out before as many servers have ended: a subnet
 //! never has more live servers than its share, whatever is seen of them.
 
+pub mod group;
 mod launching;
 
 use std::collections::BTreeSet;
@@ -136,7 +137,7 @@ pub fn decide(
         .collect();
     let healthy = count(
         live.iter()
-            .filter(|instance| is_healthy(seen, &instance.id)),
+            .filter(|instance| is_healthy(&seen.targets, &instance.id)),
     );
     let missing = lacks.iter().map(|lack| lack.missing).sum();
     let launch: Vec<Launch> = lacks.into_iter().flat_map(|lack| lack.launch).collect();
@@ -202,7 +203,7 @@ impl Look<'_> {
             newest.is_some_and(|newest| now.duration_since(newest) > seconds(healthy_seconds));
         let reason = format!(
             "{healthy} of {wanted} servers are healthy{}",
-            states(self.seen)
+            states(&self.seen.targets)
         );
         if late {
             let reason = format!("{reason}, {healthy_seconds} s after the newest launch");
@@ -233,13 +234,17 @@ impl Look<'_> {
 
     /// A server that runs and that nobody could ever ask for its sessions, however healthy it is.
     fn silent(&self) -> Option<String> {
-        let mut instances = self.seen.instances.iter();
-        let silent = instances.find(|it| it.state == InstanceState::Running && it.ip.is_none())?;
-        Some(format!(
-            "{} has no private IPv4 address, and nobody could ever ask it for its sessions: launch into subnets with IPv4",
-            silent.id
-        ))
+        silent(&self.seen.instances)
     }
+}
+
+fn silent(instances: &[Instance]) -> Option<String> {
+    let mut instances = instances.iter();
+    let silent = instances.find(|it| it.state == InstanceState::Running && it.ip.is_none())?;
+    Some(format!(
+        "{} has no private IPv4 address, and nobody could ever ask it for its sessions: launch into subnets with IPv4",
+        silent.id
+    ))
 }
 
 /// Why instances ended, in EC2's words: at most three of them.
@@ -292,9 +297,8 @@ fn is_young(instances: &[&Instance], now: Timestamp) -> bool {
 }
 
 /// The targets that are not healthy, as the load balancer explains them: at most five.
-fn states(seen: &Observation) -> String {
-    let sick: Vec<String> = seen
-        .targets
+fn states(targets: &[Target]) -> String {
+    let sick: Vec<String> = targets
         .iter()
         .filter(|target| target.registered && !target.healthy)
         .take(5)
@@ -313,8 +317,8 @@ fn is_registered(seen: &Observation, instance: &str) -> bool {
         .any(|target| target.instance == instance && target.registered)
 }
 
-fn is_healthy(seen: &Observation, instance: &str) -> bool {
-    seen.targets
+fn is_healthy(targets: &[Target], instance: &str) -> bool {
+    targets
         .iter()
         .any(|target| target.instance == instance && target.registered && target.healthy)
 }

@@ -8,6 +8,7 @@
 pub mod document;
 pub mod error_name;
 pub mod observed;
+pub mod scaling;
 pub mod shape;
 
 // Input and settings: everything is parsed at the start, and every error is told together.

@@ -6,6 +6,7 @@
 mod balancer;
 mod document;
 mod fleet;
+mod group;
 mod hazards;
 mod policy;
 mod refusal;
@@ -25,7 +26,9 @@ use crate::shape::{Environment, Server};
 use policy::{policy, refuse_deadline, refuse_length};
 
 pub use balancer::{Balancer, Idle, IdleSource, LoadBalancer, Protocol};
-pub use document::{Asked, Blue, Deploy, Green, Pages, Plan, Policy, Recorded, SubnetShare, hash};
+pub use document::{
+    Asked, Blue, Deploy, Green, GroupLaunch, Pages, Plan, Policy, Recorded, SubnetShare, hash,
+};
 pub use fleet::{Fleet, FleetFault};
 pub use hazards::Hazards;
 pub use refusal::{Refusal, Refusals};
@@ -91,6 +94,8 @@ pub struct Observation {
     pub own_green: Vec<String>,
     /// The subnets that the stack names; none: as blue's.
     pub configured_subnets: Vec<String>,
+    /// The launch template that the stack names; none: green's Auto Scaling group has its own.
+    pub configured_template: Option<String>,
     /// The launch template, and the version asked for.
     pub template: Template,
     /// Whether the stack names a role that launching may pass.
@@ -127,7 +132,12 @@ pub fn decide(
 ) -> Result<Decision, Vec<Refusal>> {
     let mut refusals = refuse_setting(seen);
     refusals.extend(balancer::refuse(seen, defaults.ping_seconds));
-    refusals.extend(template::refuse(&seen.template, seen.passes_role));
+    let green_fleet = seen.hazards.green_fleet.as_ref();
+    refusals.extend(template::refuse(
+        &seen.template,
+        seen.passes_role,
+        green_fleet,
+    ));
     refusals.extend(hazards::refuse(&seen.hazards));
     let groups = seen.groups.iter();
     let configured: Vec<String> = groups
@@ -144,9 +154,14 @@ pub fn decide(
         return Err(refusals);
     };
     let (registered, healthy) = (registered(&blue.targets), healthy(&blue.targets));
-    // As large as blue is meant to be: the deployment that mends a sick blue must not be as small as what is left of it.
-    let count = input.count.unwrap_or(registered);
+    let sizes = group::sizes(seen, &blue.environment, registered, input.count);
+    let count = sizes.desired;
     let policy = policy(input, defaults, (registered, healthy), &seen.balancer.kind);
+    refusals.extend(hazards::refuse_fleets(
+        seen,
+        &blue.environment,
+        &green.environment,
+    ));
     refusals.extend(refuse_blue(blue, registered, healthy));
     refusals.extend(refuse_left_over(seen, &roles));
     refusals.extend(refuse_green(seen, green, count, policy.minimum_healthy));
@@ -170,8 +185,12 @@ pub fn decide(
             environment: green.environment.clone(),
             launch_template_id: seen.template.id.clone(),
             launch_template_version: version.number.clone(),
-            subnets: spread(count, &seen.configured_subnets, &seen.blue_subnets),
+            subnets: match green_fleet {
+                None => spread(count, &seen.configured_subnets, &seen.blue_subnets),
+                Some(_) => Vec::new(),
+            },
             count,
+            group: green_fleet.map(|fleet| group::launch(fleet, sizes)),
         },
         environments: seen
             .groups
@@ -280,7 +299,8 @@ fn refuse_green(seen: &Observation, green: &Group, count: u32, minimum: u32) -> 
     if count < minimum {
         refusals.push(Refusal::CountBelowMinimum { count, minimum });
     }
-    if seen.configured_subnets.is_empty() && seen.blue_subnets.is_empty() {
+    let launches_by_itself = green.environment.auto_scaling_group.is_some();
+    if !launches_by_itself && seen.configured_subnets.is_empty() && seen.blue_subnets.is_empty() {
         refusals.push(Refusal::NoSubnet);
     }
     refusals

@@ -160,6 +160,9 @@ pub struct Clearing {
     pub blue: Environment,
     /// What never served.
     pub green: Environment,
+    /// The version that its Auto Scaling group named before that deployment; none of plain instances.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub green_version: Option<String>,
 }
 
 /// An environment that is being emptied.

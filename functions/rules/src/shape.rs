@@ -71,6 +71,9 @@ pub struct Retiring {
     pub environment: Environment,
     /// Instances that may still hold sessions: pending, running, stopping or stopped.
     pub servers: Vec<Server>,
+    /// Those of them that something else is ending, and that live only because a lifecycle hook holds up their end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_up: Vec<String>,
     /// Instances of this environment that EC2 calls terminated.
     pub gone: Vec<String>,
     /// Instances that are shutting down: no longer asked, not yet gone.

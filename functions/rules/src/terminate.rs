@@ -5,6 +5,7 @@
 //! above 0. Everything else is refused, with its reason, and stays alive. Called by `terminate-blue`.
 
 mod blocked;
+mod parking;
 mod scaling;
 
 use jiff::Timestamp;
@@ -14,9 +15,11 @@ use crate::check::HeldBack;
 use crate::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, Target,
 };
+use crate::scaling::ScalingGroup;
 use crate::shape::Environment;
 
 pub use blocked::Blocked;
+pub use parking::Parking;
 pub use scaling::{GroupEnd, MemberEnd, group_end};
 
 /// The most refusals that are answered by name: the execution's document stays small.
@@ -44,6 +47,8 @@ pub struct Termination {
     pub licence: Licence,
     /// The instances whose seal was acknowledged for this deployment's epoch.
     pub sealed: Vec<String>,
+    /// The version that the environment's own Auto Scaling group is to name once it is parked; none: as it does.
+    pub version_before: Option<String>,
 }
 
 impl Termination {
@@ -79,7 +84,17 @@ impl Termination {
             environment: environment.clone(),
             licence,
             sealed: sealed.to_vec(),
+            version_before: None,
         })
+    }
+
+    /// The same, with the version that the environment's own Auto Scaling group named before it launched these.
+    #[must_use]
+    pub fn giving_back(self, version: Option<&str>) -> Self {
+        Self {
+            version_before: version.map(str::to_owned),
+            ..self
+        }
     }
 
     /// The tag by which its instances are this deployment's.
@@ -113,6 +128,8 @@ pub struct Observation {
     pub targets: Vec<Target>,
     /// The groups that have weight in the forward action.
     pub weighted: Vec<WeightedGroup>,
+    /// The environment's own Auto Scaling group, with its members; none where it has none, or it was deleted.
+    pub group: Option<ScalingGroup>,
 }
 
 /// Why an instance is not ended.
@@ -147,6 +164,9 @@ pub enum Refusal {
         /// What it is.
         found: Option<String>,
     },
+    /// NotMember is when it is in the environment that never served and not in its Auto Scaling group: it may be anybody's.
+    #[error("it is no member of Auto Scaling group {0}")]
+    NotMember(String),
     /// Unseen is when EC2 does not show it: only `terminated` makes a server gone (rule 2).
     #[error("EC2 does not show it at the moment")]
     Unseen,
@@ -230,6 +250,8 @@ pub enum Verdict {
 pub struct Decision {
     /// The instances to deregister and terminate.
     pub terminate: Vec<String>,
+    /// Those that the environment's own group is ending already, to be let go by the hook that holds up their end.
+    pub release: Vec<String>,
     /// The others that live on, each with its reason.
     pub refused: Vec<(String, Refusal)>,
 }
@@ -246,12 +268,28 @@ pub fn decide(seen: &Observation, order: &Termination) -> Decision {
     decision
         .refused
         .extend(seen.unseen.iter().map(|id| (id.clone(), Refusal::Unseen)));
+    decision.release = release(seen, order);
     decision
+}
+
+/// A member whose end is held up by the hook needs the same licence: it may still hold sessions.
+fn release(seen: &Observation, order: &Termination) -> Vec<String> {
+    let held_up = |instance: &&Instance| {
+        let group = seen.group.as_ref().filter(|group| group.holds_ends);
+        let mut members = group.into_iter().flat_map(|group| &group.members);
+        instance.state != InstanceState::Terminated
+            && members.any(|it| it.instance == instance.id && it.is_held_up())
+    };
+    let instances = seen.instances.iter().filter(held_up);
+    instances
+        .filter(|instance| refuse(seen, order, instance).is_none())
+        .map(|instance| instance.id.clone())
+        .collect()
 }
 
 fn refuse(seen: &Observation, order: &Termination, instance: &Instance) -> Option<Refusal> {
     refuse_weight(seen, order, instance)
-        .or_else(|| refuse_tags(order, instance))
+        .or_else(|| refuse_stranger(seen, order, instance))
         .or_else(|| match order.licence {
             Licence::Sealed if !order.sealed.contains(&instance.id) => {
                 Some(Refusal::NotSealed(order.deployment.clone()))
@@ -282,6 +320,22 @@ fn refuse_weight(seen: &Observation, order: &Termination, instance: &Instance) -
     })
 }
 
+/// Whose it is, is said by tags. What an Auto Scaling group launched carries none of a deployment: there it is membership
+/// in the environment's own group, which was empty before this deployment woke it.
+fn refuse_stranger(
+    seen: &Observation,
+    order: &Termination,
+    instance: &Instance,
+) -> Option<Refusal> {
+    match (order.licence, &order.environment.auto_scaling_group) {
+        (Licence::NeverServed, Some(name)) => {
+            let member = seen.group.as_ref().is_some_and(|it| it.has(&instance.id));
+            (!member).then(|| Refusal::NotMember(name.clone()))
+        }
+        _ => refuse_tags(order, instance),
+    }
+}
+
 fn refuse_tags(order: &Termination, instance: &Instance) -> Option<Refusal> {
     let wanted = [
         (ENVIRONMENT_TAG, &order.environment.name),
@@ -306,7 +360,7 @@ pub struct Rest {
     pub ending: Vec<String>,
     /// How many are not terminated.
     pub remaining: usize,
-    /// Whether nothing is left: everything terminated, and no target in the group.
+    /// Whether nothing is left: everything terminated, no target in the group, and the environment's own group parked.
     pub empty: bool,
 }
 
@@ -329,7 +383,7 @@ pub fn stale(seen: &Observation) -> Vec<Target> {
 /// # Errors
 /// [`Blocked::Foreign`].
 pub fn conclude(seen: &Observation, order: &Termination) -> Result<Terminated, Blocked> {
-    let rest = rest(seen);
+    let rest = rest(seen, order);
     let refused = decide(seen, order).refused;
     blocked::refuse_foreign(order, &rest, &refused)?;
     Ok(Terminated {
@@ -354,7 +408,7 @@ pub fn conclude(seen: &Observation, order: &Termination) -> Result<Terminated, B
 }
 
 /// Counts what is left of the environment.
-pub fn rest(seen: &Observation) -> Rest {
+pub fn rest(seen: &Observation, order: &Termination) -> Rest {
     let ids = |state: InstanceState| -> Vec<String> {
         seen.instances
             .iter()
@@ -368,7 +422,7 @@ pub fn rest(seen: &Observation) -> Rest {
     Rest {
         ending: ids(InstanceState::ShuttingDown),
         remaining,
-        empty: remaining == 0 && !registered,
+        empty: remaining == 0 && !registered && Parking::of(seen, order).is_none(),
         terminated,
     }
 }

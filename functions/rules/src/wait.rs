@@ -9,6 +9,8 @@ use jiff::Timestamp;
 pub const SHORTEST_SECONDS: u64 = 2;
 /// The longest wait after the bake, in seconds.
 pub const LONGEST_SECONDS: u64 = 300;
+/// The longest wait where an Auto Scaling group is held: what somebody lets go is held again within a minute.
+pub const LONGEST_OF_GROUP_SECONDS: u64 = 60;
 
 /// Where a deployment stands between its switch and its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +50,22 @@ pub fn reached(border: Option<Timestamp>, now: Timestamp) -> bool {
     border.is_some_and(|border| now >= border)
 }
 
-/// Seconds until the next pass: a tenth of the time since anything changed, from 2 to `poll_seconds` while baking and
-/// to 300 after.
+/// The longest wait: `poll_seconds` while baking, 300 after, and never more than a minute for members of an Auto Scaling
+/// group.
+pub fn longest(baking: bool, poll_seconds: u64, in_group: bool) -> u64 {
+    let longest = if baking {
+        poll_seconds
+    } else {
+        LONGEST_SECONDS
+    };
+    if in_group {
+        longest.min(LONGEST_OF_GROUP_SECONDS)
+    } else {
+        longest
+    }
+}
+
+/// Seconds until the next pass: a tenth of the time since anything changed, from 2 to `longest`.
 ///
 /// On a busy service something changes at every pass. So that its history lasts all the same, a wait is never below a
 /// fiftieth of the time since `floor_from` (see [`floor_from`]): as late as 2 % of a drain that goes on anyway. Without
@@ -58,15 +74,9 @@ pub fn seconds(
     now: Timestamp,
     changed_at: Timestamp,
     floor_from: Option<Timestamp>,
-    baking: bool,
-    poll_seconds: u64,
+    longest: u64,
 ) -> u64 {
     let since = |then: Timestamp| u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0);
-    let longest = if baking {
-        poll_seconds
-    } else {
-        LONGEST_SECONDS
-    };
     (since(changed_at) / 10)
         .max(floor_from.map_or(0, since) / 50)
         .min(longest)
@@ -136,7 +146,7 @@ mod tests {
         ];
         for (unchanged, baking, poll, expected) in cases {
             assert_eq!(
-                seconds(NOW, ago(unchanged), Some(NOW), baking, poll),
+                seconds(NOW, ago(unchanged), Some(NOW), longest(baking, poll, false)),
                 expected,
                 "{unchanged} s, baking {baking}, poll {poll}"
             );
@@ -155,13 +165,22 @@ mod tests {
         ];
         for (settled, expected) in cases {
             assert_eq!(
-                seconds(NOW, NOW, Some(ago(settled)), false, 30),
+                seconds(NOW, NOW, Some(ago(settled)), LONGEST_SECONDS),
                 expected,
                 "{settled} s after settling"
             );
         }
-        assert_eq!(seconds(NOW, NOW, Some(ago(15_000)), true, 30), 30);
-        assert_eq!(seconds(NOW, NOW, None, false, 30), 2, "no moment, no floor");
+        assert_eq!(seconds(NOW, NOW, Some(ago(15_000)), 30), 30);
+        assert_eq!(seconds(NOW, NOW, None, 300), 2, "no moment, no floor");
+    }
+
+    #[test]
+    fn a_held_group_is_looked_at_every_minute() {
+        let cases = [(true, 30, 30), (true, 300, 60), (false, 30, 60)];
+        for (baking, poll, expected) in cases {
+            assert_eq!(longest(baking, poll, true), expected, "{baking} {poll}");
+        }
+        assert_eq!(longest(false, 30, false), 300);
     }
 
     #[test]
@@ -232,7 +251,7 @@ mod tests {
             poll in 0_u64..=300,
             milestone in proptest::option::of(-10_000_i64..10_000_000),
         ) {
-            let wait = seconds(NOW, ago(unchanged), floor.map(ago), baking, poll);
+            let wait = seconds(NOW, ago(unchanged), floor.map(ago), longest(baking, poll, false));
             let wait = until(wait, NOW, milestone.map(ahead));
             prop_assert!(wait >= SHORTEST_SECONDS);
             prop_assert!(wait <= LONGEST_SECONDS);
@@ -254,7 +273,8 @@ mod tests {
             baking: bool,
             poll in 0_u64..=300,
         ) {
-            let wait = |unchanged| seconds(NOW, ago(unchanged), floor.map(ago), baking, poll);
+            let longest = longest(baking, poll, false);
+            let wait = |unchanged| seconds(NOW, ago(unchanged), floor.map(ago), longest);
             prop_assert!(wait(a.min(b)) <= wait(a.max(b)));
         }
 

@@ -1,4 +1,4 @@
-//! Deregisters and ends instances, one by one, asking before each whether the service is still ours.
+//! Deregisters and ends instances, one by one, asking before each whether the service is still ours; parks their group.
 //!
 //! Called with nothing but what the rules allow. One instance that AWS will not end does not keep the others alive: it
 //! is told after them.
@@ -6,20 +6,23 @@
 use std::collections::BTreeMap;
 
 use ebbtide_aws::{Cloud, CloudError};
+use ebbtide_rules::hold::SUSPENDED_TAG;
 use ebbtide_rules::observed::Target;
 use ebbtide_rules::record::Work;
-use ebbtide_rules::terminate::{MemberEnd, group_end};
+use ebbtide_rules::scaling::Sizes;
+use ebbtide_rules::terminate::{MemberEnd, Parking, group_end};
 use ebbtide_rules::{ErrorName, Failure, Fence};
 
 /// How many are ended in one call: two requests each, and a function has 60 seconds. The next pass ends the others.
 const MOST_A_CALL: usize = 50;
 
-/// Who ends, and of which target group.
+/// Who ends, and of which target group and which Auto Scaling group.
 pub(crate) struct Ending<'a> {
     pub(crate) cloud: &'a Cloud,
     pub(crate) fence: &'a Fence,
     pub(crate) work: Work<'a>,
     pub(crate) group: &'a str,
+    pub(crate) own_group: Option<&'a str>,
 }
 
 impl Ending<'_> {
@@ -65,6 +68,49 @@ impl Ending<'_> {
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Lets those end that the hook on the environment's own group holds up; whether there were any.
+    pub(crate) async fn release(&self, ids: &[String]) -> Result<bool, CloudError> {
+        let Some(group) = self.own_group.filter(|_| !ids.is_empty()) else {
+            return Ok(false);
+        };
+        for id in first(ids) {
+            self.admit().await?;
+            self.cloud.auto_scaling.release(group, id).await?;
+        }
+        Ok(true)
+    }
+
+    /// Does to the environment's own group what is left until it is parked, in the order of `Parking`; whether there was
+    /// anything. The note outlives what it names.
+    pub(crate) async fn park(&self, left: &Parking) -> Result<bool, CloudError> {
+        let Some(group) = self.own_group.filter(|_| !left.is_none()) else {
+            return Ok(false);
+        };
+        self.admit().await?;
+        tracing::info!(group, ?left, "parks");
+        let scaling = &self.cloud.auto_scaling;
+        if left.sizes || left.version.is_some() {
+            let version = left.version.as_deref();
+            scaling.set_sizes(group, Sizes::PARKED, version).await?;
+        }
+        if let Some(note) = &left.note {
+            scaling.tag(group, SUSPENDED_TAG, &note.value()).await?;
+        }
+        if !left.suspend.is_empty() {
+            scaling.suspend(group, &left.suspend).await?;
+        }
+        scaling.resume(group, &left.resume).await?;
+        match &left.keep {
+            Some(Some(note)) => scaling.tag(group, SUSPENDED_TAG, &note.value()).await?,
+            Some(None) => scaling.untag(group, SUSPENDED_TAG).await?,
+            None => {}
+        }
+        if left.unhook {
+            scaling.unhook(group).await?;
+        }
+        Ok(true)
     }
 
     async fn admit(&self) -> Result<(), CloudError> {

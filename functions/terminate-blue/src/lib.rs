@@ -11,7 +11,9 @@ mod observe;
 use ebbtide_aws::Cloud;
 use ebbtide_rules::document::{Act, Document, Invocation, Told, WrongAct};
 use ebbtide_rules::record::Work;
-use ebbtide_rules::terminate::{Decision, Terminated, Termination, conclude, decide, stale};
+use ebbtide_rules::terminate::{
+    Decision, Licence, Parking, Terminated, Termination, conclude, decide, stale,
+};
 use ebbtide_rules::{Fence, Server};
 use jiff::Timestamp;
 
@@ -36,6 +38,7 @@ pub async fn handle(
         Act::EndUnserved => {
             let (deployment, environment) = document.unserved()?;
             let order = Termination::unserved(deployment, environment)?;
+            let order = order.giving_back(document.version_before(environment));
             (order, document.unserved_servers()?, &document.rejected)
         }
         other => return Err(WrongAct(other).into()),
@@ -53,7 +56,9 @@ fn sealed<'a>(
     fence: &Fence,
 ) -> Result<(Termination, &'a [Server]), Failed> {
     let listed = document.retiring()?;
-    let order = Termination::sealed(&fence.deployment, &listed.environment, document.sealed()?)?;
+    let environment = &listed.environment;
+    let order = Termination::sealed(&fence.deployment, environment, document.sealed()?)?;
+    let order = order.giving_back(document.version_before(environment));
     Ok((order, &listed.servers))
 }
 
@@ -75,17 +80,29 @@ async fn end(
     let decision = decide(&seen, order);
     let stale = stale(&seen);
     log(fence, order, &decision);
+    let ending = end::Ending {
+        cloud,
+        fence,
+        work,
+        group: order.environment.target_group(),
+        own_group: order.environment.auto_scaling_group.as_deref(),
+    };
+    // One that never served gets no more members before those that there are end.
+    if order.licence == Licence::NeverServed && ending.park(&Parking::of(&seen, order)).await? {
+        seen = observe::environment(cloud, order, servers).await?;
+    }
     if !(decision.terminate.is_empty() && stale.is_empty()) {
-        let ending = end::Ending {
-            cloud,
-            fence,
-            work,
-            group: order.environment.target_group(),
-        };
         ending
             .deregister(&seen.targets, &decision.terminate, stale)
             .await?;
         ending.instances(&decision.terminate).await?;
+        seen = observe::environment(cloud, order, servers).await?;
+    }
+    // Those that were just ended among them: the hook holds up every end.
+    if ending.release(&decide(&seen, order).release).await? {
+        seen = observe::environment(cloud, order, servers).await?;
+    }
+    if ending.park(&Parking::of(&seen, order)).await? {
         seen = observe::environment(cloud, order, servers).await?;
     }
     Ok(conclude(&seen, order)?)
@@ -103,6 +120,7 @@ fn log(fence: &Fence, order: &Termination, decision: &Decision) {
         environment = order.environment.name,
         licence = ?order.licence,
         terminate = ?decision.terminate,
+        release = ?decision.release,
         refused = ?refused,
         "decided"
     );

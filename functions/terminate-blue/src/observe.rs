@@ -1,6 +1,6 @@
 //! What AWS shows of an environment: who is in it, who is registered, and which groups have weight.
 //!
-//! Decides nothing and forgets nobody: an instance is listed when it is tagged, registered, or was listed before. One
+//! Decides nothing and forgets nobody: an instance is listed when it is tagged, registered, a member, or was listed before. One
 //! that its Auto Scaling group is ending is shutting down here, though EC2 may still call it running.
 
 use std::collections::BTreeSet;
@@ -23,10 +23,16 @@ pub(crate) async fn environment(
     ];
     let own = order.environment.target_group();
     let targets = cloud.groups.targets(own).await?;
+    let group = match &order.environment.auto_scaling_group {
+        Some(name) => cloud.auto_scaling.own(name).await?,
+        None => None,
+    };
+    let members = group.iter().flat_map(|group| &group.members);
     let tagged = cloud.instances.tagged(&tags).await?;
     let listed = servers.iter().map(|server| &server.instance);
     let ids: BTreeSet<&String> = registered(&targets)
         .chain(listed)
+        .chain(members.map(|member| &member.instance))
         .chain(&order.sealed)
         .collect();
     let ids: Vec<String> = ids.into_iter().cloned().collect();
@@ -38,6 +44,7 @@ pub(crate) async fn environment(
         .collect();
     Ok(Observation {
         unseen,
+        group,
         instances,
         targets,
         // Last of all that is read here: weights are what others may move.

@@ -201,9 +201,9 @@ impl Told<'_> {
 
     fn members(
         &self,
-        group: &ebbtide_rules::hold::ScalingGroup,
+        group: &ebbtide_rules::scaling::ScalingGroup,
         environment: &Environment,
-    ) -> Vec<ebbtide_rules::hold::ScalingMember> {
+    ) -> Vec<ebbtide_rules::scaling::ScalingMember> {
         let things = self.world.things();
         let mut targets = things.targets.iter();
         let targets = targets.find(|(arn, _)| environment.has(arn));

@@ -92,6 +92,7 @@ impl Deployments {
                 launch_template_version: String::new(),
                 subnets: Vec::new(),
                 count,
+                group: None,
             },
             environments: environments(),
             policy: Policy {

@@ -33,7 +33,8 @@ use aws_sdk_autoscaling::types::{
     AutoScalingGroup, AutoScalingInstanceDetails, Filter, SuspendedProcess, Tag, TagDescription,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::observed::ENVIRONMENT_TAG;
+use ebbtide_rules::scaling::{ScalingGroup, ScalingMember, Sizes};
 
 use super::answer::{Acted, Answer, operation};
 use super::{World, fleet};
@@ -142,22 +143,35 @@ fn groups(
             .map(|name| SuspendedProcess::builder().process_name(name).build());
         let described = AutoScalingGroup::builder()
             .auto_scaling_group_name(&group.name)
-            .min_size(i32::try_from(group.min_size).unwrap_or_default())
-            .desired_capacity(i32::try_from(group.desired).unwrap_or_default())
+            .min_size(i32::try_from(group.sizes.min).unwrap_or_default())
+            .max_size(i32::try_from(group.sizes.max).unwrap_or_default())
+            .desired_capacity(i32::try_from(group.sizes.desired).unwrap_or_default())
+            .set_target_group_arns(Some(attached(world, group)))
             .set_suspended_processes(Some(suspended.collect()))
             .set_tags(Some(group.tags.iter().map(description).collect()))
             .set_instances(Some(group.members.iter().map(member).collect()));
-        fleet::set(described, &world.dangers.fleet).build()
+        fleet::set(described, &world.dangers.fleet, &group.version).build()
     });
     Ok(DescribeAutoScalingGroupsOutput::builder()
         .set_auto_scaling_groups(Some(found.collect()))
         .build())
 }
 
+/// A fleet's group is attached where its tag says.
+fn attached(world: &World, group: &ScalingGroup) -> Vec<String> {
+    let name = group.tags.get(ENVIRONMENT_TAG);
+    let groups = world.groups.iter();
+    groups
+        .filter(|it| Some(&it.environment.name) == name)
+        .flat_map(|it| it.environment.target_group_arns.clone())
+        .collect()
+}
+
 fn member(member: &ScalingMember) -> aws_sdk_autoscaling::types::Instance {
     aws_sdk_autoscaling::types::Instance::builder()
         .instance_id(&member.instance)
         .lifecycle_state(member.lifecycle.as_str().into())
+        .protected_from_scale_in(member.protected)
         .build()
 }
 
@@ -215,10 +229,26 @@ fn update(
     input: &UpdateAutoScalingGroupInput,
 ) -> Acted<UpdateAutoScalingGroupOutput> {
     let group = find(world, input.auto_scaling_group_name())?;
-    group.min_size = input
-        .min_size()
-        .and_then(|size| u32::try_from(size).ok())
-        .unwrap_or(group.min_size);
+    let size = |size: Option<i32>, kept: u32| {
+        size.and_then(|size| u32::try_from(size).ok())
+            .unwrap_or(kept)
+    };
+    let sizes = Sizes {
+        min: size(input.min_size(), group.sizes.min),
+        max: size(input.max_size(), group.sizes.max),
+        desired: size(input.desired_capacity(), group.sizes.desired),
+    };
+    if sizes.min > sizes.max || !(sizes.min..=sizes.max).contains(&sizes.desired) {
+        return Err(("ValidationError", format!("sizes {sizes}")));
+    }
+    group.sizes = sizes;
+    if let Some(template) = input.launch_template() {
+        group.version = template.version().unwrap_or_default().to_owned();
+    }
+    if input.desired_capacity().is_some() {
+        let name = group.name.clone();
+        fleet::grow(world, &name);
+    }
     Ok(UpdateAutoScalingGroupOutput::builder().build())
 }
 
@@ -238,16 +268,16 @@ fn terminate(
     };
     let shrinks = input.should_decrement_desired_capacity() == Some(true);
     // AWS refuses to go below the smallest size (TerminateInstanceInAutoScalingGroup's reference).
-    if shrinks && group.desired <= group.min_size {
+    if shrinks && group.sizes.desired <= group.sizes.min {
         return Err((
             "ValidationError",
             format!("{} is at its smallest size", group.name),
         ));
     }
     if shrinks {
-        group.desired -= 1;
+        group.sizes.desired -= 1;
     }
-    if hooked {
+    if hooked || group.holds_ends {
         "Terminating:Wait".clone_into(&mut member.lifecycle);
     } else {
         group.members.retain(|member| member.instance != id);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ebbtide_rules::hold::ScalingGroup;
 use ebbtide_rules::observed::{Instance, Target};
 use ebbtide_rules::record::Record;
+use ebbtide_rules::scaling::ScalingGroup;
 
 use super::World;
 

@@ -1,12 +1,14 @@
 //! Records for the tests: deployment `deploy-1` at epoch 5, from its claim to its drain.
 
+use ebbtide_rules::Environment;
 use ebbtide_rules::examples;
-use ebbtide_rules::plan::{Recorded, SubnetShare};
+use ebbtide_rules::plan::{GroupLaunch, Recorded, SubnetShare};
 use ebbtide_rules::record::{Course, Entry, Front, Outcome, Owner, Phase, Record, State};
+use ebbtide_rules::scaling::Sizes;
 use ebbtide_rules::weights::{Moments, Spans, Weights};
 use jiff::Timestamp;
 
-use super::{World, environment};
+use super::{World, environment, fleet_environment};
 
 /// The ARN of an execution by its name.
 pub fn execution(name: &str) -> String {
@@ -24,6 +26,43 @@ pub fn recorded(blue: &str, green: &str) -> Recorded {
     plan.environments = ["a", "b", "c"].map(environment).to_vec();
     plan.hash = "0123456789ab".to_owned();
     plan
+}
+
+/// The same plan of environments that are Auto Scaling groups: green's gets the sizes of blue's.
+pub fn recorded_in_groups(blue: &str, green: &str) -> Recorded {
+    in_groups(recorded(blue, green))
+}
+
+fn in_groups(mut plan: Recorded) -> Recorded {
+    own(&mut plan.blue.environment);
+    own(&mut plan.green.environment);
+    plan.environments.iter_mut().for_each(own);
+    plan.green.subnets.clear();
+    plan.green.group = Some(GroupLaunch {
+        sizes: Sizes {
+            min: 2,
+            max: 6,
+            desired: plan.green.count,
+        },
+        version_before: "6".to_owned(),
+    });
+    plan
+}
+
+fn own(environment: &mut Environment) {
+    let letter = environment.name.trim_start_matches("tunnel-");
+    environment.auto_scaling_group = fleet_environment(letter).auto_scaling_group;
+}
+
+/// The record's environments get their groups.
+pub(super) fn put_into_groups(record: &mut Record) {
+    if let Some(front) = &mut record.front {
+        front.plan = in_groups(front.plan.clone());
+    }
+    for entry in &mut record.retiring {
+        own(&mut entry.environment);
+        entry.plan = in_groups(entry.plan.clone());
+    }
 }
 
 /// The record of `deploy-1`, which has claimed.

@@ -71,12 +71,14 @@ fn would_end(fake: &Fake) -> Vec<String> {
         environment: environment("a"),
         licence: Licence::Sealed,
         sealed: ALL.map(str::to_owned).into(),
+        version_before: None,
     };
     let seen = Observation {
         instances: fake.world().instances.clone(),
         unseen: Vec::new(),
         targets: Vec::new(),
         weighted: Vec::new(),
+        group: None,
     };
     decide(&seen, &order).terminate
 }

@@ -5,13 +5,15 @@
     reason = "a helper of a test has nothing to go on with either"
 )]
 
+mod groups;
 mod let_go;
 
 use ebbtide_aws::fake::{Fake, Fault, environment, recorded, target};
 use ebbtide_rules::document::{Act, Invocation, Told};
-use ebbtide_rules::hold::{SUSPENDED, ScalingGroup, ScalingMember};
+use ebbtide_rules::hold::SUSPENDED;
 use ebbtide_rules::observed::{ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG};
 use ebbtide_rules::record::{Doing, Phase};
+use ebbtide_rules::scaling::{ScalingGroup, ScalingMember, Sizes};
 use ebbtide_rules::weights::Weights;
 use ebbtide_rules::{ErrorName, Retiring, examples};
 use hold_blue::{Failed, handle};
@@ -73,12 +75,15 @@ fn scaled() -> Fake {
     fake.world().scaling.push(ScalingGroup {
         name: "asg".to_owned(),
         suspended: vec!["AZRebalance".to_owned()],
-        min_size: 3,
-        desired: 3,
-        counted: 0,
+        sizes: Sizes {
+            min: 3,
+            max: 3,
+            desired: 3,
+        },
         // Its role lets hold-blue change no other.
         tags: [(SERVICE_TAG.to_owned(), "tunnel".to_owned())].into(),
         members: members.into(),
+        ..ScalingGroup::default()
     });
     fake
 }

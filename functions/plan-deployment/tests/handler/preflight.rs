@@ -6,7 +6,7 @@ use ebbtide_aws::fake::ec2_types::{
     LaunchTemplateInstanceMarketOptions, LaunchTemplateInstanceNetworkInterfaceSpecification,
     LaunchTemplateSpotMarketOptions, MarketType, ResponseLaunchTemplateData, SpotInstanceType,
 };
-use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::scaling::{ScalingGroup, ScalingMember, Sizes};
 
 use super::*;
 
@@ -42,16 +42,18 @@ async fn a_watched_alarm_that_fires_after_the_bake_is_warned_of() {
 fn scaled(fake: &Fake) {
     fake.world().scaling.push(ScalingGroup {
         name: "tunnel".to_owned(),
-        suspended: Vec::new(),
-        min_size: 0,
-        desired: 3,
-        counted: 0,
+        sizes: Sizes {
+            min: 0,
+            max: 3,
+            desired: 3,
+        },
         tags: [("ebbtide:service".to_owned(), "tunnel".to_owned())].into(),
         members: vec![ScalingMember {
             instance: "i-2".to_owned(),
             protected: false,
             lifecycle: "InService".to_owned(),
         }],
+        ..ScalingGroup::default()
     });
 }
 
@@ -96,7 +98,7 @@ async fn each_danger_to_sessions_is_refused() {
                 scaled(fake);
                 fake.world().scaling[0].tags.clear();
             },
-            "blue's Auto Scaling group tunnel does not carry the tag ebbtide:service",
+            "Auto Scaling group tunnel does not carry the tag ebbtide:service",
         ),
         (
             |fake| {

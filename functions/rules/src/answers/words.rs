@@ -106,6 +106,7 @@ fn clearing() -> Doing {
         deployment: "deploy-0".to_owned(),
         blue: environment("a"),
         green: environment("b"),
+        green_version: None,
     })
 }
 

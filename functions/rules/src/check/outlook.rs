@@ -30,8 +30,9 @@ pub(super) fn wait_seconds(memory: &Memory, question: &Question<'_>, now: Timest
         question.settled_at,
     );
     let baking = question.stage(now).baking;
-    let longest = question.poll_seconds;
-    let wait = wait::seconds(now, memory.changed_at, floor_from, baking, longest);
+    let in_group = question.retiring.environment.auto_scaling_group.is_some();
+    let longest = wait::longest(baking, question.poll_seconds, in_group);
+    let wait = wait::seconds(now, memory.changed_at, floor_from, longest);
     [
         question.step_ends_at,
         question.settled_at,

@@ -52,6 +52,7 @@ fn retiring(standings: &[(String, Standing)]) -> Retiring {
             .collect(),
         gone: vec![],
         waiting_to_end: vec![],
+        held_up: Vec::new(),
         listed_at: NOW,
     }
 }

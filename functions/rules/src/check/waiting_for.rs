@@ -32,6 +32,7 @@ pub(super) fn sentence(
         uncounted(question.stage(now), &held),
         unknown(counts, now),
         held_back(question),
+        held_up(&question.retiring.held_up),
         ending(counts.sealed, "sealed", "to be terminated"),
         ending(
             question.retiring.waiting_to_end.len(),
@@ -146,6 +147,16 @@ fn held_back(question: &Question<'_>) -> Option<String> {
         counted(1 + as_u64(refused.count()), "sealed server"),
         first.instance,
         brief(&first.reason),
+    ))
+}
+
+/// Servers that their group is ending, or somebody else by it, which a hook keeps alive for a while.
+fn held_up(instances: &[String]) -> Option<String> {
+    let first = instances.first()?;
+    Some(format!(
+        "{} that something else is ending, and whose sessions only a hook keeps ({first}): see who resumed the group's \
+         processes or changed its size",
+        counted(as_u64(instances.len()), "server")
     ))
 }
 

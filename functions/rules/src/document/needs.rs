@@ -115,6 +115,21 @@ impl Document {
         }
     }
 
+    /// The version that the Auto Scaling group of this environment named before a deployment that does not stay: green's,
+    /// which is given back when it is parked.
+    pub fn version_before(&self, environment: &Environment) -> Option<&str> {
+        if let Ok(Answer {
+            doing: Doing::Clearing(clearing),
+            ..
+        }) = self.record()
+        {
+            return clearing.green_version.as_deref();
+        }
+        let green = &self.recorded().ok()?.green;
+        let is_green = green.environment == *environment;
+        green.version_before().filter(|_| is_green)
+    }
+
     /// HoldRetiring's list, which is of the environment that is to be held.
     ///
     /// # Errors

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{HeldFor, PROTECTED_TAG, ScalingGroup, order_protection};
+use super::{HeldFor, PROTECTED_TAG, order_protection};
 use crate::observed::{Instance, RETIRING_TAG};
+use crate::scaling::ScalingGroup;
 
 /// What is left of holding an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,6 +16,10 @@ pub struct Left {
     pub resume: BTreeMap<String, Vec<String>>,
     /// The instances to unprotect, by Auto Scaling group.
     pub unprotect: BTreeMap<String, Vec<String>>,
+    /// The Auto Scaling groups from which to take the hook.
+    pub unhook: Vec<String>,
+    /// The instances that would end if the hook were taken: something else than this deployment is ending them.
+    pub held_up: Vec<String>,
     /// The protected instances whose state allows no order now, each with that state.
     pub unready: Vec<(String, String)>,
     /// The Auto Scaling groups with a note to drop.
@@ -31,7 +36,11 @@ impl Left {
 
     /// Whether something is still to be given back: no note may be dropped before.
     pub fn holds(&self) -> bool {
-        !(self.resume.is_empty() && self.unprotect.is_empty() && self.unready.is_empty())
+        !(self.resume.is_empty()
+            && self.unprotect.is_empty()
+            && self.unhook.is_empty()
+            && self.held_up.is_empty()
+            && self.unready.is_empty())
     }
 
     /// What is left, in words.
@@ -43,11 +52,21 @@ impl Left {
         let unready = self.unready.iter().map(|(instance, state)| {
             format!("{instance} is {state} and stays protected before it is in service")
         });
+        let held_up = self.held_up.iter().map(|instance| {
+            format!(
+                "{instance} is being ended by its group, and only the hook keeps its sessions: wait for their end, then \
+                 complete the hook by hand"
+            )
+        });
+        let unhook = self.unhook.iter();
+        let unhook = unhook.map(|group| format!("Auto Scaling group {group} still has the hook"));
         let noted = self.noted_groups.iter();
         let noted = noted.map(|group| format!("Auto Scaling group {group} is still tagged"));
         let tagged = self.tagged.iter();
         let tagged = tagged.map(|instance| format!("{instance} is still tagged"));
-        resume
+        held_up
+            .chain(resume)
+            .chain(unhook)
             .chain(unprotect)
             .chain(unready)
             .chain(noted)
@@ -72,6 +91,7 @@ pub fn left(instances: &[Instance], groups: &[ScalingGroup], holder: &HeldFor) -
     for group in groups {
         resume(&mut left, group, holder);
         unprotect(&mut left, group, instances);
+        unhook(&mut left, group, instances, holder);
     }
     left
 }
@@ -92,6 +112,19 @@ fn resume(left: &mut Left, group: &ScalingGroup, holder: &HeldFor) {
     if !processes.is_empty() {
         left.resume.insert(group.name.clone(), processes);
     }
+}
+
+/// Taking the hook from a group ends whoever it holds up.
+fn unhook(left: &mut Left, group: &ScalingGroup, instances: &[Instance], holder: &HeldFor) {
+    if !(holder.owns(group) && group.holds_ends) {
+        return;
+    }
+    let held_up = super::held_up(instances, std::slice::from_ref(group));
+    if held_up.is_empty() {
+        left.unhook.push(group.name.clone());
+    }
+    let held_up = held_up.into_iter().map(|(_, it)| it.instance.clone());
+    left.held_up.extend(held_up);
 }
 
 fn unprotect(left: &mut Left, group: &ScalingGroup, instances: &[Instance]) {

@@ -3,7 +3,8 @@
 //!
 //! A note outlives its deployment: one that is superseded leaves it to the next.
 
-use super::{SUSPENDED, ScalingGroup};
+use super::SUSPENDED;
+use crate::scaling::ScalingGroup;
 
 /// On an Auto Scaling group: which of its processes holding suspended, for which environment, by which deployment.
 pub const SUSPENDED_TAG: &str = "ebbtide:suspended";

@@ -42,11 +42,8 @@ fn group(suspended: &[&str], protected: bool) -> ScalingGroup {
     ScalingGroup {
         name: "asg".to_owned(),
         suspended: suspended.iter().map(|name| (*name).to_owned()).collect(),
-        min_size: 3,
-        desired: 3,
-        counted: 0,
-        tags: BTreeMap::new(),
         members: vec![member("i-1", protected, "InService")],
+        ..ScalingGroup::default()
     }
 }
 
@@ -258,7 +255,7 @@ fn only_terminated_is_gone() {
         instance("i-4", InstanceState::ShuttingDown, BTreeMap::new()),
         instance("i-5", InstanceState::Terminated, BTreeMap::new()),
     ];
-    let retiring = list(&environment(), &instances, Timestamp::UNIX_EPOCH);
+    let retiring = list(&environment(), &instances, &[], Timestamp::UNIX_EPOCH);
     let servers: Vec<&str> = retiring
         .servers
         .iter()
@@ -294,4 +291,53 @@ fn a_target_that_ec2_does_not_know_is_refused() {
             instance: "i-2".to_owned()
         })
     );
+}
+
+/// The holder of an environment with a group of its own, `asg`.
+fn owner() -> HeldFor {
+    HeldFor {
+        group: Some("asg".to_owned()),
+        ..holder()
+    }
+}
+
+#[test]
+fn an_environments_own_group_ends_nobody_without_the_hook() {
+    let instances = [instance("i-1", InstanceState::Running, all_tags())];
+    let mut group = group(&SUSPENDED, true);
+    let lacking = missing(&instances, std::slice::from_ref(&group), &owner());
+    assert_eq!(lacking.hook, ["asg"]);
+    assert!(
+        lacking.words().contains("asg has no termination hook"),
+        "{}",
+        lacking.words()
+    );
+    assert!(missing(&instances, std::slice::from_ref(&group), &holder()).is_none());
+    group.holds_ends = true;
+    assert!(missing(&instances, &[group], &owner()).is_none());
+}
+
+#[test]
+fn who_lives_by_the_hook_alone_is_listed_and_keeps_it_there() {
+    let instances = [instance("i-1", InstanceState::Running, BTreeMap::new())];
+    let mut group = group(&[], true);
+    group.holds_ends = true;
+    assert_eq!(
+        left(&instances, std::slice::from_ref(&group), &owner()).unhook,
+        ["asg"]
+    );
+    "Terminating:Wait".clone_into(&mut group.members[0].lifecycle);
+    let groups = [group];
+    let listed = list(&environment(), &instances, &groups, Timestamp::UNIX_EPOCH);
+    assert_eq!(listed.held_up, ["i-1"]);
+    assert_eq!(listed.servers.len(), 1, "it may hold sessions");
+    let rest = left(&instances, &groups, &owner());
+    assert!(rest.unhook.is_empty() && rest.holds());
+    assert!(
+        rest.words().contains("i-1 is being ended by its group"),
+        "{}",
+        rest.words()
+    );
+    let ended = [instance("i-1", InstanceState::Terminated, BTreeMap::new())];
+    assert_eq!(left(&ended, &groups, &owner()).unhook, ["asg"]);
 }

@@ -26,6 +26,7 @@ fn green() -> Green {
         launch_template_version: "7".to_owned(),
         subnets: vec![share("subnet-1", 2), share("subnet-2", 1)],
         count: 3,
+        group: None,
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::input::Then;
+use crate::scaling::Sizes;
 use crate::shape::{Environment, Server};
 use crate::url_path::UrlPath;
 
@@ -130,10 +131,33 @@ pub struct Green {
     pub launch_template_id: String,
     /// Its version as a number: `$Latest` could move between two calls.
     pub launch_template_version: String,
-    /// Where its instances go.
+    /// Where its instances go, where they are plain ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subnets: Vec<SubnetShare>,
     /// How many instances it gets.
     pub count: u32,
+    /// What its Auto Scaling group gets; none where its instances are plain ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupLaunch>,
+}
+
+impl Green {
+    /// The version that its Auto Scaling group named before, to be given back unless green is promoted.
+    pub fn version_before(&self) -> Option<&str> {
+        self.group
+            .as_ref()
+            .map(|group| group.version_before.as_str())
+    }
+}
+
+/// What a parked Auto Scaling group gets, so that it launches green.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupLaunch {
+    /// Its sizes.
+    pub sizes: Sizes,
+    /// The version of its launch template that it named at the plan.
+    pub version_before: String,
 }
 
 /// How many instances go into one subnet.

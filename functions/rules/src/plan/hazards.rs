@@ -4,7 +4,7 @@
 //! Refuses what would cut sessions or leave the deployment without an end for certain; warns of what may.
 
 use super::refusal::named;
-use super::{Fleet, Group, LoadBalancer, Observation, Refusal};
+use super::{Environment, Fleet, FleetFault, Group, LoadBalancer, Observation, Refusal};
 
 /// What may end blue's instances, or keep them from being ended, apart from Ebbtide.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,8 +19,10 @@ pub struct Hazards {
     pub persistent: Vec<String>,
     /// Instances without a private IPv4 address: nobody can ask them for their sessions.
     pub no_address: Vec<String>,
-    /// Auto Scaling groups of blue's.
+    /// Auto Scaling groups of blue's: its environment's own, and whichever else has a server of it.
     pub fleets: Vec<Fleet>,
+    /// Green's own.
+    pub green_fleet: Option<Fleet>,
 }
 
 /// Servers that could never be ended: a deployment would wait for them for good, this one or the next.
@@ -35,16 +37,33 @@ pub(super) fn refuse(hazards: &Hazards) -> Vec<Refusal> {
     ]
     .into_iter()
     .flatten()
-    .chain(hazards.fleets.iter().flat_map(of_fleet))
     .collect()
 }
 
-fn of_fleet(fleet: &Fleet) -> impl Iterator<Item = Refusal> {
-    let faults = fleet.faults().into_iter();
-    faults.map(|fault| Refusal::FleetUnfit {
-        fleet: fleet.name.clone(),
-        fault,
-    })
+/// Auto Scaling groups that would cut sessions, could not launch green, or not be emptied.
+pub(super) fn refuse_fleets(
+    seen: &Observation,
+    blue: &Environment,
+    green: &Environment,
+) -> Vec<Refusal> {
+    let wanted = seen.configured_template.as_deref();
+    let Hazards {
+        fleets,
+        green_fleet,
+        ..
+    } = &seen.hazards;
+    let blues = fleets.iter().map(|it| (it, it.faults_of_blue(blue)));
+    let greens = green_fleet
+        .iter()
+        .map(|it| (it, it.faults_of_green(green, wanted)));
+    let unfit = |(fleet, faults): (&Fleet, Vec<FleetFault>)| {
+        let name = fleet.name.clone();
+        faults.into_iter().map(move |fault| Refusal::FleetUnfit {
+            fleet: name.clone(),
+            fault,
+        })
+    };
+    blues.chain(greens).flat_map(unfit).collect()
 }
 
 /// What may cut sessions, and does not stop the deployment.
@@ -99,6 +118,7 @@ fn of_instances(hazards: &Hazards) -> Vec<String> {
             named(&hazards.spot)
         ));
     }
-    warnings.extend(hazards.fleets.iter().flat_map(Fleet::warnings));
+    let fleets = hazards.fleets.iter().chain(&hazards.green_fleet);
+    warnings.extend(fleets.flat_map(Fleet::warnings));
     warnings
 }

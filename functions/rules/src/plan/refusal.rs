@@ -91,8 +91,8 @@ pub enum Refusal {
          end them, or give them one: {}", .0.len(), named(.0)
     )]
     NoAddress(Vec<String>),
-    /// FleetUnfit is when an Auto Scaling group of blue's would cut sessions, or could not be emptied.
-    #[error("blue's Auto Scaling group {fleet} {fault}")]
+    /// FleetUnfit is when an Auto Scaling group would cut sessions, could not launch green, or could not be emptied.
+    #[error("Auto Scaling group {fleet} {fault}")]
     FleetUnfit {
         /// The group's name.
         fleet: String,

@@ -2,7 +2,7 @@
 //!
 //! An Auto Scaling group can launch templates that RunInstances cannot: here every fault is told before the claim.
 
-use super::Refusal;
+use super::{Fleet, Refusal};
 
 /// The launch template that green is to come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +70,26 @@ pub enum TemplateFault {
     PersistentSpot,
 }
 
-/// What speaks against launching from it.
-pub(super) fn refuse(template: &Template, passes_role: bool) -> Vec<Refusal> {
+/// What an Auto Scaling group launches from as well: it has types and interfaces of its own, and ends its members in spite
+/// of termination protection ("Instance termination protection" does not keep Auto Scaling from it).
+fn is_for_group(fault: TemplateFault, fleet: &Fleet) -> bool {
+    match fault {
+        TemplateFault::Interfaces | TemplateFault::Requirements | TemplateFault::Protects => true,
+        TemplateFault::NoType => fleet.names_types,
+        TemplateFault::NoImage | TemplateFault::GroupNames | TemplateFault::PersistentSpot => false,
+    }
+}
+
+/// What speaks against launching from it: by RunInstances, or by green's Auto Scaling group.
+pub(super) fn refuse(
+    template: &Template,
+    passes_role: bool,
+    fleet: Option<&Fleet>,
+) -> Vec<Refusal> {
+    // Without a template of the group's there is no version to speak of: the group is refused for it.
+    if fleet.is_some_and(|fleet| fleet.template.is_none()) {
+        return Vec::new();
+    }
     let Some(version) = &template.version else {
         return vec![Refusal::NoSuchVersion {
             template: template.id.clone(),
@@ -83,7 +101,9 @@ pub(super) fn refuse(template: &Template, passes_role: bool) -> Vec<Refusal> {
         version: version.number.clone(),
         fault: *fault,
     };
-    let mut refusals: Vec<Refusal> = version.faults.iter().map(fault).collect();
+    let counts = |fault: &&TemplateFault| !fleet.is_some_and(|fleet| is_for_group(**fault, fleet));
+    let faults = version.faults.iter().filter(counts);
+    let mut refusals: Vec<Refusal> = faults.map(fault).collect();
     if version.has_profile && !passes_role {
         refusals.push(Refusal::NoInstanceRole {
             template: template.id.clone(),

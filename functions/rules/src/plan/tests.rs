@@ -3,6 +3,7 @@
 mod balancer;
 mod blue;
 mod dangers;
+mod fleets;
 mod policy;
 
 use super::*;
@@ -98,6 +99,7 @@ fn ready() -> Observation {
         hazards: Hazards::default(),
         own_green: Vec::new(),
         configured_subnets: Vec::new(),
+        configured_template: Some("lt-1".to_owned()),
         template: Template {
             id: "lt-1".to_owned(),
             requested: "$Latest".to_owned(),

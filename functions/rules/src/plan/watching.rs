@@ -128,7 +128,7 @@ mod tests {
             let (mut elapsed, mut made) = (0, 1);
             while elapsed < u64::from(bake) {
                 let now = at(elapsed);
-                let wait = crate::wait::seconds(now, now, Some(at(u64::from(settle))), true, u64::from(poll));
+                let wait = crate::wait::seconds(now, now, Some(at(u64::from(settle))), u64::from(poll));
                 let wait = crate::wait::until(wait, now, Some(at(u64::from(settle))));
                 let wait = crate::wait::until(wait, now, Some(at(u64::from(bake))));
                 proptest::prop_assert!(wait >= SHORTEST_SECONDS, "time stands still");

@@ -131,6 +131,7 @@ fn supersede(record: &Record, front: &Front, ask: &Ask, now: Timestamp) -> Resul
             deployment: front.owner.deployment.clone(),
             blue: front.plan.blue.environment.clone(),
             green: front.plan.green.environment.clone(),
+            green_version: front.plan.green.version_before().map(str::to_owned),
         },
     };
     let epoch = record.epoch + 1;

@@ -3,7 +3,7 @@
 //! AWS ends no member with the capacity decremented at the group's smallest size, so that is lowered first; nor where the
 //! desired capacity is below the members already: what is beyond it ends without a decrement, and is not replaced.
 
-use crate::hold::{ScalingGroup, ScalingMember};
+use crate::scaling::{ScalingGroup, ScalingMember};
 
 /// How one member is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct GroupEnd {
 
 /// How `group.members` are ended.
 pub fn group_end(group: &ScalingGroup) -> GroupEnd {
-    let mut surplus = group.counted.saturating_sub(group.desired);
+    let mut surplus = group.counted.saturating_sub(group.sizes.desired);
     let mut shrinks = 0;
     let mut way = |member: &ScalingMember| {
         if member.is_detached() {
@@ -48,9 +48,9 @@ pub fn group_end(group: &ScalingGroup) -> GroupEnd {
     };
     let members = group.members.iter();
     let members = members.map(|it| (it.instance.clone(), way(it))).collect();
-    let least = group.desired.saturating_sub(shrinks);
+    let least = group.sizes.desired.saturating_sub(shrinks);
     GroupEnd {
-        min_size: (group.min_size > least).then_some(least),
+        min_size: (group.sizes.min > least).then_some(least),
         members,
     }
 }
@@ -67,12 +67,14 @@ mod tests {
         };
         ScalingGroup {
             name: "tunnel".to_owned(),
-            suspended: Vec::new(),
-            min_size,
-            desired,
+            sizes: crate::scaling::Sizes {
+                min: min_size,
+                max: desired,
+                desired,
+            },
             counted,
-            tags: std::collections::BTreeMap::new(),
             members: members.iter().enumerate().map(member).collect(),
+            ..ScalingGroup::default()
         }
     }
 

@@ -22,6 +22,7 @@ fn order(licence: Licence) -> Termination {
         environment: environment(),
         licence,
         sealed: vec!["i-1".to_owned(), "i-2".to_owned()],
+        version_before: None,
     }
 }
 
@@ -65,6 +66,7 @@ fn one() -> Observation {
             weight: 100,
             instances: vec!["i-9".to_owned()],
         }],
+        group: None,
     }
 }
 
@@ -227,7 +229,7 @@ fn rule_2_an_instance_that_ec2_does_not_show_blocks() {
         ..one()
     };
     assert_eq!(refusal(&seen, &order(Licence::Sealed)), Refusal::Unseen);
-    assert!(!rest(&seen).empty);
+    assert!(!rest(&seen, &order(Licence::Sealed)).empty);
 }
 
 #[test]
@@ -237,11 +239,11 @@ fn the_environment_is_empty_only_when_everything_is_terminated() {
         instance("i-1", InstanceState::Terminated),
         instance("i-2", InstanceState::ShuttingDown),
     ];
-    let left = rest(&seen);
+    let left = rest(&seen, &order(Licence::Sealed));
     assert_eq!((left.remaining, left.empty), (1, false));
     assert_eq!(left.ending, ["i-2"]);
     seen.instances[1].state = InstanceState::Terminated;
-    let left = rest(&seen);
+    let left = rest(&seen, &order(Licence::Sealed));
     assert_eq!(
         (left.remaining, left.empty),
         (0, false),
@@ -249,11 +251,11 @@ fn the_environment_is_empty_only_when_everything_is_terminated() {
     );
     assert_eq!(stale(&seen), [target("i-1")]);
     seen.targets[0].registered = false;
-    assert!(rest(&seen).empty);
+    assert!(rest(&seen, &order(Licence::Sealed)).empty);
     assert_eq!(stale(&seen), Vec::new());
     seen.targets.push(target("i-3"));
     assert_eq!(stale(&seen), Vec::new(), "nobody knows that it is gone");
-    let left = rest(&seen);
+    let left = rest(&seen, &order(Licence::Sealed));
     assert_eq!(
         (left.remaining, left.empty),
         (0, false),
@@ -264,11 +266,14 @@ fn the_environment_is_empty_only_when_everything_is_terminated() {
 #[test]
 fn an_environment_without_instances_is_empty() {
     assert!(
-        rest(&Observation {
-            instances: Vec::new(),
-            targets: Vec::new(),
-            ..one()
-        })
+        rest(
+            &Observation {
+                instances: Vec::new(),
+                targets: Vec::new(),
+                ..one()
+            },
+            &order(Licence::Sealed)
+        )
         .empty
     );
 }

@@ -59,6 +59,7 @@ pub(crate) fn recorded(blue: &str, green: &str) -> Recorded {
             launch_template_version: "7".to_owned(),
             subnets: Vec::new(),
             count: 3,
+            group: None,
         },
         environments: ["a", "b", "c"].map(environment).to_vec(),
         policy: policy(),
@@ -196,6 +197,7 @@ pub(crate) fn listed(letter: &str, retries: u32, at: Timestamp) -> Told<Retiring
         servers: Vec::new(),
         gone: Vec::new(),
         waiting_to_end: Vec::new(),
+        held_up: Vec::new(),
         listed_at: at,
     };
     Told::new(retiring, retries, None, at)

@@ -119,6 +119,7 @@ fn of_the_front() {
         deployment: "zeroth".to_owned(),
         blue: crate::scene::environment("a"),
         green: crate::scene::environment("b"),
+        green_version: None,
     };
     superseding.front.as_mut().unwrap().phase = Phase::Superseding { clearing };
     script.tell(

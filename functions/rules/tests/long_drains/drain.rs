@@ -376,6 +376,7 @@ impl Drain {
                 .collect(),
             gone: self.blue.gone(self.now),
             waiting_to_end: self.blue.ending(self.now),
+            held_up: Vec::new(),
             listed_at: at(self.now),
         }
     }
@@ -425,6 +426,7 @@ fn recorded(plan: Plan) -> Recorded {
             launch_template_version: "7".to_owned(),
             subnets: Vec::new(),
             count: 10,
+            group: None,
         },
         environments: ["a", "b"].map(environment).to_vec(),
         policy: Policy {

@@ -1,6 +1,6 @@
 //! Members of an Auto Scaling group, which end through their group.
 
-use ebbtide_rules::hold::{ScalingGroup, ScalingMember};
+use ebbtide_rules::scaling::{ScalingGroup, ScalingMember, Sizes};
 
 use super::*;
 
@@ -14,12 +14,13 @@ fn scaled() -> Fake {
     });
     fake.world().scaling.push(ScalingGroup {
         name: "asg".to_owned(),
-        suspended: Vec::new(),
-        min_size: 2,
-        desired: 2,
-        counted: 0,
-        tags: std::collections::BTreeMap::new(),
+        sizes: Sizes {
+            min: 2,
+            max: 9,
+            desired: 2,
+        },
         members: members.collect(),
+        ..ScalingGroup::default()
     });
     fake
 }
@@ -27,7 +28,7 @@ fn scaled() -> Fake {
 /// The group's smallest size and desired capacity.
 fn sizes(fake: &Fake) -> (u32, u32) {
     let group = &fake.world().scaling[0];
-    (group.min_size, group.desired)
+    (group.sizes.min, group.sizes.desired)
 }
 
 #[tokio::test]
@@ -51,7 +52,7 @@ async fn a_member_whose_end_a_hook_holds_up_is_ending_and_not_ended_twice() {
     let fake = scaled();
     fake.world().hooked = true;
     // Others are in the group too, so that a second decrement would not be refused for its size.
-    fake.world().scaling[0].desired = 5;
+    fake.world().scaling[0].sizes.desired = 5;
     let answer = terminate(&fake, &sealed(&ALL)).await.unwrap();
     assert_eq!(answer.ending, ALL);
     assert_eq!(state(&fake, "i-1"), InstanceState::Running);
@@ -75,8 +76,8 @@ async fn a_member_that_the_group_ends_for_another_does_not_make_room_for_itself(
     ] {
         let fake = scaled();
         lifecycle.clone_into(&mut fake.world().scaling[0].members[0].lifecycle);
-        fake.world().scaling[0].desired = 3;
-        fake.world().scaling[0].min_size = 3;
+        fake.world().scaling[0].sizes.desired = 3;
+        fake.world().scaling[0].sizes.min = 3;
         let answer = terminate(&fake, &sealed(&ALL[..2])).await.unwrap();
         let expected = [
             "DeregisterTargets",
@@ -108,8 +109,8 @@ async fn a_member_that_is_detaching_is_ended_once_it_is_out() {
 #[tokio::test]
 async fn members_beyond_the_desired_capacity_end_without_a_decrement() {
     let fake = scaled();
-    fake.world().scaling[0].min_size = 0;
-    fake.world().scaling[0].desired = 1;
+    fake.world().scaling[0].sizes.min = 0;
+    fake.world().scaling[0].sizes.desired = 1;
     let answer = terminate(&fake, &sealed(&ALL[..2])).await.unwrap();
     let expected = [
         "DeregisterTargets",

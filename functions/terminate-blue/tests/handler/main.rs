@@ -7,6 +7,7 @@
 
 mod auto_scaling;
 mod fences;
+mod groups;
 mod rolled_back;
 mod unserved;
 
@@ -65,6 +66,7 @@ fn clearing() -> Clearing {
         deployment: "deploy-0".to_owned(),
         blue: environment("a"),
         green: environment("b"),
+        green_version: None,
     }
 }
 

@@ -283,7 +283,7 @@ impl Calling<'_> {
 
     fn listed(&self, world: &World, environment: &Environment) -> Returned {
         let seen = self.held(world, environment);
-        Returned::Answer(Told::Listed(hold::list(environment, &seen, NOW)))
+        Returned::Answer(Told::Listed(hold::list(environment, &seen, &[], NOW)))
     }
 
     fn switched(&self, world: &World, front: &Front, changed: bool) -> Returned {

@@ -145,6 +145,7 @@ impl Calling<'_> {
             unseen: Vec::new(),
             targets: world.shipped_targets(group),
             weighted: world.shipped_weighted(),
+            group: None,
         }
     }
 

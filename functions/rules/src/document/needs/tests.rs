@@ -36,6 +36,7 @@ fn clearing() -> Doing {
         deployment: "deploy-0".to_owned(),
         blue: environment("third"),
         green: environment("blue"),
+        green_version: None,
     })
 }
 

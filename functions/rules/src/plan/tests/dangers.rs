@@ -33,7 +33,7 @@ fn each_danger_to_sessions_is_refused() {
         ),
         (
             |seen| fleet(seen).is_tagged = false,
-            "blue's Auto Scaling group tunnel-blue does not carry the tag ebbtide:service",
+            "Auto Scaling group tunnel-blue does not carry the tag ebbtide:service",
         ),
         (
             |seen| fleet(seen).versions.push("$Default".to_owned()),

@@ -23,7 +23,7 @@ fn those_that_ec2_does_not_show_count_as_left() {
     seen.instances
         .push(instance("i-2", InstanceState::Terminated));
     seen.unseen = vec!["i-3".to_owned(), "i-4".to_owned()];
-    assert_eq!(rest(&seen).remaining, 3);
+    assert_eq!(rest(&seen, &order(Licence::Sealed)).remaining, 3);
 }
 
 #[test]
