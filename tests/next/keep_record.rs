@@ -16,7 +16,10 @@ async fn main() -> Result<(), Error> {
             (table, variables.required("EBBTIDE_SERVICE"))
         },
         async |(table, service)| Ok(Ledger::connect(table, service).await),
-        async |ledger, invocation| handle_in(SHAPE + 1, ledger, Timestamp::now(), invocation).await,
+        async |ledger, invocation| {
+            // A record and a document make it large.
+            Box::pin(handle_in(SHAPE + 1, ledger, Timestamp::now(), invocation)).await
+        },
     )
     .await
 }

@@ -174,10 +174,8 @@ impl Reader<'_> {
         let text = self.text("LaunchTemplateId").to_owned();
         let grouped = !self.text("AutoScalingGroupNames").is_empty();
         if text.is_empty() && !grouped {
-            self.errors.push(
-                "LaunchTemplateId: it is not set, and only with AutoScalingGroupNames may it be empty"
-                    .to_owned(),
-            );
+            let error = "LaunchTemplateId: it is not set";
+            self.errors.push(error.to_owned());
         }
         Some(text).filter(|text| !text.is_empty())
     }

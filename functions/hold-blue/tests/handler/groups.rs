@@ -38,6 +38,24 @@ fn blue(fake: &Fake) -> ScalingGroup {
     fake.world().scaling_group(BLUE).clone()
 }
 
+/// What an apply does that does not know of suspensions, and somebody who takes the hook.
+fn resume_all(fake: &Fake) {
+    let mut world = fake.world();
+    let group = world.scaling_group(BLUE);
+    group.holds_ends = false;
+    group.suspended.clear();
+}
+
+fn launch_one_more(fake: &Fake) {
+    let mut world = fake.world();
+    world.add("i-8", "subnet-1", None, &[]);
+    world.scaling_group(BLUE).members.push(ScalingMember {
+        instance: "i-8".to_owned(),
+        protected: false,
+        lifecycle: "InService".to_owned(),
+    });
+}
+
 #[tokio::test]
 async fn the_hook_is_put_before_weight_moves_and_again_when_somebody_took_it() {
     let fake = fleets();
@@ -47,10 +65,7 @@ async fn the_hook_is_put_before_weight_moves_and_again_when_somebody_took_it() {
     fake.changes();
     held(&fake).await.unwrap();
     assert_eq!(fake.changes(), [""; 0]);
-    let mut world = fake.world();
-    world.scaling_group(BLUE).holds_ends = false;
-    world.scaling_group(BLUE).suspended.clear();
-    drop(world);
+    resume_all(&fake);
     held(&fake).await.unwrap();
     assert_eq!(fake.changes(), ["SuspendProcesses", "PutLifecycleHook"]);
 }
@@ -58,14 +73,7 @@ async fn the_hook_is_put_before_weight_moves_and_again_when_somebody_took_it() {
 #[tokio::test]
 async fn a_member_that_no_target_group_knows_yet_is_listed_all_the_same() {
     let fake = fleets();
-    let mut world = fake.world();
-    world.add("i-8", "subnet-1", None, &[]);
-    world.scaling_group(BLUE).members.push(ScalingMember {
-        instance: "i-8".to_owned(),
-        protected: false,
-        lifecycle: "InService".to_owned(),
-    });
-    drop(world);
+    launch_one_more(&fake);
     let listed = held(&fake).await.unwrap();
     assert_eq!(ids(&listed), ["i-1", "i-2", "i-3", "i-8"]);
     let instance = fake.world().instance("i-8").clone();
