@@ -89,6 +89,10 @@ def test_the_stack_s_own_managed_policies_are_all_that_a_role_has():
             assert has == [wanted[0], given("FunctionsInVpc", {"Ref": "AttachToVpc"}), given("SignsCalls", {"Ref": "ReadSigningSecret"})]
         elif name == "IssueKeysRole":
             assert has == [*wanted[:2], {"Ref": "ReadSigningSecret"}]
+        elif name == "LaunchGreenRole":
+            assert has == [*wanted, {"Ref": "LaunchFromTheTemplate"}]
+        elif name == "TerminateBlueRole":
+            assert has == [*wanted, given("HasGroups", {"Ref": "LaunchFromTheTemplate"})]
         else:
             assert has == ([] if name == "DeploymentRole" else wanted), name
 

@@ -17,12 +17,15 @@ CHANGED = {
     ("aws_autoscaling_group", "tag"): ("HoldBlueRole", {"autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags"}),
     ("aws_autoscaling_group", "min_size"): ("TerminateBlueRole", {"autoscaling:UpdateAutoScalingGroup"}),
     ("aws_autoscaling_group", "desired_capacity"): ("TerminateBlueRole", {"autoscaling:TerminateInstanceInAutoScalingGroup"}),
-    # AWS lowers the desired capacity to a lower maximum, and would launch another release with another version.
-    ("aws_autoscaling_group", "max_size"): (None, set()),
-    ("aws_autoscaling_group", "launch_template[0].version"): (None, set()),
+    ("aws_autoscaling_group", "max_size"): ("LaunchGreenRole", {"autoscaling:UpdateAutoScalingGroup"}),
+    ("aws_autoscaling_group", "launch_template[0].version"): ("LaunchGreenRole", {"autoscaling:UpdateAutoScalingGroup"}),
 }
 # What the functions change besides, and why no attribute of a resource in code shows it.
 NO_ATTRIBUTE = {
+    "autoscaling:CompleteLifecycleAction": "of instances, which are in no code",
+    "autoscaling:DeleteLifecycleHook": "a hook of Ebbtide's own, which an apply leaves alone",
+    "autoscaling:PutLifecycleHook": "as DeleteLifecycleHook",
+    "autoscaling:RecordLifecycleActionHeartbeat": "as CompleteLifecycleAction",
     "autoscaling:SetInstanceProtection": "of instances, which are in no code",
     "dynamodb:PutItem": "the record, in the stack's own table",
     "ec2:CreateTags": "on instances, which are in no code, and on what comes with them",
@@ -136,7 +139,7 @@ def test_the_plan_would_take_template_and_group():
     server = resources("service")[("aws_launch_template", "server")]
     assert {"image_id", "instance_type", "vpc_security_group_ids"} <= set(server)
     assert not {"network_interfaces", "instance_requirements", "instance_market_options"} & {kind for kind, _ in blocks(server)}
-    group = resources("service")[("aws_autoscaling_group", "first")]
+    group = resources("service")[("aws_autoscaling_group", "server")]
     assert [bare(block["key"]) for kind, block in blocks(group) if kind == "tag"] == ["ebbtide:service"]
 
 

@@ -36,7 +36,7 @@ def kind(resource):
 
 
 def of(action):
-    return [s for role, s in statements() if role == "LaunchGreenRole" and action in actions(s)]
+    return [s for role, s in statements() if role == "LaunchFromTheTemplate" and action in actions(s)]
 
 
 def test_every_resource_type_of_run_instances_is_allowed_once_or_left_out_for_a_reason():

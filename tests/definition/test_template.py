@@ -203,7 +203,7 @@ def test_the_record_s_keeper_is_bound_to_its_service_and_state_machine():
     ("elasticloadbalancing:DeregisterTargets", {"TerminateBlueRole"}),
     ("elasticloadbalancing:ModifyListener", {"SwitchTargetGroupRole"}),
     ("elasticloadbalancing:ModifyRule", {"SwitchTargetGroupRole"}),
-    ("ec2:RunInstances", {"LaunchGreenRole"}),
+    ("ec2:RunInstances", {"LaunchFromTheTemplate"}),
     ("dynamodb:PutItem", {"KeepRecordRole"}),
     ("states:StartExecution", {"KeepRecordRole"}),
     ("cloudwatch:DescribeAlarms", {"KeepRecordRole", "PlanDeploymentRole"}),

@@ -9,7 +9,12 @@ pub(crate) fn substitution(name: &str) -> String {
     let value = match name {
         "TargetGroupArns" => return ENVIRONMENTS.map(arn).join(","),
         "LaunchTemplateId" => "lt-1",
-        "InstanceRoleArn" | "SigningSecretArn" | "SubnetIds" | "TestPaths" | "BakeAlarms" => "",
+        "AutoScalingGroupNames"
+        | "InstanceRoleArn"
+        | "SigningSecretArn"
+        | "SubnetIds"
+        | "TestPaths"
+        | "BakeAlarms" => "",
         "TestPort" => "8080",
         "HealthySeconds" => "600",
         "TrafficSteps" | "MinimumHealthyPercent" => "100",

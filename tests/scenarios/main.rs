@@ -13,6 +13,7 @@ mod behind_a_rule;
 mod blockers;
 mod claims;
 mod contested;
+mod fleets;
 mod groups;
 mod harness;
 mod late_balancer;

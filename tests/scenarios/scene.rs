@@ -65,6 +65,13 @@ impl Scene {
         (Self::on(cloud), fleet)
     }
 
+    /// Given a group for each environment, the first one with three servers, and no server besides them.
+    pub async fn of_fleets(options: Options) -> Self {
+        let Self { cloud, .. } = Self::with(options).await;
+        cloud.fleet(3).await.expect("a fleet");
+        Self::on(cloud)
+    }
+
     /// Given a cloud with these options.
     pub async fn with(options: Options) -> Self {
         let cloud = LocalCloud::start(options)

@@ -33,7 +33,7 @@ resource "aws_lb" "this" {
   idle_timeout = 120
 }
 
-# One serves, the others take turns as green. Targets are registered by Ebbtide and by the first group, never from here.
+# One serves, the others take turns as green. Targets are registered by their groups, never from here.
 resource "aws_lb_target_group" "environment" {
   for_each = toset(local.environments)
 

@@ -30,6 +30,7 @@ resource "aws_cloudformation_stack" "ebbtide" {
     ServiceName              = var.name
     ListenerArn              = var.listener_arn
     TargetGroupArns          = join(",", var.target_group_arns)
+    AutoScalingGroupNames    = join(",", aws_autoscaling_group.server[*].name)
     LaunchTemplateId         = aws_launch_template.server.id
     InstanceRoleArn          = aws_iam_role.server.arn
     SessionPort              = tostring(var.session_port)

@@ -1,4 +1,4 @@
-# The servers: who may reach them, what they are, and the group that makes the first of them.
+# The servers: who may reach them, what they are, and the groups that launch them.
 
 resource "aws_security_group" "server" {
   name_prefix = "${var.name}-server-"
@@ -87,15 +87,18 @@ resource "aws_launch_template" "server" {
   }
 }
 
-# The first blue. Deployments leave it empty: green is launched from the template, without a group.
-resource "aws_autoscaling_group" "first" {
-  name_prefix         = "${var.name}-"
-  min_size            = var.servers
-  max_size            = var.servers
-  desired_capacity    = var.servers
-  vpc_zone_identifier = var.subnet_ids
-  target_group_arns   = [var.target_group_arns[0]]
-  health_check_type   = "ELB"
+# A group for each environment. The first one serves at the beginning, the others are parked until their turn comes: from
+# then on deployments have the sizes, and the version that each launches.
+resource "aws_autoscaling_group" "server" {
+  count                 = length(var.target_group_arns)
+  name                  = "${var.name}-${count.index}"
+  min_size              = count.index == 0 ? var.servers : 0
+  max_size              = count.index == 0 ? var.servers : 0
+  desired_capacity      = count.index == 0 ? var.servers : 0
+  vpc_zone_identifier   = var.subnet_ids
+  target_group_arns     = [var.target_group_arns[count.index]]
+  health_check_type     = "ELB"
+  protect_from_scale_in = true
 
   # A number: with "$Latest" a scale-out would launch the next release beside this one.
   launch_template {

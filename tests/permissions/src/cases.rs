@@ -31,6 +31,7 @@ pub(crate) fn stack() -> Stack {
         ("ServiceName", "tunnel".to_owned()),
         ("ListenerArn", arn("elasticloadbalancing", LISTENER)),
         ("TargetGroupArns", arn("elasticloadbalancing", GROUP)),
+        ("AutoScalingGroupNames", "fleet".to_owned()),
         ("LaunchTemplateId", TEMPLATE.to_owned()),
         ("InstanceRoleArn", role),
         ("KmsKeyArn", arn("kms", "key/0123")),
@@ -64,21 +65,27 @@ pub(crate) fn whose(action: &str) -> &'static [&'static str] {
         "dynamodb:PutItem" | "states:DescribeExecution" | "states:StartExecution" => {
             &["keep-record"]
         }
-        "ec2:RunInstances" | "elasticloadbalancing:RegisterTargets" | "iam:PassRole" => {
-            &["launch-green"]
+        "elasticloadbalancing:RegisterTargets" => &["launch-green"],
+        // To give a group back the version of before.
+        "ec2:RunInstances" | "iam:PassRole" => &["launch-green", "terminate-blue"],
+        "ec2:CreateTags" => &["hold-blue", "launch-green", "terminate-blue"],
+        "autoscaling:CreateOrUpdateTags" | "autoscaling:SuspendProcesses" => {
+            &["hold-blue", "terminate-blue"]
         }
-        "ec2:CreateTags" => &["hold-blue", "launch-green"],
-        "autoscaling:CreateOrUpdateTags"
-        | "autoscaling:DeleteTags"
-        | "autoscaling:ResumeProcesses"
+        "autoscaling:DeleteLifecycleHook" => &["hold-blue", "terminate-blue"],
+        "autoscaling:DeleteTags" | "autoscaling:ResumeProcesses" => {
+            &["hold-blue", "launch-green", "terminate-blue"]
+        }
+        "autoscaling:UpdateAutoScalingGroup" => &["launch-green", "terminate-blue"],
+        "autoscaling:PutLifecycleHook"
+        | "autoscaling:RecordLifecycleActionHeartbeat"
         | "autoscaling:SetInstanceProtection"
-        | "autoscaling:SuspendProcesses"
         | "ec2:DeleteTags" => &["hold-blue"],
         "elasticloadbalancing:ModifyListener" | "elasticloadbalancing:ModifyRule" => {
             &["switch-target-group"]
         }
-        "autoscaling:TerminateInstanceInAutoScalingGroup"
-        | "autoscaling:UpdateAutoScalingGroup"
+        "autoscaling:CompleteLifecycleAction"
+        | "autoscaling:TerminateInstanceInAutoScalingGroup"
         | "ec2:TerminateInstances"
         | "elasticloadbalancing:DeregisterTargets" => &["terminate-blue"],
         _ => &[],
@@ -199,8 +206,12 @@ impl Cases {
     }
 
     fn launches(&mut self) {
+        self.launches_by("launch-green");
+        self.launches_by("terminate-blue");
+    }
+
+    fn launches_by(&mut self, by: &str) {
         const KEY: &str = "ec2:LaunchTemplate";
-        let by = "launch-green";
         let (mine, others) = (template(TEMPLATE), template("lt-0fedcba9876543210"));
         for resource in launched() {
             let allowed = Request::new("ec2:RunInstances", resource).with(KEY, &[&mine]);
@@ -307,9 +318,18 @@ impl Cases {
 
     fn scaling(&mut self) {
         for (by, action) in [
+            ("hold-blue", "autoscaling:DeleteLifecycleHook"),
+            ("hold-blue", "autoscaling:PutLifecycleHook"),
+            ("hold-blue", "autoscaling:RecordLifecycleActionHeartbeat"),
             ("hold-blue", "autoscaling:ResumeProcesses"),
             ("hold-blue", "autoscaling:SetInstanceProtection"),
             ("hold-blue", "autoscaling:SuspendProcesses"),
+            ("launch-green", "autoscaling:ResumeProcesses"),
+            ("launch-green", "autoscaling:UpdateAutoScalingGroup"),
+            ("terminate-blue", "autoscaling:CompleteLifecycleAction"),
+            ("terminate-blue", "autoscaling:DeleteLifecycleHook"),
+            ("terminate-blue", "autoscaling:ResumeProcesses"),
+            ("terminate-blue", "autoscaling:SuspendProcesses"),
             (
                 "terminate-blue",
                 "autoscaling:TerminateInstanceInAutoScalingGroup",
@@ -323,20 +343,22 @@ impl Cases {
             self.change(by, &allowed, of(&[("ebbtide:service", "chat")]));
             self.change(by, &allowed, of(&[]));
         }
-        for action in ["autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags"] {
+        for (by, action) in [
+            ("hold-blue", "autoscaling:CreateOrUpdateTags"),
+            ("hold-blue", "autoscaling:DeleteTags"),
+            ("launch-green", "autoscaling:DeleteTags"),
+            ("terminate-blue", "autoscaling:CreateOrUpdateTags"),
+            ("terminate-blue", "autoscaling:DeleteTags"),
+        ] {
             let of = |service: &str, keys: &[&str]| {
                 Request::new(action, arn("autoscaling", SCALING))
                     .tagged(&tags(&[("ebbtide:service", service)]))
                     .with("aws:TagKeys", keys)
             };
             let allowed = of("tunnel", &["ebbtide:suspended"]);
-            self.change("hold-blue", &allowed, of("chat", &["ebbtide:suspended"]));
-            self.change("hold-blue", &allowed, of("tunnel", &["ebbtide:service"]));
-            self.change(
-                "hold-blue",
-                &allowed,
-                allowed.clone().without("aws:TagKeys"),
-            );
+            self.change(by, &allowed, of("chat", &["ebbtide:suspended"]));
+            self.change(by, &allowed, of("tunnel", &["ebbtide:service"]));
+            self.change(by, &allowed, allowed.clone().without("aws:TagKeys"));
         }
     }
 

@@ -132,11 +132,19 @@ pub(crate) fn requests(call: &Call, reference: &Reference) -> Result<Vec<Request
             .into_iter()
             .map(|it| it.keys(call.tags("Tags.member").into_keys().collect()))
             .collect(),
-        "autoscaling:ResumeProcesses"
+        "autoscaling:CompleteLifecycleAction"
+        | "autoscaling:DeleteLifecycleHook"
+        | "autoscaling:PutLifecycleHook"
+        | "autoscaling:RecordLifecycleActionHeartbeat"
+        | "autoscaling:ResumeProcesses"
         | "autoscaling:SetInstanceProtection"
         | "autoscaling:SuspendProcesses"
-        | "autoscaling:TerminateInstanceInAutoScalingGroup"
-        | "autoscaling:UpdateAutoScalingGroup" => groups(call)?,
+        | "autoscaling:TerminateInstanceInAutoScalingGroup" => groups(call)?,
+        "autoscaling:UpdateAutoScalingGroup" => {
+            let mut asked = groups(call)?;
+            asked.extend(launch_by_group(call)?);
+            asked
+        }
         // Whatever names no resource, and alarms, which are asked for by a list of names.
         "cloudwatch:DescribeAlarms" | "cloudwatch:DescribeAlarmHistory" => {
             one(arn("cloudwatch", "alarm:*"))
@@ -210,8 +218,39 @@ fn transaction(call: &Call) -> Result<Vec<Request>, Wrong> {
 /// A launch asks for the template, for everything that it makes or uses, for tags, and for the role that it passes:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html#iam-example-runinstances>
 fn launch(call: &Call) -> Result<Vec<Request>, Wrong> {
-    let id = call.text("LaunchTemplate.LaunchTemplateId")?;
-    let version = call.text("LaunchTemplate.Version")?;
+    let tags: Vec<(String, BTreeMap<String, String>)> = (1..)
+        .map_while(|number| {
+            let list = format!("TagSpecification.{number}");
+            let kind = call.text(&format!("{list}.ResourceType")).ok()?;
+            Some((kind, call.tags(&format!("{list}.Tag"))))
+        })
+        .collect();
+    launched(call, "LaunchTemplate", &call.text("SubnetId")?, &tags)
+}
+
+/// An Auto Scaling group that is given a template asks its caller for what a launch from it would ask for, wherever it
+/// launches: <https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html>
+fn launch_by_group(call: &Call) -> Result<Vec<Request>, Wrong> {
+    let specifications = [
+        "LaunchTemplate",
+        "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification",
+    ];
+    let mut given = specifications.into_iter();
+    let given = given.find(|it| call.text(&format!("{it}.LaunchTemplateId")).is_ok());
+    let tags = ["instance", "volume"].map(|kind| (kind.to_owned(), BTreeMap::new()));
+    given.map_or(Ok(Vec::new()), |given| launched(call, given, "*", &tags))
+}
+
+/// What a launch from the template that the call names there asks for, into a subnet and with these tags by kind.
+fn launched(
+    call: &Call,
+    specification: &str,
+    subnet: &str,
+    tags: &[(String, BTreeMap<String, String>)],
+) -> Result<Vec<Request>, Wrong> {
+    const RUN: &str = "ec2:RunInstances";
+    let id = call.text(&format!("{specification}.LaunchTemplateId"))?;
+    let version = call.text(&format!("{specification}.Version"))?;
     let data = call
         .known
         .templates
@@ -220,24 +259,16 @@ fn launch(call: &Call) -> Result<Vec<Request>, Wrong> {
     let lacks = || Wrong::Call(format!("nothing is known of version {version} of {id}"));
     let data = data.ok_or_else(lacks)?;
     let template = arn("ec2", &format!("launch-template/{id}"));
-    let of_template = |resource: String| {
-        Request::new(&call.action, resource).with("ec2:LaunchTemplate", &[&template])
-    };
+    let of_template =
+        |resource: String| Request::new(RUN, resource).with("ec2:LaunchTemplate", &[&template]);
     let image = data["ImageId"].as_str().unwrap_or("ami-0");
     let mut asked = vec![
         of_template(template.clone()),
         of_template(format!("arn:{PARTITION}:ec2:{REGION}::image/{image}")),
-        of_template(arn("ec2", &format!("subnet/{}", call.text("SubnetId")?))),
+        of_template(arn("ec2", &format!("subnet/{subnet}"))),
         of_template(arn("ec2", "network-interface/*")),
     ];
-    let tags: Vec<(String, BTreeMap<String, String>)> = (1..)
-        .map_while(|number| {
-            let list = format!("TagSpecification.{number}");
-            let kind = call.text(&format!("{list}.ResourceType")).ok()?;
-            Some((kind, call.tags(&format!("{list}.Tag"))))
-        })
-        .collect();
-    for (kind, tags) in &tags {
+    for (kind, tags) in tags {
         asked.push(of_template(arn("ec2", &format!("{kind}/*"))).giving(tags));
     }
     let groups = data["SecurityGroupIds"].as_array();
@@ -251,9 +282,9 @@ fn launch(call: &Call) -> Result<Vec<Request>, Wrong> {
     }
     if data["InstanceMarketOptions"].is_object() {
         let request = arn("ec2", "spot-instances-request/*");
-        asked.push(Request::new(&call.action, request));
+        asked.push(Request::new(RUN, request));
     }
-    for (kind, tags) in &tags {
+    for (kind, tags) in tags {
         let made = Request::new("ec2:CreateTags", arn("ec2", &format!("{kind}/*")));
         asked.push(
             made.giving(tags)

@@ -14,6 +14,10 @@ from .common import member
 SERVICE_TAG = "ebbtide:service"
 # The actions with that condition, by moto's names and by AWS's.
 CONDITIONED = {
+    "put_lifecycle_hook": "PutLifecycleHook",
+    "delete_lifecycle_hook": "DeleteLifecycleHook",
+    "complete_lifecycle_action": "CompleteLifecycleAction",
+    "record_lifecycle_action_heartbeat": "RecordLifecycleActionHeartbeat",
     "suspend_processes": "SuspendProcesses",
     "resume_processes": "ResumeProcesses",
     "set_instance_protection": "SetInstanceProtection",

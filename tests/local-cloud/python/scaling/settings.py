@@ -92,7 +92,7 @@ def change(self, **named):
     if named.get("desired_capacity") is None:
         desired = self.desired_capacity if least is None else max(self.desired_capacity, least)
         named["desired_capacity"] = desired if most is None else min(desired, most)
-    stock_change(self, **named, mixed_instances_policy=policy)
+    stock_change(self, **named, mixed_instances_policy=policy or None)  # An empty one would be described as a policy.
 
 
 def before(group):

@@ -1,0 +1,219 @@
+//! Auto Scaling groups in every colour: they take turns, are parked between their turns, and are as they were after a
+//! deployment that does not stay.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_autoscaling::types::AutoScalingGroup;
+use ebbtide_local_cloud::options::Options;
+use serde_json::json;
+
+use crate::rollback::long_bake;
+use crate::scene::{ENVIRONMENTS, Scene, hasty};
+use crate::sessions::Seen;
+
+/// The groups, in the environments' order.
+const GROUPS: [&str; 3] = ["tunnel-a-fleet", "tunnel-b-fleet", "tunnel-c-fleet"];
+/// What a parked group does not do.
+const PARKED: [&str; 2] = ["AlarmNotification", "ScheduledActions"];
+
+/// Given three environments that are Auto Scaling groups: three members serve, the other groups are parked.
+async fn fleets() -> Scene {
+    let options = Options {
+        blue: 0,
+        parameters: vec![("AutoScalingGroupNames".to_owned(), GROUPS.join(","))],
+        ..Options::default()
+    };
+    Scene::of_fleets(options).await
+}
+
+/// What a deployment may change of a group, and has to give back.
+#[derive(Clone, Debug, PartialEq)]
+struct Settings {
+    sizes: [Option<i32>; 3],
+    version: String,
+    suspended: BTreeSet<String>,
+    tags: BTreeMap<String, String>,
+    members: usize,
+    hooks: Vec<String>,
+}
+
+async fn settings(scene: &Scene, name: &str) -> Settings {
+    let group = scene.cloud.scaling_group_now(name).await.expect("a group");
+    let hooks = scene
+        .cloud
+        .clients()
+        .auto_scaling
+        .describe_lifecycle_hooks();
+    let hooks = hooks.auto_scaling_group_name(name).send().await;
+    let hooks = hooks.expect("its hooks");
+    let hooks = hooks.lifecycle_hooks().iter();
+    Settings {
+        sizes: [group.min_size(), group.max_size(), group.desired_capacity()],
+        version: version(&group),
+        suspended: group
+            .suspended_processes()
+            .iter()
+            .filter_map(|it| it.process_name().map(str::to_owned))
+            .collect(),
+        tags: group
+            .tags()
+            .iter()
+            .filter_map(|it| Some((it.key()?.to_owned(), it.value()?.to_owned())))
+            .collect(),
+        members: group.instances().len(),
+        hooks: hooks
+            .filter_map(|it| it.lifecycle_hook_name().map(str::to_owned))
+            .collect(),
+    }
+}
+
+fn version(group: &AutoScalingGroup) -> String {
+    let template = group.launch_template().and_then(|it| it.version());
+    template.unwrap_or_default().to_owned()
+}
+
+/// `before`, as parking leaves it: nothing runs, and nothing that is not suspended could wake it.
+fn parked(before: &Settings, deployment: &str, environment: &str) -> Settings {
+    let mut parked = Settings {
+        sizes: [Some(0); 3],
+        members: 0,
+        ..before.clone()
+    };
+    parked.suspended.extend(PARKED.map(str::to_owned));
+    let note = format!("{deployment} {environment} {}", PARKED.join(" "));
+    parked.tags.insert("ebbtide:suspended".to_owned(), note);
+    parked
+}
+
+/// `before`, with the sizes and the members of what served, and this version.
+fn serving(before: &Settings, served: &Settings, version: &str) -> Settings {
+    let mut serving = Settings {
+        sizes: served.sizes,
+        version: version.to_owned(),
+        members: served.members,
+        ..before.clone()
+    };
+    serving
+        .suspended
+        .retain(|process| !PARKED.contains(&process.as_str()));
+    serving.tags.remove("ebbtide:suspended");
+    serving
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_groups_take_turns_and_each_is_parked_after_its_turn() {
+    let scene = fleets().await;
+    let mut blue = 0;
+    for turn in 0..4 {
+        let green = (blue + 1) % GROUPS.len();
+        let before = [
+            settings(&scene, GROUPS[blue]).await,
+            settings(&scene, GROUPS[green]).await,
+        ];
+        let idle = scene.idle(6).await;
+        let version = scene.cloud.add_version("").await.expect("a version");
+        // When a deployment runs
+        let execution = scene.deploy(&hasty()).await;
+        // Then green's group has what blue's had, and blue's is parked, whatever it was before
+        scene.all_handed_over(&idle).await;
+        scene.promoted_into(&execution, ENVIRONMENTS[green]).await;
+        let wanted = serving(&before[1], &before[0], &version.to_string());
+        assert_eq!(settings(&scene, GROUPS[green]).await, wanted, "turn {turn}");
+        let wanted = parked(&before[0], execution.name(), ENVIRONMENTS[blue]);
+        assert_eq!(settings(&scene, GROUPS[blue]).await, wanted, "turn {turn}");
+        blue = green;
+    }
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_rollback_blues_group_is_as_it_was_and_greens_is_parked() {
+    let scene = fleets().await;
+    let busy = scene.busy("busy").await;
+    scene.cloud.add_version("").await.expect("a version");
+    let before = [
+        settings(&scene, GROUPS[0]).await,
+        settings(&scene, GROUPS[1]).await,
+    ];
+    // When a deployment that holds blue's group is rolled back, with a busy session on it
+    let execution = scene.deploy(&long_bake()).await;
+    scene.passes(&execution, "CheckDrained", 1).await;
+    let held = settings(&scene, GROUPS[0]).await;
+    assert_eq!(held.hooks, ["ebbtide-hold"]);
+    assert!(held.suspended.contains("ReplaceUnhealthy"), "{held:?}");
+    let wish = scene.deploy(&json!({"rollBack": execution.name()})).await;
+    scene.ends_well(&wish).await;
+    scene.fails_with(&execution, "RolledBack").await;
+    // Then nobody was cut, and both groups are as they were, apart from what parking needs
+    assert_eq!(busy.seen(), Seen::Asked);
+    assert_eq!(settings(&scene, GROUPS[0]).await, before[0]);
+    let wanted = parked(&before[1], execution.name(), ENVIRONMENTS[1]);
+    assert_eq!(settings(&scene, GROUPS[1]).await, wanted);
+    scene.serves_alone("tunnel-a").await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_whose_release_never_becomes_healthy_is_parked_again_and_nobody_notices() {
+    let scene = fleets().await;
+    let busy = scene.busy("busy").await;
+    let release = scene.cloud.add_version("stand-in --health 503").await;
+    release.expect("a version");
+    let before = [
+        settings(&scene, GROUPS[0]).await,
+        settings(&scene, GROUPS[1]).await,
+    ];
+    // When a release is deployed whose servers fail their health checks
+    let execution = scene
+        .deploy(&json!({"green": {"healthySeconds": 10}}))
+        .await;
+    // Then it is rejected, its protected members are gone, and its group is parked
+    let cause = scene.fails_with(&execution, "GreenRejected").await;
+    assert!(
+        cause.contains("0 of 3 servers of Auto Scaling group"),
+        "{cause}"
+    );
+    assert_eq!(settings(&scene, GROUPS[0]).await, before[0]);
+    let wanted = parked(&before[1], execution.name(), ENVIRONMENTS[1]);
+    assert_eq!(settings(&scene, GROUPS[1]).await, wanted);
+    assert_eq!(busy.seen(), Seen::Asked);
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_that_resumes_all_processes_cuts_nobody_that_the_hook_can_save() {
+    let scene = fleets().await;
+    let mut busy = scene.busy("busy").await;
+    let execution = scene.deploy(&hasty()).await;
+    scene.passes(&execution, "TerminateBlue", 1).await;
+    // When an apply resumes all processes in mid-drain, and a health check fails before the next pass
+    let auto_scaling = &scene.cloud.clients().auto_scaling;
+    let resuming = auto_scaling
+        .resume_processes()
+        .auto_scaling_group_name(GROUPS[0]);
+    resuming.send().await.expect("they are resumed");
+    let ill = auto_scaling.set_instance_health().instance_id(&busy.server);
+    let ill = ill
+        .health_status("Unhealthy")
+        .should_respect_grace_period(false);
+    ill.send().await.expect("it is called unhealthy");
+    // Then the deployment says who is being ended, and the session goes on
+    scene
+        .then("the check to name the server", || async {
+            let check = scene.last_check(&execution).await?;
+            let waiting = check["outlook"]["waitingFor"].to_string();
+            let named = waiting.contains("only a hook keeps") && waiting.contains(&busy.server);
+            Ok(if named { Ok(()) } else { Err(waiting) })
+        })
+        .await;
+    assert_eq!(busy.seen(), Seen::Asked);
+    assert!(scene.lives(&busy.server));
+    let held = settings(&scene, GROUPS[0]).await;
+    assert!(held.suspended.contains("ReplaceUnhealthy"), "{held:?}");
+    // When its user leaves, the hook lets it go and the group is parked
+    busy.leave();
+    scene.promoted(&execution).await;
+    let blue = settings(&scene, GROUPS[0]).await;
+    assert_eq!((blue.members, blue.hooks), (0, Vec::new()));
+    scene.ends().await;
+}
