@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::rollback::long_bake;
 use crate::scene::{ENVIRONMENTS, Scene, hasty};
 use crate::sessions::Seen;
+use crate::take_over::both_ways_of;
 
 /// The groups, in the environments' order.
 const GROUPS: [&str; 3] = ["tunnel-a-fleet", "tunnel-b-fleet", "tunnel-c-fleet"];
@@ -18,12 +19,19 @@ const PARKED: [&str; 2] = ["AlarmNotification", "ScheduledActions"];
 
 /// Given three environments that are Auto Scaling groups: three members serve, the other groups are parked.
 async fn fleets() -> Scene {
+    let scene = of_groups(0, 3).await;
+    assert_eq!(scene.blue().len(), 3);
+    scene
+}
+
+/// Given a group for each environment, the first with this many members, beside as many plain servers of blue's.
+async fn of_groups(plain: usize, members: i32) -> Scene {
     let options = Options {
-        blue: 0,
+        blue: plain,
         parameters: vec![("AutoScalingGroupNames".to_owned(), GROUPS.join(","))],
         ..Options::default()
     };
-    Scene::of_fleets(options).await
+    Scene::of_fleets(options, members).await
 }
 
 /// What a deployment may change of a group, and has to give back.
@@ -216,4 +224,123 @@ async fn an_apply_that_resumes_all_processes_cuts_nobody_that_the_hook_can_save(
     let blue = settings(&scene, GROUPS[0]).await;
     assert_eq!((blue.members, blue.hooks), (0, Vec::new()));
     scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_instances_move_into_groups_by_a_deployment() {
+    // Given three plain servers, and a parked group for each environment
+    let scene = of_groups(3, 0).await;
+    let before = [
+        settings(&scene, GROUPS[0]).await,
+        settings(&scene, GROUPS[1]).await,
+    ];
+    let idle = scene.idle(6).await;
+    let mut busy = scene.busy("busy").await;
+    // When a deployment runs
+    let execution = scene.deploy(&hasty()).await;
+    // Then green is launched by its group, as large as blue is, and nobody busy is cut
+    scene.all_handed_over(&idle).await;
+    assert_eq!(busy.seen(), Seen::Asked);
+    let green = settings(&scene, GROUPS[1]).await;
+    assert_eq!((green.sizes, green.members), ([Some(3); 3], 3));
+    assert_eq!(green.tags, before[1].tags);
+    // And blue's servers end one by one, while their environment's group stays parked
+    busy.leave();
+    scene.promoted(&execution).await;
+    let wanted = parked(&before[0], execution.name(), ENVIRONMENTS[0]);
+    assert_eq!(settings(&scene, GROUPS[0]).await, wanted);
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_was_being_launched_goes_both_ways_when_it_is_taken_over() {
+    let scene = fleets().await;
+    both_ways_of(scene, &hasty(), "LaunchGreen", 1, "GreenRejected").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_baked_goes_both_ways_when_it_is_taken_over() {
+    let mut input = hasty();
+    input["bake"]["seconds"] = json!(8);
+    both_ways_of(fleets().await, &input, "DrainIdle", 1, "RolledBack").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_green_that_was_superseded_leaves_its_group_as_it_was() {
+    let scene = fleets().await;
+    scene.cloud.add_version("").await.expect("a version");
+    let before = settings(&scene, GROUPS[1]).await;
+    // Given a deployment whose green is awake and that an operator stops before its switch
+    let stopped = scene.deploy(&hasty()).await;
+    scene.passes(&stopped, "WaitForGreen", 1).await;
+    stopped.stop().await.expect("it is stopped");
+    // When the next one supersedes it, and fails its release's health checks
+    let bad = scene.cloud.add_version("stand-in --health 503").await;
+    bad.expect("a version");
+    let input = json!({"green": {"healthySeconds": 10}});
+    let emulators = scene.cloud.emulators().expect("emulators");
+    emulators.set_wait_scale(0.1).await.expect("scaled");
+    let next = scene.deploy(&input).await;
+    scene.fails_with(&next, "GreenRejected").await;
+    // Then green's group names what it named before both of them
+    let wanted = parked(&before, next.name(), ENVIRONMENTS[1]);
+    assert_eq!(settings(&scene, GROUPS[1]).await, wanted);
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_size_others_give_a_group_in_mid_drain_its_busy_server_stays_and_the_rest_ends() {
+    let scene = fleets().await;
+    let before = settings(&scene, GROUPS[0]).await;
+    let mut busy = scene.busy("busy").await;
+    let in_use = scene.in_use().await.len();
+    let execution = scene.deploy(&hasty()).await;
+    only_those_in_use_are_left(&scene, in_use).await;
+    // When an operator sets the sizes to 0
+    sized(&scene, 0, Some(0)).await;
+    let states = execution.states().await.expect("states");
+    let passes = states.iter().filter(|it| *it == "TerminateBlue").count();
+    scene.passes(&execution, "TerminateBlue", passes + 2).await;
+    // Then the busy server is protected
+    assert!(scene.lives(&busy.server));
+    assert_eq!(busy.seen(), Seen::Asked);
+    // When an apply restores the smallest size, so that the group launches once more
+    sized(&scene, 3, None).await;
+    let grown = settings(&scene, GROUPS[0]).await;
+    assert_eq!((grown.sizes[0], grown.members), (Some(3), 3));
+    // Then what it launched is drained like the others, and is gone
+    only_those_in_use_are_left(&scene, in_use).await;
+    assert_eq!(busy.seen(), Seen::Asked);
+    busy.leave();
+    scene.promoted(&execution).await;
+    let wanted = parked(&before, execution.name(), ENVIRONMENTS[0]);
+    assert_eq!(settings(&scene, GROUPS[0]).await, wanted);
+    scene.ends().await;
+}
+
+/// When somebody else changes the sizes of blue's group.
+async fn sized(scene: &Scene, min: i32, desired: Option<i32>) {
+    let call = scene
+        .cloud
+        .clients()
+        .auto_scaling
+        .update_auto_scaling_group();
+    let call = call.auto_scaling_group_name(GROUPS[0]).min_size(min);
+    let changed = call.set_desired_capacity(desired).send().await;
+    changed.expect("it is changed");
+}
+
+/// Then as many of blue's servers are left as the busy session needs: its own, and one that carries its request.
+async fn only_those_in_use_are_left(scene: &Scene, in_use: usize) {
+    scene
+        .then("the servers in use to be left", || async {
+            let members = scene.cloud.scaling_group_now(GROUPS[0]).await?;
+            let left = members.instances().len();
+            Ok(if left == in_use {
+                Ok(())
+            } else {
+                Err(format!("{left} members"))
+            })
+        })
+        .await;
 }

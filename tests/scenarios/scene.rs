@@ -65,10 +65,10 @@ impl Scene {
         (Self::on(cloud), fleet)
     }
 
-    /// Given a group for each environment, the first one with three servers, and no server besides them.
-    pub async fn of_fleets(options: Options) -> Self {
+    /// Given a group for each environment, the first one with this many members.
+    pub async fn of_fleets(options: Options, members: i32) -> Self {
         let Self { cloud, .. } = Self::with(options).await;
-        cloud.fleet(3).await.expect("a fleet");
+        cloud.fleet(members).await.expect("a fleet");
         Self::on(cloud)
     }
 

@@ -61,6 +61,17 @@ async fn rolled_back(scene: &Scene, execution: &Execution, error: &str, blue: &s
 /// Both ways after a stop at one stage, one after the other on one cloud, under a session that stays busy on blue.
 async fn both_ways(input: &Value, state: &str, times: usize, error: &str) {
     let scene = Scene::of_three_blue_servers().await;
+    both_ways_of(scene, input, state, times, error).await;
+}
+
+/// The same on a cloud whose first environment serves.
+pub(crate) async fn both_ways_of(
+    scene: Scene,
+    input: &Value,
+    state: &str,
+    times: usize,
+    error: &str,
+) {
     let mut busy = scene.busy("busy").await;
     let witness = scene.cloud.witness();
     let first = stopped(&scene, input, state, times).await;

@@ -102,8 +102,11 @@ async fn end(
     if ending.release(&decide(&seen, order).release).await? {
         seen = observe::environment(cloud, order, servers).await?;
     }
-    if ending.park(&Parking::of(&seen, order)).await? {
-        seen = observe::environment(cloud, order, servers).await?;
+    // Twice: the hook goes once reading has shown that nobody is launched any more.
+    for _ in 0..2 {
+        if ending.park(&Parking::of(&seen, order)).await? {
+            seen = observe::environment(cloud, order, servers).await?;
+        }
     }
     Ok(conclude(&seen, order)?)
 }

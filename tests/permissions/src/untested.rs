@@ -24,6 +24,19 @@ pub(crate) fn untested() -> Vec<(&'static str, &'static str, Request)> {
         "plan-deployment",
         requests,
     ));
+    let group = arn(
+        "autoscaling",
+        "autoScalingGroup:0123:autoScalingGroupName/fleet",
+    );
+    let tags = [("ebbtide:service".to_owned(), "tunnel".to_owned())].into();
+    let untagged = Request::new("autoscaling:DeleteTags", group)
+        .tagged(&tags)
+        .with("aws:TagKeys", &["ebbtide:suspended"]);
+    asked.push((
+        "parking notes nothing of a group whose user suspends schedules and alarms",
+        "terminate-blue",
+        untagged,
+    ));
     let decrypted = Request::new("kms:Decrypt", arn("kms", "key/0123"))
         .with("kms:ViaService", &["dynamodb.us-east-1.amazonaws.com"]);
     asked.push((

@@ -26,7 +26,7 @@ pub struct Parking {
     pub resume: Vec<String>,
     /// The note that stays, if it is another one than there is; none in it: it is dropped.
     pub keep: Option<Option<Note>>,
-    /// Whether to take the hook away.
+    /// Whether to take the hook away: only once reading has shown that the group launches nobody any more.
     pub unhook: bool,
 }
 
@@ -88,7 +88,8 @@ impl Parking {
             keep: (group.note().map(|it| it.processes)
                 != stays.as_ref().map(|it| it.processes.clone()))
             .then_some(stays),
-            unhook: group.holds_ends,
+            // What the group launched while its sizes were set is ended by it now, and held up: it is seen first.
+            unhook: group.holds_ends && group.sizes == Sizes::PARKED,
         }
     }
 }
