@@ -1,5 +1,6 @@
 //! The command: what it prints, its exit status, and what it makes of the commands that it is given.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -74,7 +75,7 @@ fn a_fault_is_named_and_told_and_is_the_exit_status() {
 
 #[test]
 fn where_nobody_answers_nothing_is_tried() {
-    let url = format!("http://{}/sessions", free());
+    let url = format!("http://{}/sessions", free()[1]);
     assert_eq!(tool(&["--url", &url]).status.code(), Some(2));
 }
 
@@ -107,9 +108,10 @@ fn without_keys_where_they_are_needed_nothing_is_tried_and_it_says_what_to_give(
 }
 
 /// A client that prints a line once it is greeted, and lasts as long as its connection.
-fn guest(port: u16, then: &str) -> String {
+fn guest(server: SocketAddr, then: &str) -> String {
+    let (ip, port) = (server.ip(), server.port());
     format!(
-        r#"exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port} && read -r greeting <&3 && [ "$greeting" = welcome ] && echo open && {then}'"#
+        r#"exec bash -c 'exec 3<>/dev/tcp/{ip}/{port} && read -r greeting <&3 && [ "$greeting" = welcome ] && echo open && {then}'"#
     )
 }
 
@@ -120,18 +122,19 @@ fn in_node(directory: &Path, of_server: &str, of_tool: &[&str]) -> String {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/endpoint-node/server.js");
     let at = |name: &str| directory.join(name).to_str().unwrap().to_owned();
     let (state, pid) = (at("state.json"), at("pid"));
-    let (public, private) = (free().port(), free().port());
+    let [public, private] = free();
+    let (ip, port, sessions_port) = (public.ip(), public.port(), private.port());
     let server = server.to_str().unwrap();
     let start = format!(
-        "'{node}' '{server}' {of_server} i-0a1 '{state}' 127.0.0.1 {public} {private} 300 >/dev/null 2>&1 & echo $! >'{pid}'"
+        "'{node}' '{server}' {of_server} i-0a1 '{state}' {ip} {port} {sessions_port} 300 >/dev/null 2>&1 & echo $! >'{pid}'"
     );
     let end = format!("kill -9 $(cat '{pid}')");
     let sh = |command: &str| Command::new("sh").arg("-c").arg(command).status().unwrap();
     assert!(sh(&start).success());
-    while std::net::TcpStream::connect(("127.0.0.1", private)).is_err() {
+    while std::net::TcpStream::connect(private).is_err() {
         std::thread::yield_now();
     }
-    let url = format!("http://127.0.0.1:{private}/sessions");
+    let url = format!("http://{private}/sessions");
     let open = guest(public, "exec cat <&3");
     let busy = guest(
         public,

@@ -1,7 +1,7 @@
 //! A server process without a process: it listens on its addresses, ends with all that it holds, and starts again.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,10 +22,17 @@ pub(crate) type Start = Arc<
         + Sync,
 >;
 
-/// An address that nobody listens on.
-pub(crate) fn free() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+/// Two addresses that nobody listens on, and nobody will: each pair has a loopback IP of its own. A port of 127.0.0.1 that is
+/// free now can be another server's, or a connection's own, by the time that it is listened on, or between the two halves of
+/// a restart.
+pub(crate) fn free() -> [SocketAddr; 2] {
+    static GIVEN: AtomicUsize = AtomicUsize::new(1);
+    let number = GIVEN.fetch_add(1, Ordering::Relaxed);
+    let part = |part: usize| u8::try_from(part % 256).unwrap();
+    let process = 64 + std::process::id() as usize % 128;
+    let ip = Ipv4Addr::new(127, part(process), part(number / 256), part(number));
+    let listeners = [(); 2].map(|()| std::net::TcpListener::bind((ip, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap())
 }
 
 /// A process: a runtime of its own, so that its end ends every task and socket that it has.
@@ -39,10 +46,11 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(start: Start) -> Arc<Self> {
+        let [public, private] = free();
         let process = Arc::new(Self {
             start,
-            public: free(),
-            private: free(),
+            public,
+            private,
             directory: tempfile::tempdir().unwrap(),
             runtime: Mutex::new(None),
         });
