@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use ebbtide_aws::fake::{Fake, FakeAlarm, Noted, Things};
+use ebbtide_rules::Environment;
 use ebbtide_rules::record::{OutcomeItem, Record};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -45,6 +46,11 @@ pub(crate) fn read(noted: &Noted) -> Option<Record> {
 /// The live action.
 pub(crate) fn weights(fake: &Fake) -> Weights {
     fake.world().action()
+}
+
+/// An environment's target group: the service has one listener.
+pub(crate) fn group(environment: &Environment) -> &str {
+    environment.target_group(0).unwrap_or_default()
 }
 
 /// The weight of a group; 0 as well where the action does not name it.

@@ -119,7 +119,7 @@ async fn mend(world: &mut World, owner: &Owner, error: &str) {
         }
         return;
     };
-    let blue = letter(front.plan.blue.environment.target_group());
+    let blue = letter(aws::group(&front.plan.blue.environment));
     match error {
         "TooFewHealthy" | "BlueNotOpen" => {
             world.tell(format!("the operator adds a server to tunnel-{blue}"));
@@ -132,7 +132,7 @@ async fn mend(world: &mut World, owner: &Owner, error: &str) {
                 (&front.plan.green.environment, front.weights.green),
             ]
             .into_iter()
-            .map(|(it, weight)| (it.target_group().to_owned(), weight))
+            .map(|(it, weight)| (aws::group(it).to_owned(), weight))
             .collect();
             aws::move_back(&world.fake, &weights);
             world.tell(json!(weights).to_string());
@@ -155,7 +155,7 @@ fn serve_again(world: &mut World) {
     }
     let retires = |group: &str| {
         let mut retiring = record.retiring.iter();
-        retiring.any(|entry| entry.environment.target_group() == group)
+        retiring.any(|entry| aws::group(&entry.environment) == group)
     };
     let things = world.things();
     let groups = things.targets.iter();

@@ -1,6 +1,6 @@
 //! What the stack puts into the definition.
 
-use ebbtide_aws::fake::arn;
+use ebbtide_aws::fake::{LISTENER, arn};
 
 use crate::world::ENVIRONMENTS;
 
@@ -8,6 +8,7 @@ use crate::world::ENVIRONMENTS;
 pub(crate) fn substitution(name: &str) -> String {
     let value = match name {
         "TargetGroupArns" => return ENVIRONMENTS.map(arn).join(","),
+        "ListenerArn" => LISTENER,
         "LaunchTemplateId" => "lt-1",
         "AutoScalingGroupNames"
         | "InstanceRoleArn"

@@ -100,8 +100,10 @@ module "service" {
   vpc_id                          = var.vpc_id
   subnet_ids                      = var.private_subnet_ids
   load_balancer_security_group_id = aws_security_group.load_balancer.id
-  listener_arn                    = aws_lb_listener_rule.service.arn
-  target_group_arns               = [for name in local.environments : aws_lb_target_group.environment[name].arn]
+  listeners = [{
+    arn               = aws_lb_listener_rule.service.arn
+    target_group_arns = [for name in local.environments : aws_lb_target_group.environment[name].arn]
+  }]
   image_id                        = var.image_id
   traffic_port                    = var.traffic_port
   template_url                    = var.template_url

@@ -28,8 +28,8 @@ resource "aws_cloudformation_stack" "ebbtide" {
 
   parameters = merge({
     ServiceName              = var.name
-    ListenerArn              = var.listener_arn
-    TargetGroupArns          = join(",", var.target_group_arns)
+    ListenerArn              = join(",", var.listeners[*].arn)
+    TargetGroupArns          = join(",", flatten(var.listeners[*].target_group_arns))
     AutoScalingGroupNames    = join(",", aws_autoscaling_group.server[*].name)
     LaunchTemplateId         = aws_launch_template.server.id
     InstanceRoleArn          = aws_iam_role.server.arn

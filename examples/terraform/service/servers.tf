@@ -90,13 +90,13 @@ resource "aws_launch_template" "server" {
 # A group for each environment. The first one serves at the beginning, the others are parked until their turn comes: from
 # then on deployments have the sizes, and the version that each launches.
 resource "aws_autoscaling_group" "server" {
-  count                 = length(var.target_group_arns)
+  count                 = length(var.listeners[0].target_group_arns)
   name                  = "${var.name}-${count.index}"
   min_size              = count.index == 0 ? var.servers : 0
   max_size              = count.index == 0 ? var.servers : 0
   desired_capacity      = count.index == 0 ? var.servers : 0
   vpc_zone_identifier   = var.subnet_ids
-  target_group_arns     = [var.target_group_arns[count.index]]
+  target_group_arns     = [for listener in var.listeners : listener.target_group_arns[count.index]]
   health_check_type     = "ELB"
   protect_from_scale_in = true
 

@@ -18,14 +18,12 @@ variable "load_balancer_security_group_id" {
   type        = string
 }
 
-variable "listener_arn" {
-  description = "ARN of the listener, or of the listener rule, whose forward action carries the service's traffic."
-  type        = string
-}
-
-variable "target_group_arns" {
-  description = "ARNs of two to five target groups. The listener forwards to the first when all of this is made."
-  type        = list(string)
+variable "listeners" {
+  description = "The listeners and listener rules whose forward actions carry the service's traffic, each with two to five target groups of its own, in the same order of environments. Each forwards to its first when all of this is made."
+  type = list(object({
+    arn               = string
+    target_group_arns = list(string)
+  }))
 }
 
 variable "image_id" {

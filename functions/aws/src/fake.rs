@@ -51,7 +51,10 @@ pub use records::{execution, recorded, recorded_in_groups};
 /// The listener of the fake.
 pub const LISTENER: &str =
     "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/tunnel/1f/2e";
-/// Its load balancer.
+/// The second listener of a world that has two.
+pub const SECOND_LISTENER: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/tunnel/1f/3e";
+/// Their load balancer.
 pub const LOAD_BALANCER: &str =
     "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/tunnel/1f";
 
@@ -84,6 +87,8 @@ pub struct World {
     pub groups: Vec<FakeGroup>,
     /// The listener's action list.
     pub actions: Vec<Action>,
+    /// That of the second listener, if there is one.
+    pub second: Option<Vec<Action>>,
     /// Rules of the listener, by ARN, with their actions.
     pub rules: Vec<(String, Vec<Action>)>,
     /// The load balancer's kind.
@@ -125,8 +130,10 @@ pub struct World {
 /// A target group.
 #[derive(Debug, Clone)]
 pub struct FakeGroup {
-    /// Which.
-    pub environment: Environment,
+    /// Its ARN.
+    pub arn: String,
+    /// The name of its environment.
+    pub environment: String,
     /// Its target type.
     pub target_type: String,
     /// Whether stickiness is on.
@@ -169,6 +176,7 @@ impl Fake {
             instances: Vec::new(),
             groups: vec![group("a"), group("b"), group("c")],
             actions: Vec::new(),
+            second: None,
             rules: Vec::new(),
             load_balancer: LoadBalancerTypeEnum::Application,
             versions: 7,
@@ -214,7 +222,6 @@ impl Fake {
         let stack = Stack {
             service: "tunnel".to_owned(),
             table: "ebbtide".to_owned(),
-            listener: LISTENER.to_owned(),
         };
         Cloud::new(connection::clients(self), stack)
     }
@@ -312,15 +319,46 @@ impl World {
         self.actions = vec![forward(weights)];
     }
 
-    /// What the action names, with its weight, by the ARN of the group.
+    /// What the actions name, with its weight, by the ARN of the group.
     pub fn action(&self) -> BTreeMap<String, i32> {
-        let configs = self.actions.iter().filter_map(Action::forward_config);
+        let actions = self.actions.iter().chain(self.second.iter().flatten());
+        let configs = actions.filter_map(Action::forward_config);
         let tuples = configs.flat_map(|it| it.target_groups());
         let named = |tuple: &TargetGroupTuple| {
             let arn = tuple.target_group_arn()?.to_owned();
             Some((arn, tuple.weight().unwrap_or_default()))
         };
         tuples.filter_map(named).collect()
+    }
+
+    /// Puts the service behind a second listener, in the record as well: each environment has a second group there, with
+    /// the same targets and the same weight.
+    pub fn add_listener(&mut self) {
+        let groups = self.groups.iter().map(|group| FakeGroup {
+            arn: second(&group.arn),
+            ..group.clone()
+        });
+        self.groups.extend(groups.collect::<Vec<_>>());
+        let mut weights = self.action();
+        weights = weights
+            .into_iter()
+            .map(|(arn, weight)| (second(&arn), weight))
+            .collect();
+        let named: Vec<(&str, i32)> = weights
+            .iter()
+            .map(|(arn, weight)| (arn.as_str(), *weight))
+            .collect();
+        self.second = Some(vec![forward_to(&named)]);
+        if let Some(record) = &mut self.record {
+            records::add_listener(record);
+        }
+    }
+
+    /// The weights of the second groups of `tunnel-a` and `tunnel-b`.
+    pub fn second_weights(&self) -> (i32, i32) {
+        let action = self.action();
+        let weight = |name: &str| action.get(&second(&arn(name))).copied().unwrap_or_default();
+        (weight("a"), weight("b"))
     }
 
     /// The weights of `tunnel-a` and `tunnel-b`.
@@ -335,8 +373,7 @@ impl World {
     pub fn put_into_groups(&mut self) {
         for letter in ["a", "b", "c"] {
             let environment = fleet_environment(letter);
-            let arn = environment.target_group();
-            let targets = self.group(arn).targets.iter();
+            let targets = self.group(&arn(letter)).targets.iter();
             let members = targets.map(|target| ScalingMember {
                 instance: target.instance.clone(),
                 protected: false,
@@ -392,11 +429,13 @@ impl World {
         reason = "a test that names a group which is not there is wrong"
     )]
     pub fn group(&mut self, arn: &str) -> &mut FakeGroup {
-        let found = self
-            .groups
-            .iter_mut()
-            .find(|group| group.environment.has(arn));
+        let found = self.groups.iter_mut().find(|group| group.arn == arn);
         found.unwrap_or_else(|| panic!("no target group {arn}"))
+    }
+
+    /// Whether the fault of an upcoming call has happened.
+    pub fn is_struck(&self) -> bool {
+        self.upcoming.is_none()
     }
 
     fn fault(&mut self, operation: &str) -> Option<Fault> {
@@ -413,6 +452,12 @@ impl World {
 /// The ARN of a target group by its last letter.
 pub fn arn(name: &str) -> String {
     format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/tunnel-{name}/{name}")
+}
+
+/// The ARN of the same environment's group at the second listener.
+fn second(first: &str) -> String {
+    let letter = first.rsplit('/').next().unwrap_or_default();
+    arn(&format!("{letter}-tls"))
 }
 
 /// An environment by its last letter.
@@ -432,6 +477,14 @@ pub fn fleet_environment(name: &str) -> Environment {
     }
 }
 
+/// The same environment with a group at the second listener as well.
+pub fn at_both(environment: Environment) -> Environment {
+    let mut environment = environment;
+    let group = environment.target_group(0).map(second);
+    environment.target_group_arns.extend(group);
+    environment
+}
+
 /// A target, registered.
 pub fn target(instance: &str, healthy: bool) -> Target {
     Target {
@@ -445,9 +498,21 @@ pub fn target(instance: &str, healthy: bool) -> Target {
 
 /// A forward action with these weights.
 pub fn forward(weights: &[(&str, i32)]) -> Action {
-    let tuple = |(name, weight): &(&str, i32)| {
+    let named: Vec<(String, i32)> = weights
+        .iter()
+        .map(|(name, weight)| (arn(name), *weight))
+        .collect();
+    let named: Vec<(&str, i32)> = named
+        .iter()
+        .map(|(arn, weight)| (arn.as_str(), *weight))
+        .collect();
+    forward_to(&named)
+}
+
+fn forward_to(weights: &[(&str, i32)]) -> Action {
+    let tuple = |(arn, weight): &(&str, i32)| {
         TargetGroupTuple::builder()
-            .target_group_arn(arn(name))
+            .target_group_arn(*arn)
             .weight(*weight)
             .build()
     };
@@ -462,7 +527,8 @@ pub fn forward(weights: &[(&str, i32)]) -> Action {
 
 fn group(name: &str) -> FakeGroup {
     FakeGroup {
-        environment: environment(name),
+        arn: arn(name),
+        environment: environment(name).name,
         target_type: "instance".to_owned(),
         sticky: false,
         targets: Vec::new(),

@@ -69,8 +69,6 @@ pub struct Stack {
     pub service: String,
     /// The DynamoDB table of records.
     pub table: String,
-    /// The ARN of the listener, or of the rule, that carries the service's traffic.
-    pub listener: String,
 }
 
 #[cfg(feature = "balancer")]
@@ -80,7 +78,6 @@ impl Stack {
         Self {
             service: required("EBBTIDE_SERVICE"),
             table: required("EBBTIDE_TABLE"),
-            listener: required("EBBTIDE_LISTENER"),
         }
     }
 }
@@ -112,10 +109,9 @@ pub struct Cloud {
     pub service: String,
     /// The service's record.
     pub records: Records,
-    /// The listener or rule with the weights.
-    pub listener: Listener,
     /// Target groups and their targets.
     pub groups: TargetGroups,
+    elb: aws_sdk_elasticloadbalancingv2::Client,
     /// Instances.
     #[cfg(feature = "instances")]
     pub instances: Instances,
@@ -182,8 +178,8 @@ impl Cloud {
         Self {
             records: Records::new(clients.dynamodb, stack.table, stack.service.clone()),
             service: stack.service,
-            listener: Listener::new(clients.elb.clone(), stack.listener),
-            groups: TargetGroups::new(clients.elb),
+            groups: TargetGroups::new(clients.elb.clone()),
+            elb: clients.elb,
             #[cfg(feature = "instances")]
             instances: Instances::new(clients.ec2.clone()),
             #[cfg(feature = "instances")]
@@ -195,5 +191,10 @@ impl Cloud {
             #[cfg(feature = "alarms")]
             alarms: AlarmReader::new(clients.cloudwatch),
         }
+    }
+
+    /// A listener or rule by its ARN. Which are the service's travels with the plan.
+    pub fn listener(&self, arn: &str) -> Listener {
+        Listener::new(self.elb.clone(), arn.to_owned())
     }
 }

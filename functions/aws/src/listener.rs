@@ -1,4 +1,4 @@
-//! The listener or rule that carries the service's traffic: its weights are read and set, everything else is kept.
+//! A listener or rule that carries the service's traffic: its weights are read and set, everything else is kept.
 //!
 //! Refuses an action list that it could not write back as it was: AWS replaces the whole list.
 
@@ -146,13 +146,14 @@ impl Listener {
         Ok((arn.to_owned(), attributes::protocol(protocol)))
     }
 
-    /// Every other forward of the same load balancer, by listener or rule.
+    /// Every forward of the same load balancer, by listener or rule, but those of the service's `own`.
     ///
     /// # Errors
     /// AWS's failure.
     pub async fn other_forwards(
         &self,
         balancer: &Balancer,
+        own: &[String],
     ) -> Result<Vec<OtherForward>, CloudError> {
         let load_balancer = &balancer.arn;
         let mut pages = self
@@ -166,14 +167,13 @@ impl Listener {
             let page = page.called(|| format!("DescribeListeners of {load_balancer}"))?;
             for listener in page.listeners() {
                 let arn = listener.listener_arn().unwrap_or_default();
-                if arn != self.arn {
-                    found.extend(forwards(arn, listener.default_actions()));
-                }
+                found.extend(forwards(arn, listener.default_actions()));
                 if balancer.kind == LoadBalancer::Application {
                     found.extend(self.forwards_of_rules(arn).await?);
                 }
             }
         }
+        found.retain(|forward| !own.contains(&forward.from));
         Ok(found)
     }
 
@@ -194,9 +194,7 @@ impl Listener {
                 .filter(|rule| rule.is_default() != Some(true))
             {
                 let arn = rule.rule_arn().unwrap_or_default();
-                if arn != self.arn {
-                    found.extend(forwards(arn, rule.actions()));
-                }
+                found.extend(forwards(arn, rule.actions()));
             }
         }
         Ok(found)

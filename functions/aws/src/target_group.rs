@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     ProtocolEnum, TargetDescription, TargetGroupAttribute, TargetHealth, TargetHealthReasonEnum,
     TargetHealthStateEnum,
 };
-use ebbtide_rules::observed::Target;
+use ebbtide_rules::observed::{GroupTargets, Target};
 use ebbtide_rules::plan::Group;
 use ebbtide_rules::shape::Environment;
 
@@ -69,11 +69,7 @@ impl TargetGroups {
             Some(ProtocolEnum::Tcp | ProtocolEnum::Tls)
         );
         Ok(Group {
-            environment: Environment {
-                target_group_arns: vec![arn.to_owned()],
-                name: group.target_group_name().unwrap_or_default().to_owned(),
-                auto_scaling_group: None,
-            },
+            arn: arn.to_owned(),
             target_type: group
                 .target_type()
                 .map_or_else(|| "instance".to_owned(), |kind| kind.as_str().to_owned()),
@@ -124,6 +120,21 @@ impl TargetGroups {
                 .or_insert(target);
         }
         Ok(targets.into_values().collect())
+    }
+
+    /// The targets of each of an environment's groups.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn of(&self, environment: &Environment) -> Result<Vec<GroupTargets>, CloudError> {
+        let mut groups = Vec::new();
+        for arn in &environment.target_group_arns {
+            groups.push(GroupTargets {
+                target_group_arn: arn.clone(),
+                targets: self.targets(arn).await?,
+            });
+        }
+        Ok(groups)
     }
 
     /// Registers instances on the group's port.

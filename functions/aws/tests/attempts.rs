@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use ebbtide_aws::fake::{Fake, target};
+use ebbtide_aws::fake::{self, Fake, target};
 use ebbtide_aws::{Clients, Cloud, CloudError, RunInstances, Stack};
 use ebbtide_rules::observed::GroupWeight;
 use ebbtide_rules::record::{OutcomeItem, Record};
@@ -79,7 +79,7 @@ macro_rules! client {
     }};
 }
 
-fn cloud(network: &Failing, listener: &str) -> Cloud {
+fn cloud(network: &Failing) -> Cloud {
     let clients = Clients {
         ec2: client!(aws_sdk_ec2, network),
         elb: client!(aws_sdk_elasticloadbalancingv2, network),
@@ -90,7 +90,6 @@ fn cloud(network: &Failing, listener: &str) -> Cloud {
     let stack = Stack {
         service: "tunnel".to_owned(),
         table: "ebbtide".to_owned(),
-        listener: listener.to_owned(),
     };
     Cloud::new(clients, stack)
 }
@@ -120,7 +119,7 @@ fn outcome() -> OutcomeItem {
 #[tokio::test]
 async fn what_only_reads_is_tried_three_times() {
     let network = Failing::default();
-    let cloud = cloud(&network, LISTENER);
+    let cloud = cloud(&network);
     assert_eq!(network.requests_of(cloud.records.read()).await, 3);
     assert_eq!(network.requests_of(cloud.groups.targets("arn")).await, 3);
     let tags = [("key", "value")];
@@ -133,7 +132,7 @@ async fn what_only_reads_is_tried_three_times() {
 #[tokio::test]
 async fn what_changes_instances_is_tried_once() {
     let network = Failing::default();
-    let cloud = cloud(&network, LISTENER);
+    let cloud = cloud(&network);
     let (ids, tags) = (["i-1".to_owned()], BTreeMap::new());
     let order = RunInstances {
         template: "lt-1",
@@ -156,7 +155,7 @@ async fn what_changes_instances_is_tried_once() {
 #[tokio::test]
 async fn what_changes_an_auto_scaling_group_is_tried_once() {
     let network = Failing::default();
-    let scaling = cloud(&network, LISTENER).auto_scaling;
+    let scaling = cloud(&network).auto_scaling;
     let some = ["i-1".to_owned()];
     assert_eq!(network.requests_of(scaling.suspend("asg", &some)).await, 1);
     assert_eq!(network.requests_of(scaling.resume("asg", &some)).await, 1);
@@ -179,16 +178,21 @@ async fn what_changes_an_auto_scaling_group_is_tried_once() {
 #[tokio::test]
 async fn what_changes_who_serves_is_tried_once() {
     let network = Failing::default();
-    let live = Fake::new().cloud().listener.read().await.unwrap();
+    let live = Fake::new()
+        .cloud()
+        .listener(fake::LISTENER)
+        .read()
+        .await
+        .unwrap();
     let weights = [GroupWeight {
         target_group_arn: "arn".to_owned(),
         weight: 1,
     }];
     for listener in [LISTENER, RULE] {
-        let listener = cloud(&network, listener).listener;
+        let listener = cloud(&network).listener(listener);
         assert_eq!(network.requests_of(listener.set(&live, &weights)).await, 1);
     }
-    let (groups, some) = (cloud(&network, LISTENER).groups, ["i-1".to_owned()]);
+    let (groups, some) = (cloud(&network).groups, ["i-1".to_owned()]);
     assert_eq!(network.requests_of(groups.register("arn", &some)).await, 1);
     assert_eq!(
         network
@@ -201,7 +205,7 @@ async fn what_changes_who_serves_is_tried_once() {
 #[tokio::test]
 async fn the_record_is_written_once() {
     let network = Failing::default();
-    let records = cloud(&network, LISTENER).records;
+    let records = cloud(&network).records;
     let record = Record::default();
     let put = records.write(1, &record, None);
     assert_eq!(network.requests_of(put).await, 1);

@@ -5,7 +5,7 @@
 use ebbtide_aws::{CloudError, union};
 use ebbtide_rules::Retiring;
 use ebbtide_rules::hold::{Missing, Refusal, SUSPENDED_TAG, all_known, held_up, list, missing};
-use ebbtide_rules::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG};
+use ebbtide_rules::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG, Target};
 use ebbtide_rules::record::Work;
 use jiff::Timestamp;
 
@@ -60,7 +60,8 @@ async fn observe(call: &Call<'_>) -> Result<Seen, Failed> {
         environment,
         ..
     } = call;
-    let targets = cloud.groups.targets(environment.target_group()).await?;
+    let groups = cloud.groups.of(environment).await?;
+    let targets: Vec<Target> = groups.into_iter().flat_map(|group| group.targets).collect();
     let own = call.own_group().await?;
     let belonging = belonging(&targets, own.as_ref());
     let held = [

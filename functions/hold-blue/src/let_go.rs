@@ -7,7 +7,7 @@
 use ebbtide_aws::{Cloud, CloudError, union};
 use ebbtide_rules::Retiring;
 use ebbtide_rules::hold::{Left, PROTECTED_TAG, Refusal, SUSPENDED_TAG, left, list};
-use ebbtide_rules::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG};
+use ebbtide_rules::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG, Target};
 use ebbtide_rules::record::Work;
 use jiff::Timestamp;
 
@@ -49,7 +49,8 @@ async fn observe(call: &Call<'_>) -> Result<Seen, CloudError> {
         holder,
         ..
     } = call;
-    let targets = cloud.groups.targets(environment.target_group()).await?;
+    let groups = cloud.groups.of(environment).await?;
+    let targets: Vec<Target> = groups.into_iter().flat_map(|group| group.targets).collect();
     let service = (SERVICE_TAG, holder.service.as_str());
     let tags = [service, (ENVIRONMENT_TAG, holder.environment.as_str())];
     let tagged = cloud.instances.tagged(&tags).await?;

@@ -8,6 +8,8 @@
 mod hold;
 mod let_go;
 
+use std::collections::BTreeSet;
+
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::document::{Act, Invocation, Told, WrongAct};
 use ebbtide_rules::hold::HeldFor;
@@ -91,17 +93,15 @@ impl Call<'_> {
     }
 }
 
-/// Who is registered, and who is a member of the environment's own group, registered or not.
+/// Who is registered at any listener, and who is a member of the environment's own group, registered or not.
 fn belonging(targets: &[Target], own: Option<&ScalingGroup>) -> Vec<String> {
     let registered = targets.iter().filter(|target| target.registered);
-    let mut ids: Vec<String> = registered.map(|target| target.instance.clone()).collect();
     let members = own.into_iter().flat_map(|group| &group.members);
-    for member in members {
-        if !ids.contains(&member.instance) {
-            ids.push(member.instance.clone());
-        }
-    }
-    ids
+    let ids: BTreeSet<&String> = registered
+        .map(|target| &target.instance)
+        .chain(members.map(|member| &member.instance))
+        .collect();
+    ids.into_iter().cloned().collect()
 }
 
 /// The environment as AWS shows it.

@@ -4,6 +4,7 @@ use ebbtide_aws::CloudError;
 use ebbtide_rules::hold::SUSPENDED_TAG;
 use ebbtide_rules::launch::group::{Bounds, Decision, Observation, Step, decide};
 use ebbtide_rules::launch::{Launched, Launching, wait_seconds};
+use ebbtide_rules::observed::everywhere;
 use ebbtide_rules::plan::{GroupLaunch, Recorded};
 use ebbtide_rules::record::Work;
 use ebbtide_rules::scaling::ScalingGroup;
@@ -72,10 +73,7 @@ impl Group<'_> {
         let since = former.unseen.as_ref().map_or(self.now, |it| it.since);
         let seen = Observation {
             instances: cloud.instances.by_ids(&members).await?,
-            targets: cloud
-                .groups
-                .targets(green.environment.target_group())
-                .await?,
+            targets: everywhere(cloud.groups.of(&green.environment).await?),
             failures: cloud.auto_scaling.failures(self.name, since).await?,
             group,
         };

@@ -6,7 +6,7 @@ use ebbtide_aws::{CloudError, RunInstances, client_token};
 use ebbtide_rules::launch::{
     Decision, Launch, Launched, Launching, Observation, decide, wait_seconds,
 };
-use ebbtide_rules::observed::{DEPLOYMENT_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
+use ebbtide_rules::observed::{DEPLOYMENT_TAG, ENVIRONMENT_TAG, SERVICE_TAG, everywhere};
 use ebbtide_rules::plan::Recorded;
 use ebbtide_rules::record::Work;
 use jiff::Timestamp;
@@ -46,9 +46,10 @@ impl Call<'_> {
         }
         if !decision.register.is_empty() {
             self.cloud.records.admit(&self.fence, Work::Green).await?;
-            let group = self.plan.green.environment.target_group();
-            let groups = &self.cloud.groups;
-            groups.register(group, &decision.register).await?;
+            for group in &self.plan.green.environment.target_group_arns {
+                let groups = &self.cloud.groups;
+                groups.register(group, &decision.register).await?;
+            }
             decision = self.decide(&decision.launching, now).await?;
         }
         Ok(decision)
@@ -64,11 +65,7 @@ impl Call<'_> {
             .collect();
         let seen = Observation {
             instances: self.cloud.instances.tagged(&tags).await?,
-            targets: self
-                .cloud
-                .groups
-                .targets(green.environment.target_group())
-                .await?,
+            targets: everywhere(self.cloud.groups.of(&green.environment).await?),
         };
         let decision = decide(&seen, green, policy.healthy_seconds, former, now);
         tracing::info!(

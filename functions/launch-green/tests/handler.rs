@@ -5,11 +5,11 @@
     reason = "a helper of a test has nothing to go on with either"
 )]
 
-use ebbtide_aws::fake::{Fake, Fault, recorded};
+use ebbtide_aws::fake::{Fake, Fault, arn, at_both, recorded};
 use ebbtide_rules::document::{Act, Invocation, Told};
 use ebbtide_rules::launch::{Launched, Verdict};
 use ebbtide_rules::observed::{DEPLOYMENT_TAG, InstanceState};
-use ebbtide_rules::plan::SubnetShare;
+use ebbtide_rules::plan::{Asked, SubnetShare};
 use ebbtide_rules::record::{Doing, Phase};
 use ebbtide_rules::{ErrorName, examples};
 use jiff::Timestamp;
@@ -56,6 +56,39 @@ async fn what_runs_at_once_is_registered_and_healthy_in_one_call() {
     assert_eq!(
         fake.changes(),
         ["RunInstances", "RunInstances", "RegisterTargets"]
+    );
+}
+
+/// Green has a group at each of two listeners.
+fn at_two(fake: &Fake) -> Invocation {
+    fake.world().add_listener();
+    let mut call = invocation();
+    let plan = call.document.plan.as_mut().unwrap();
+    if let Asked::Deploy(deploy) = &mut plan.asked {
+        let green = &mut deploy.recorded.green.environment;
+        *green = at_both(green.clone());
+    }
+    call
+}
+
+#[tokio::test]
+async fn green_is_healthy_once_it_is_in_every_group() {
+    let fake = Fake::new();
+    let call = at_two(&fake);
+    let launched = answer(&fake, call.clone(), 10).await.unwrap().answer;
+    assert_eq!(launched.verdict, Verdict::Healthy, "{}", launched.reason);
+    let (launch, register) = ("RunInstances", "RegisterTargets");
+    assert_eq!(fake.changes(), [launch, launch, register, register]);
+    fake.world().group(&arn("b-tls")).targets[0].healthy = false;
+    let launched = answer(&fake, call.clone(), 20).await.unwrap().answer;
+    assert_eq!((launched.verdict, launched.healthy), (Verdict::Wait, 2));
+    fake.world().group(&arn("b-tls")).targets.remove(0);
+    let launched = answer(&fake, call, 30).await.unwrap().answer;
+    assert_eq!(launched.verdict, Verdict::Healthy, "{}", launched.reason);
+    assert_eq!(
+        fake.changes(),
+        [register, register],
+        "in the one that lacked it, and again in the other"
     );
 }
 

@@ -53,7 +53,7 @@ pub async fn handle(cloud: &Cloud, payload: Payload) -> Result<Plan, Failed> {
     };
     match &input.request {
         Request::Deploy => call.deploy(&settings, &input).await,
-        Request::TakeOver(asked) => call.take_over(asked).await,
+        Request::TakeOver(asked) => call.take_over(&settings, asked).await,
         Request::RollBack(deployment) => {
             tracing::info!(deployment, "is to be told to roll back");
             let deployment = deployment.clone();
@@ -133,6 +133,7 @@ impl Call<'_> {
                 blue: decision.blue,
                 green: decision.green,
                 environments: decision.environments,
+                listeners: decision.listeners,
                 policy: decision.policy,
                 hash: hash(deployment),
                 warnings: decision.warnings,
@@ -141,11 +142,14 @@ impl Call<'_> {
     }
 
     /// The recorded plan under the deployment's own name, for this execution to go on with.
-    async fn take_over(&self, asked: &TakeOver) -> Result<Plan, Failed> {
-        let recorded = recorded(self.record, &asked.deployment)?;
-        let live = self.cloud.listener.read().await.map_err(unfit)?;
-        let (blue, green) = (&recorded.blue.environment, &recorded.green.environment);
-        let green_weight = green_percent(&live.forward, blue, green);
+    async fn take_over(&self, settings: &Settings, asked: &TakeOver) -> Result<Plan, Failed> {
+        let recorded = recorded(self.record, &asked.deployment)?.naming(&settings.listeners);
+        let mut forwards = Vec::new();
+        for listener in &recorded.listeners {
+            let live = self.cloud.listener(listener).read().await;
+            forwards.push(live.map_err(unfit)?.forward);
+        }
+        let green_weight = green_percent(&forwards, &recorded);
         tracing::info!(
             deployment = asked.deployment,
             green_weight,

@@ -1,15 +1,15 @@
-//! What the preflight looks at: the listener, every group, blue's instances and the launch template.
+//! What the preflight looks at: the listeners, every group, blue's instances and the launch template.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ebbtide_aws::{Cloud, CloudError};
-use ebbtide_rules::Server;
+use ebbtide_aws::{Cloud, CloudError, union};
 use ebbtide_rules::input::Input;
-use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState};
-use ebbtide_rules::plan::{Group, Hazards, Observation, Template};
+use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState, Listener};
+use ebbtide_rules::plan::{Balancer, Group, Hazards, Observation, OtherForward, Template};
 use ebbtide_rules::record::Record;
 use ebbtide_rules::roles::roles;
 use ebbtide_rules::settings::Settings;
+use ebbtide_rules::{Environment, Server};
 
 /// Reads all of it; changes nothing.
 pub(crate) async fn observe(
@@ -19,30 +19,28 @@ pub(crate) async fn observe(
     record: &Record,
     deployment: &str,
 ) -> Result<Observation, CloudError> {
-    let forward = cloud.listener.read().await?.forward;
-    let balancer = cloud.listener.load_balancer().await?;
-    let other_forwards = cloud.listener.other_forwards(&balancer).await?;
+    let (listeners, balancers) = listeners(cloud, settings).await?;
+    let other_forwards = other_forwards(cloud, settings, &balancers).await?;
     let mut groups = Vec::new();
     let mut instances = BTreeMap::new();
-    for (index, arn) in settings.target_groups.iter().enumerate() {
-        let (mut group, registered) = group(cloud, arn).await?;
-        let own = settings.auto_scaling_groups.get(index);
-        group.environment.auto_scaling_group = own.cloned();
-        groups.push(group);
-        instances.insert(arn, registered);
+    for environment in &settings.environments {
+        let mut registered = Vec::new();
+        for arn in &environment.target_group_arns {
+            let (group, instances) = group(cloud, arn).await?;
+            groups.push(group);
+            registered = union(registered, instances);
+        }
+        instances.insert(&environment.name, registered);
     }
     // Without clear roles there is no plan, and nobody asks whose instances these are.
-    let roles = roles(&forward, &settings.target_groups, &record.retiring).ok();
-    let own_group = |arn: Option<&String>| -> Option<String> {
-        let arn = arn?;
-        let group = groups.iter().find(|group| group.environment.has(arn))?;
-        group.environment.auto_scaling_group.clone()
-    };
-    let blue_group = own_group(roles.as_ref().map(|roles| &roles.blue));
-    let green_group = own_group(roles.as_ref().map(|roles| &roles.green));
-    let mut of = |arn: Option<&String>| arn.and_then(|arn| instances.remove(arn));
-    let blue = of(roles.as_ref().map(|roles| &roles.blue)).unwrap_or_default();
-    let green = of(roles.as_ref().map(|roles| &roles.green)).unwrap_or_default();
+    let roles = roles(&listeners, &settings.environments, &record.retiring).ok();
+    let blue_environment = roles.as_ref().map(|roles| &roles.blue);
+    let green_environment = roles.as_ref().map(|roles| &roles.green);
+    let own_group = |of: Option<&Environment>| of.and_then(|it| it.auto_scaling_group.clone());
+    let (blue_group, green_group) = (own_group(blue_environment), own_group(green_environment));
+    let mut of = |it: Option<&Environment>| instances.remove(&it?.name);
+    let blue = of(blue_environment).unwrap_or_default();
+    let green = of(green_environment).unwrap_or_default();
     let blue: Vec<Instance> = blue.into_iter().filter(Instance::is_live).collect();
     let requested = input
         .launch_template_version
@@ -61,8 +59,9 @@ pub(crate) async fn observe(
     };
     let own = |it: &&Instance| it.tag(DEPLOYMENT_TAG) == Some(deployment);
     Ok(Observation {
-        forward,
-        balancer,
+        listeners,
+        balancers,
+        environments: settings.environments.clone(),
         groups,
         retiring: record.retiring.clone(),
         other_forwards,
@@ -76,6 +75,43 @@ pub(crate) async fn observe(
         passes_role: settings.passes_role,
         alarms: cloud.alarms.spans(watched(settings, input)).await?,
     })
+}
+
+/// The listeners and rules with their live actions, and the load balancer of each.
+async fn listeners(
+    cloud: &Cloud,
+    settings: &Settings,
+) -> Result<(Vec<Listener>, Vec<Balancer>), CloudError> {
+    let (mut listeners, mut balancers) = (Vec::new(), Vec::new());
+    for arn in &settings.listeners {
+        let listener = cloud.listener(arn);
+        listeners.push(Listener {
+            arn: arn.clone(),
+            forward: listener.read().await?.forward,
+        });
+        balancers.push(listener.load_balancer().await?);
+    }
+    Ok((listeners, balancers))
+}
+
+/// Of each load balancer once, however many of the listeners are its.
+async fn other_forwards(
+    cloud: &Cloud,
+    settings: &Settings,
+    balancers: &[Balancer],
+) -> Result<Vec<OtherForward>, CloudError> {
+    let (mut found, mut asked) = (Vec::new(), BTreeSet::new());
+    for (arn, balancer) in settings.listeners.iter().zip(balancers) {
+        if asked.insert(&balancer.arn) {
+            let listener = cloud.listener(arn);
+            found.extend(
+                listener
+                    .other_forwards(balancer, &settings.listeners)
+                    .await?,
+            );
+        }
+    }
+    Ok(found)
 }
 
 /// The alarms that the deployment would watch.

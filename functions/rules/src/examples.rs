@@ -76,6 +76,7 @@ pub fn recorded(blue: &Environment, green: &Environment, others: &[Environment])
             group: None,
         },
         environments: pair.into_iter().chain(others.iter().cloned()).collect(),
+        listeners: vec!["arn:listener".to_owned()],
         policy: policy(),
         hash: hash(DEPLOYMENT),
         warnings: Vec::new(),
@@ -138,6 +139,7 @@ pub fn superseding(blue: &Environment, green: &Environment) -> Phase {
             blue: blue.clone(),
             green: green.clone(),
             green_version: None,
+            listeners: vec!["arn:listener".to_owned()],
         },
     }
 }
@@ -195,7 +197,7 @@ pub fn switched(weights: Weights, groups: &[&Environment]) -> Told<Switched> {
         weights,
         groups: groups
             .iter()
-            .map(|environment| environment.target_group().to_owned())
+            .flat_map(|environment| environment.target_group_arns.clone())
             .collect(),
         moments: moments(),
         confirmed_at: NOW,

@@ -81,6 +81,42 @@ pub struct Target {
     pub ports: Vec<u16>,
 }
 
+/// The targets of one target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupTargets {
+    /// The group.
+    pub target_group_arn: String,
+    /// Its targets.
+    pub targets: Vec<Target>,
+}
+
+impl GroupTargets {
+    /// The instances that are registered in it.
+    pub fn registered(&self) -> impl Iterator<Item = &String> {
+        let registered = self.targets.iter().filter(|target| target.registered);
+        registered.map(|target| &target.instance)
+    }
+}
+
+/// The targets of all of an environment's groups as if it had one: registered is who is registered in every group, healthy
+/// who is healthy in every one, and the words are those of the first group in which it is not.
+pub fn everywhere(groups: Vec<GroupTargets>) -> Vec<Target> {
+    let mut groups = groups.into_iter().map(|group| group.targets);
+    let mut all = groups.next().unwrap_or_default();
+    for targets in groups {
+        for known in &mut all {
+            let here = targets.iter().find(|it| it.instance == known.instance);
+            let whole = known.registered && known.healthy;
+            if let Some(here) = here.filter(|_| whole) {
+                known.state.clone_from(&here.state);
+            }
+            known.registered &= here.is_some_and(|it| it.registered);
+            known.healthy &= here.is_some_and(|it| it.healthy);
+        }
+    }
+    all
+}
+
 /// How many targets are registered.
 pub fn registered(targets: &[Target]) -> u32 {
     let registered = targets.iter().filter(|target| target.registered).count();
@@ -96,7 +132,16 @@ pub fn healthy(targets: &[Target]) -> u32 {
     u32::try_from(healthy).unwrap_or(u32::MAX)
 }
 
-/// The forward action of the listener or rule that carries the service's traffic.
+/// One of the listeners and rules that carry the service's traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Its ARN.
+    pub arn: String,
+    /// Its forward action, as it is now.
+    pub forward: Forward,
+}
+
+/// The forward action of a listener or rule that carries the service's traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     /// Its target groups, in its order.
@@ -169,5 +214,46 @@ mod tests {
         ];
         assert_eq!(healthy(&targets), 2);
         assert_eq!(super::registered(&targets), 3);
+    }
+
+    #[test]
+    fn an_environments_target_is_what_it_is_in_every_group() {
+        let target = |instance: &str, registered, healthy, state: &str| Target {
+            instance: instance.to_owned(),
+            registered,
+            healthy,
+            state: state.to_owned(),
+            ports: vec![80],
+        };
+        let group = |targets: [Target; 4]| GroupTargets {
+            target_group_arn: String::new(),
+            targets: targets.into(),
+        };
+        let plain = group([
+            target("i-1", true, true, "healthy"),
+            target("i-2", true, true, "healthy"),
+            target("i-3", true, false, "initial"),
+            target("i-4", true, true, "healthy"),
+        ]);
+        let tls = group([
+            target("i-1", true, true, "healthy"),
+            target("i-2", true, false, "unhealthy"),
+            target("i-3", true, true, "healthy"),
+            target("i-5", true, true, "healthy"),
+        ]);
+        let all = everywhere(vec![plain.clone(), tls]);
+        let shown: Vec<(&str, bool, bool)> = all
+            .iter()
+            .map(|it| (it.state.as_str(), it.registered, it.healthy))
+            .collect();
+        let expected = [
+            ("healthy", true, true),
+            ("unhealthy", true, false),
+            ("initial", true, false),
+            ("healthy", false, false),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(everywhere(vec![plain.clone()]), plain.targets);
+        assert_eq!(everywhere(Vec::new()), []);
     }
 }

@@ -4,6 +4,7 @@
 //! once and carries its numbers. Called by `plan-deployment`, which hands the plan to every later state.
 
 mod balancer;
+mod blue;
 mod document;
 mod fleet;
 mod group;
@@ -17,11 +18,11 @@ mod watching;
 
 use crate::input::Input;
 use crate::knobs::MOST_INSTANCES;
-use crate::observed::{Forward, Target, healthy, registered};
+use crate::observed::{Listener, Target};
 use crate::record::{Entry, State};
 use crate::roles::{Roles, roles};
 use crate::settings::Defaults;
-use crate::shape::{Environment, Server};
+use crate::shape::{Environment, Server, group_name};
 
 use policy::{policy, refuse_deadline, refuse_length};
 
@@ -40,8 +41,8 @@ pub use watching::AlarmSpan;
 /// One of the configured target groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Which.
-    pub environment: Environment,
+    /// Its ARN.
+    pub arn: String,
     /// What its targets are; only `instance` can be launched and registered by id.
     pub target_type: String,
     /// Whether `stickiness.enabled` is on.
@@ -62,6 +63,17 @@ pub struct Group {
     pub targets: Vec<Target>,
 }
 
+impl Group {
+    fn name(&self) -> String {
+        group_name(&self.arn).to_owned()
+    }
+
+    fn registered(&self) -> impl Iterator<Item = &String> {
+        let registered = self.targets.iter().filter(|target| target.registered);
+        registered.map(|target| &target.instance)
+    }
+}
+
 /// A forward to one of the configured groups that this deployment would not move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherForward {
@@ -74,15 +86,17 @@ pub struct OtherForward {
 /// What the preflight saw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
-    /// The live forward action.
-    pub forward: Forward,
-    /// The load balancer.
-    pub balancer: Balancer,
-    /// The configured groups.
+    /// The listeners and rules that the stack names.
+    pub listeners: Vec<Listener>,
+    /// The load balancer of each of them.
+    pub balancers: Vec<Balancer>,
+    /// The configured environments.
+    pub environments: Vec<Environment>,
+    /// Their target groups.
     pub groups: Vec<Group>,
     /// The environments that still retire.
     pub retiring: Vec<Entry>,
-    /// Forwards to the groups from other listeners and rules of the load balancer.
+    /// Forwards to the groups from other listeners and rules of these load balancers.
     pub other_forwards: Vec<OtherForward>,
     /// The subnet of each of blue's live instances.
     pub blue_subnets: Vec<String>,
@@ -104,6 +118,29 @@ pub struct Observation {
     pub alarms: Vec<AlarmSpan>,
 }
 
+impl Observation {
+    /// The groups of an environment, in the order of the listeners.
+    fn groups_of(&self, environment: &Environment) -> Vec<&Group> {
+        let arns = environment.target_group_arns.iter();
+        arns.filter_map(|arn| self.groups.iter().find(|group| group.arn == *arn))
+            .collect()
+    }
+
+    /// The load balancer of the listener that a group belongs to.
+    fn balancer_of(&self, group: &Group) -> Option<&Balancer> {
+        let mut places = self.environments.iter().filter_map(|it| {
+            let mut arns = it.target_group_arns.iter();
+            arns.position(|arn| *arn == group.arn)
+        });
+        self.balancers.get(places.next()?)
+    }
+
+    fn is_network(&self) -> bool {
+        let mut kinds = self.balancers.iter().map(|it| &it.kind);
+        kinds.any(|kind| matches!(kind, LoadBalancer::Network(_)))
+    }
+}
+
 /// The parts of a plan that the preflight decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -113,6 +150,8 @@ pub struct Decision {
     pub green: Green,
     /// Every environment of the service.
     pub environments: Vec<Environment>,
+    /// The listeners and rules whose weights move, in the order of their changes.
+    pub listeners: Vec<String>,
     /// The numbers that bound the deployment.
     pub policy: Policy,
     /// Blue's servers, to be asked for their session endpoints before anything begins.
@@ -139,50 +178,39 @@ pub fn decide(
         green_fleet,
     ));
     refusals.extend(hazards::refuse(&seen.hazards));
-    let groups = seen.groups.iter();
-    let configured: Vec<String> = groups
-        .map(|group| group.environment.target_group().to_owned())
-        .collect();
-    let roles = match roles(&seen.forward, &configured, &seen.retiring) {
+    let Roles { blue, green } = match roles(&seen.listeners, &seen.environments, &seen.retiring) {
         Ok(roles) => roles,
         Err(unclear) => {
             refusals.extend(unclear.into_iter().map(Refusal::Unclear));
             return Err(refusals);
         }
     };
-    let (Some(blue), Some(green)) = by_role(&seen.groups, &roles) else {
-        return Err(refusals);
-    };
-    let (registered, healthy) = (registered(&blue.targets), healthy(&blue.targets));
-    let sizes = group::sizes(seen, &blue.environment, registered, input.count);
+    let counts = blue::Counts::of(&seen.groups_of(&blue));
+    let sizes = group::sizes(seen, &blue, counts.registered, input.count);
     let count = sizes.desired;
-    let policy = policy(input, defaults, (registered, healthy), &seen.balancer.kind);
-    refusals.extend(hazards::refuse_fleets(
-        seen,
-        &blue.environment,
-        &green.environment,
-    ));
-    refusals.extend(refuse_blue(blue, registered, healthy));
-    refusals.extend(refuse_left_over(seen, &roles));
-    refusals.extend(refuse_green(seen, green, count, policy.minimum_healthy));
+    let policy = policy(input, defaults, counts, seen.is_network());
+    refusals.extend(hazards::refuse_fleets(seen, &blue, &green));
+    refusals.extend(blue::refuse(seen, &blue, counts));
+    refusals.extend(refuse_left_over(seen, &blue, &green));
+    refusals.extend(refuse_green(seen, &green, count, policy.minimum_healthy));
     refusals.extend(balancer::refuse_targets(seen, count));
     refusals.extend(refuse_length(&policy));
     refusals.extend(refuse_deadline(&policy));
     let (Some(version), true) = (&seen.template.version, refusals.is_empty()) else {
         return Err(refusals);
     };
-    let mut warnings = warnings(blue, registered, healthy, count);
+    let mut warnings = blue::warnings(seen, &blue, counts, count);
     warnings.extend(balancer::warn_of_targets(seen, count));
     warnings.extend(hazards::warnings(seen));
     warnings.extend(template::warnings(version));
     warnings.extend(watching::slow(&seen.alarms, &policy));
     Ok(Decision {
         blue: Blue {
-            environment: blue.environment.clone(),
-            healthy,
+            environment: blue,
+            healthy: counts.healthy,
         },
         green: Green {
-            environment: green.environment.clone(),
+            environment: green,
             launch_template_id: seen.template.id.clone(),
             launch_template_version: version.number.clone(),
             subnets: match green_fleet {
@@ -192,33 +220,22 @@ pub fn decide(
             count,
             group: green_fleet.map(|fleet| group::launch(fleet, sizes)),
         },
-        environments: seen
-            .groups
-            .iter()
-            .map(|group| group.environment.clone())
-            .collect(),
+        environments: seen.environments.clone(),
+        listeners: seen.listeners.iter().map(|it| it.arn.clone()).collect(),
         policy,
         servers: seen.blue_servers.clone(),
         warnings,
     })
 }
 
-fn by_role<'a>(groups: &'a [Group], roles: &Roles) -> (Option<&'a Group>, Option<&'a Group>) {
-    let group = |arn: &String| {
-        let mut groups = groups.iter();
-        groups.find(|group| group.environment.has(arn))
-    };
-    (group(&roles.blue), group(&roles.green))
-}
-
 /// What is wrong whichever group is blue.
 fn refuse_setting(seen: &Observation) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    if seen.forward.sticky {
-        refusals.push(Refusal::StickyForward);
+    for listener in seen.listeners.iter().filter(|it| it.forward.sticky) {
+        refusals.push(Refusal::StickyForward(listener.arn.clone()));
     }
     for group in &seen.groups {
-        let name = &group.environment.name;
+        let name = &group.name();
         if group.sticky {
             refusals.push(Refusal::StickyGroup(name.clone()));
         }
@@ -229,7 +246,7 @@ fn refuse_setting(seen: &Observation) -> Vec<Refusal> {
             });
         }
         for other in &seen.other_forwards {
-            if group.environment.has(&other.target_group_arn) {
+            if group.arn == other.target_group_arn {
                 refusals.push(Refusal::ForwardedElsewhere {
                     group: name.clone(),
                     from: other.from.clone(),
@@ -240,58 +257,21 @@ fn refuse_setting(seen: &Observation) -> Vec<Refusal> {
     refusals
 }
 
-fn refuse_blue(blue: &Group, registered: u32, healthy: u32) -> Vec<Refusal> {
-    let group = blue.environment.name.clone();
+fn refuse_green(seen: &Observation, green: &Environment, count: u32, minimum: u32) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    if healthy == 0 {
-        refusals.push(Refusal::BlueUnhealthy {
-            group: group.clone(),
-            targets: registered,
-        });
-    }
-    if registered > MOST_INSTANCES {
-        refusals.push(Refusal::TooManyServers {
-            group: group.clone(),
-            servers: registered,
-            most: MOST_INSTANCES,
-        });
-    }
-    // Green would be registered on the group's port, where nothing may listen.
-    let elsewhere = |target: &&Target| target.registered && target.ports != [blue.port];
-    let elsewhere: Vec<String> = blue
-        .targets
-        .iter()
-        .filter(elsewhere)
-        .map(|target| target.instance.clone())
-        .collect();
-    if !elsewhere.is_empty() {
-        refusals.push(Refusal::OwnPorts {
-            group,
-            port: blue.port,
-            instances: elsewhere,
-        });
-    }
-    refusals
-}
-
-fn refuse_green(seen: &Observation, green: &Group, count: u32, minimum: u32) -> Vec<Refusal> {
-    let group = green.environment.name.clone();
-    let mut refusals = Vec::new();
-    let strangers: Vec<String> = green
-        .targets
-        .iter()
-        .filter(|target| target.registered && !seen.own_green.contains(&target.instance))
-        .map(|target| target.instance.clone())
-        .collect();
-    if !strangers.is_empty() {
-        refusals.push(Refusal::GreenNotEmpty {
-            group: group.clone(),
-            instances: strangers,
-        });
+    for group in seen.groups_of(green) {
+        let strangers = group.registered().filter(|it| !seen.own_green.contains(it));
+        let strangers: Vec<String> = strangers.cloned().collect();
+        if !strangers.is_empty() {
+            refusals.push(Refusal::GreenNotEmpty {
+                group: group.name(),
+                instances: strangers,
+            });
+        }
     }
     if count > MOST_INSTANCES {
         refusals.push(Refusal::TooManyServers {
-            group,
+            group: green.name.clone(),
             servers: count,
             most: MOST_INSTANCES,
         });
@@ -299,47 +279,32 @@ fn refuse_green(seen: &Observation, green: &Group, count: u32, minimum: u32) -> 
     if count < minimum {
         refusals.push(Refusal::CountBelowMinimum { count, minimum });
     }
-    let launches_by_itself = green.environment.auto_scaling_group.is_some();
+    let launches_by_itself = green.auto_scaling_group.is_some();
     if !launches_by_itself && seen.configured_subnets.is_empty() && seen.blue_subnets.is_empty() {
         refusals.push(Refusal::NoSubnet);
     }
     refusals
 }
 
-/// A group that the action names besides the pair and what still drains leaves it when green is attached.
-fn refuse_left_over(seen: &Observation, roles: &Roles) -> Vec<Refusal> {
+/// A group that an action names besides the pair and what still drains leaves it when green is attached.
+fn refuse_left_over(seen: &Observation, blue: &Environment, green: &Environment) -> Vec<Refusal> {
     let stays = |arn: &str| {
         let draining = |entry: &Entry| entry.state == State::Draining && entry.environment.has(arn);
-        [roles.blue.as_str(), &roles.green].contains(&arn) || seen.retiring.iter().any(draining)
+        blue.has(arn) || green.has(arn) || seen.retiring.iter().any(draining)
     };
-    let leaves = |group: &&Group| {
-        let arn = group.environment.target_group();
-        seen.forward.names(arn) && !stays(arn)
-    };
-    let registered = |group: &Group| -> Vec<String> {
-        let registered = group.targets.iter().filter(|target| target.registered);
-        registered.map(|target| target.instance.clone()).collect()
-    };
+    let named = |arn: &str| seen.listeners.iter().any(|it| it.forward.names(arn));
+    let leaves = |group: &&Group| named(&group.arn) && !stays(&group.arn);
     let leaving = seen.groups.iter().filter(leaves);
     leaving
-        .map(|group| (group.environment.name.clone(), registered(group)))
+        .map(|group| {
+            (
+                group.name(),
+                group.registered().cloned().collect::<Vec<_>>(),
+            )
+        })
         .filter(|(_, instances)| !instances.is_empty())
         .map(|(group, instances)| Refusal::StillServed { group, instances })
         .collect()
-}
-
-fn warnings(blue: &Group, registered: u32, healthy: u32, count: u32) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if registered > healthy {
-        warnings.push(format!(
-            "{healthy} of {registered} targets of {} are healthy",
-            blue.environment.name
-        ));
-    }
-    if count < registered {
-        warnings.push(format!("green gets {count} servers, blue has {registered}"));
-    }
-    warnings
 }
 
 #[cfg(test)]

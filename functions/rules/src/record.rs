@@ -163,6 +163,9 @@ pub struct Clearing {
     /// The version that its Auto Scaling group named before that deployment; none of plain instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub green_version: Option<String>,
+    /// The listeners of that deployment's plan.
+    #[serde(default)]
+    pub listeners: Vec<String>,
 }
 
 /// An environment that is being emptied.

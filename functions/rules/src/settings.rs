@@ -12,9 +12,13 @@ use crate::knobs::{
     SETTLE_SECONDS, STEP_SECONDS, TABLE, TRAFFIC_STEPS,
 };
 use crate::plan::Pages;
+use crate::shape::Environment;
+
+mod service;
 
 /// What the stack says besides its defaults.
-const FIXED: [&str; 8] = [
+const FIXED: [&str; 9] = [
+    "ListenerArn",
     "TargetGroupArns",
     "AutoScalingGroupNames",
     "LaunchTemplateId",
@@ -24,16 +28,14 @@ const FIXED: [&str; 8] = [
     "TestPort",
     "TestPaths",
 ];
-/// How many environments a service may have: one serves, one is launched, and an ALB's action takes five groups.
-const ENVIRONMENTS: std::ops::RangeInclusive<usize> = 2..=5;
 
 /// A stack's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
-    /// The target groups, by ARN: two to five different ones.
-    pub target_groups: Vec<String>,
-    /// The Auto Scaling groups, by name, in the order of the target groups; none where servers are plain instances.
-    pub auto_scaling_groups: Vec<String>,
+    /// The listeners and listener rules that carry the service's traffic, by ARN: one to ten.
+    pub listeners: Vec<String>,
+    /// The two to five environments, each with a target group at each of these.
+    pub environments: Vec<Environment>,
     /// The launch template, by id or name; none where each Auto Scaling group has its own.
     pub launch_template: Option<String>,
     /// Whether launching may pass a role to the instances.
@@ -90,9 +92,10 @@ impl Settings {
             errors: Vec::new(),
         };
         reader.refuse_unknown();
+        let (listeners, environments) = reader.service();
         let parsed = Self {
-            target_groups: reader.target_groups(),
-            auto_scaling_groups: reader.auto_scaling_groups(),
+            listeners,
+            environments,
             launch_template: reader.launch_template(),
             passes_role: !reader.text("InstanceRoleArn").is_empty(),
             subnets: reader.list("SubnetIds"),
@@ -180,20 +183,6 @@ impl Reader<'_> {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    fn auto_scaling_groups(&mut self) -> Vec<String> {
-        let (names, groups) = (
-            self.list("AutoScalingGroupNames"),
-            self.list("TargetGroupArns"),
-        );
-        let distinct: BTreeSet<&String> = names.iter().collect();
-        if !names.is_empty() && (names.len() != groups.len() || distinct.len() != names.len()) {
-            let expected =
-                "none, or as many different names as there are TargetGroupArns, in their order";
-            self.wrong("AutoScalingGroupNames", expected);
-        }
-        names
-    }
-
     /// Empty items are dropped: a list parameter without items is one empty item.
     fn list(&self, key: &str) -> Vec<String> {
         self.text(key)
@@ -201,15 +190,6 @@ impl Reader<'_> {
             .map(|item| item.trim().to_owned())
             .filter(|item| !item.is_empty())
             .collect()
-    }
-
-    fn target_groups(&mut self) -> Vec<String> {
-        let groups = self.list("TargetGroupArns");
-        let distinct: BTreeSet<&String> = groups.iter().collect();
-        if !ENVIRONMENTS.contains(&groups.len()) || distinct.len() != groups.len() {
-            self.wrong("TargetGroupArns", "two to five different ARNs");
-        }
-        groups
     }
 
     /// Without paths no port is needed.

@@ -20,7 +20,7 @@ pub struct Fence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Environment {
-    /// The ARNs of its target groups, one for each listener of the service: one, for now.
+    /// The ARNs of its target groups: one for each listener or rule of the service, in the order of the plan's `listeners`.
     pub target_group_arns: Vec<String>,
     /// The name of the first group, which is also the value of the tag `ebbtide:environment`.
     pub name: String,
@@ -30,19 +30,20 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of a target group's ARN, `…:targetgroup/NAME/ID`; the name is empty if there is none in it.
-    pub fn of_arn(target_group_arn: &str) -> Self {
-        let name = target_group_arn.split('/').nth(1).unwrap_or_default();
+    /// The environment of these target groups, named after the first; without an Auto Scaling group.
+    pub fn of(target_group_arns: Vec<String>) -> Self {
+        let first = target_group_arns.first().map_or("", String::as_str);
         Self {
-            target_group_arns: vec![target_group_arn.to_owned()],
-            name: name.to_owned(),
+            name: group_name(first).to_owned(),
+            target_group_arns,
             auto_scaling_group: None,
         }
     }
 
-    /// The group that the service's listener forwards to.
-    pub fn target_group(&self) -> &str {
-        self.target_group_arns.first().map_or("", String::as_str)
+    /// Its target group at one of the service's listeners, by that listener's place; none where the listener was added
+    /// after the environment was planned.
+    pub fn target_group(&self, listener: usize) -> Option<&str> {
+        self.target_group_arns.get(listener).map(String::as_str)
     }
 
     /// Whether this group is one of its groups.
@@ -51,6 +52,11 @@ impl Environment {
             .iter()
             .any(|own| own == target_group_arn)
     }
+}
+
+/// The name in a target group's ARN, `…:targetgroup/NAME/ID`; empty if there is none in it.
+pub fn group_name(target_group_arn: &str) -> &str {
+    target_group_arn.split('/').nth(1).unwrap_or_default()
 }
 
 /// One instance, and where its session endpoint listens.

@@ -8,12 +8,14 @@ mod blocked;
 mod parking;
 mod scaling;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::check::HeldBack;
 use crate::observed::{
-    DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, Target,
+    DEPLOYMENT_TAG, ENVIRONMENT_TAG, GroupTargets, Instance, InstanceState, RETIRING_TAG,
 };
 use crate::scaling::ScalingGroup;
 use crate::shape::Environment;
@@ -124,9 +126,9 @@ pub struct Observation {
     pub instances: Vec<Instance>,
     /// Instances that were listed and that EC2 does not show: not known to be gone.
     pub unseen: Vec<String>,
-    /// The targets of the environment's group.
-    pub targets: Vec<Target>,
-    /// The groups that have weight in the forward action.
+    /// The targets of each of the environment's groups.
+    pub targets: Vec<GroupTargets>,
+    /// The groups that have weight at any of the service's listeners.
     pub weighted: Vec<WeightedGroup>,
     /// The environment's own Auto Scaling group, with its members; none where it has none, or it was deleted.
     pub group: Option<ScalingGroup>,
@@ -364,18 +366,18 @@ pub struct Rest {
     pub empty: bool,
 }
 
-/// What is deregistered beside what is ended: targets whose instance is gone. The group leaves the forward action next,
-/// and nobody could tell there that these hold nobody's connection.
-pub fn stale(seen: &Observation) -> Vec<Target> {
-    let gone = |id: &str| {
-        let mut instances = seen.instances.iter();
-        instances.any(|it| it.id == id && it.state == InstanceState::Terminated)
-    };
-    let targets = seen.targets.iter();
-    targets
-        .filter(|target| target.registered && gone(&target.instance))
-        .cloned()
+/// What is deregistered beside what is ended: registered instances that are gone. The groups leave the forward actions
+/// next, and nobody could tell there that these hold nobody's connection.
+pub fn stale(seen: &Observation) -> Vec<String> {
+    let registered: BTreeSet<&String> = registered(seen).collect();
+    let gone = seen.instances.iter();
+    gone.filter(|it| it.state == InstanceState::Terminated && registered.contains(&it.id))
+        .map(|it| it.id.clone())
         .collect()
+}
+
+fn registered(seen: &Observation) -> impl Iterator<Item = &String> {
+    seen.targets.iter().flat_map(GroupTargets::registered)
 }
 
 /// Says how the environment stands, by what is seen after everything was ordered.
@@ -418,7 +420,7 @@ pub fn rest(seen: &Observation, order: &Termination) -> Rest {
     };
     let terminated = ids(InstanceState::Terminated);
     let remaining = seen.instances.len() - terminated.len() + seen.unseen.len();
-    let registered = seen.targets.iter().any(|target| target.registered);
+    let registered = registered(seen).next().is_some();
     Rest {
         ending: ids(InstanceState::ShuttingDown),
         remaining,

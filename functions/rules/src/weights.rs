@@ -1,5 +1,8 @@
 //! When weight may move: which weights the forward action shall carry, and which group may be given any.
 //!
+//! All of it is about one listener or rule of the service: where there are several, `switch-target-group` asks for each of
+//! them before it changes the first, and changes one after the other.
+//!
 //! Owns rule 5: a group is given weight only while it holds at least the configured minimum of healthy targets. Called
 //! by `switch-target-group` when it attaches green, at every step, in every pass while baking, and when a rollback gives
 //! blue its weight back. What is said of green holds for all the weight it carries; what is said of blue, only for a
@@ -14,10 +17,10 @@ mod wanted;
 use serde::{Deserialize, Serialize};
 
 use crate::observed::{Forward, GroupWeight};
-use crate::shape::Environment;
+use crate::shape::group_name;
 
 pub use moments::{Moments, Spans};
-pub use refusal::{NotConfirmed, Refusal, Shortage, limits};
+pub use refusal::{At, NotConfirmed, Refusal, Shortage, limits};
 pub use repairs::{MOST_REPAIRS, Repairs};
 pub use switched::{Confirmed, Switched};
 pub use wanted::{Serving, Wanted};
@@ -48,7 +51,7 @@ impl Weights {
     }
 }
 
-/// What the listener and the groups show.
+/// What one listener and the groups that the environments have there show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The live forward action.
@@ -111,7 +114,7 @@ fn refuse_leaving_out(seen: &Observation, groups: &[GroupWeight]) -> Result<(), 
     let leaves = |arn: &&String| seen.forward.names(arn) && !stays(arn);
     let left_out = seen.occupied.iter().find(leaves);
     left_out.map_or(Ok(()), |arn| {
-        Err(Refusal::StillHasTargets(Environment::of_arn(arn).name))
+        Err(Refusal::StillHasTargets(group_name(arn).to_owned()))
     })
 }
 
@@ -146,16 +149,16 @@ fn refuse_weights(seen: &Observation, wanted: &Wanted) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn live(forward: &Forward, blue: &Environment, green: &Environment) -> Weights {
+fn live(forward: &Forward, blue: &str, green: &str) -> Weights {
     Weights {
-        blue: forward.weight(blue.target_group()),
-        green: forward.weight(green.target_group()),
+        blue: forward.weight(blue),
+        green: forward.weight(green),
     }
 }
 
 fn words(groups: &[GroupWeight]) -> String {
     let words = groups.iter().map(|group| {
-        let name = Environment::of_arn(&group.target_group_arn).name;
+        let name = group_name(&group.target_group_arn);
         format!("{name} {}", group.weight)
     });
     words.collect::<Vec<_>>().join(", ")
@@ -186,10 +189,7 @@ pub fn is_set(forward: &Forward, wanted: &Wanted) -> bool {
 }
 
 fn refuse_action(seen: &Observation, wanted: &Wanted) -> Result<(), Refusal> {
-    let known = |arn: &str| {
-        let environments = wanted.environments.iter().chain(&wanted.retiring);
-        environments.into_iter().any(|it| it.has(arn))
-    };
+    let known = |arn: &String| wanted.known.contains(arn) || wanted.retiring.contains(arn);
     // Who only takes out what is gone may be of before a group was added that serves by now.
     let pair = matches!(wanted.serving, Serving::Pair { .. });
     let mut named = seen.forward.groups.iter().filter(|_| pair);
@@ -203,12 +203,12 @@ fn refuse_action(seen: &Observation, wanted: &Wanted) -> Result<(), Refusal> {
     }
 }
 
-fn enough(group: &Environment, healthy: u32, minimum: u32, weight: u32) -> Result<(), Shortage> {
+fn enough(group: &str, healthy: u32, minimum: u32, weight: u32) -> Result<(), Shortage> {
     if healthy >= minimum {
         return Ok(());
     }
     Err(Shortage {
-        group: group.name.clone(),
+        group: group_name(group).to_owned(),
         healthy,
         minimum,
         weight,

@@ -1,30 +1,32 @@
-//! The Lambda switch-target-group: brings the forward action to what the record wants of it, and confirms it by reading
-//! again.
+//! The Lambda switch-target-group: brings the forward actions of the service's listeners to what the record wants of them,
+//! and confirms it by reading again.
 //!
 //! Called to attach green at weight 0, at every step and in every pass of the bake, by a rollback to give blue its weight
-//! back, and to take out of the action what is gone. What is wanted is read from the record at the act, not from the
+//! back, and to take out of the actions what is gone. What is wanted is read from the record at the act, not from the
 //! plan: what retires changes meanwhile. Refuses to give weight to a group without enough healthy targets, and to leave
-//! out a group that has any.
+//! out a group that has any. Listeners are changed one after the other, in the order of the plan, and none before all of
+//! them admit their change; whatever stops it in between, the next call finds those that are done and does the others.
 
 use std::collections::BTreeMap;
 
-use ebbtide_aws::{Cloud, CloudError};
+use ebbtide_aws::{Cloud, CloudError, Live};
 use ebbtide_rules::document::{Act, Document, Invocation, Told, WrongAct};
 use ebbtide_rules::observed::{Forward, Target, healthy};
 use ebbtide_rules::record::{Front, Record, Work};
 use ebbtide_rules::weights::{
-    Confirmed, Decision, Observation, Repairs, Spans, Switched, Wanted, confirm, decide, limits,
+    At, Confirmed, Decision, Observation, Repairs, Spans, Switched, Wanted, confirm, decide, limits,
 };
 use ebbtide_rules::{Environment, ErrorName, Failure, Fence};
 use jiff::Timestamp;
 
 pub use ebbtide_runtime::Failed;
 
-/// Brings the forward action to what the record wants. `clock` is read when the call begins and when the action has been
-/// read last: what follows new weights counts from then, however long AWS took.
+/// Brings the forward actions to what the record wants. `clock` is read when the call begins and when the last action has
+/// been read last: what follows new weights counts from then, however long AWS took.
 ///
 /// # Errors
-/// [`Failed`]; the action is as it was, unless AWS did not answer or reading again showed another.
+/// [`Failed`]; the actions are as they were, unless AWS did not answer, reading again showed another, or the world changed
+/// between two of them: then the first ones are as they are to be.
 pub async fn handle(
     cloud: &Cloud,
     clock: impl Fn() -> Timestamp,
@@ -37,6 +39,7 @@ pub async fn handle(
         fence: invocation.document.fence()?,
         act: invocation.act,
         work,
+        listeners: invocation.document.listeners()?,
         former: former.map(|former| &former.answer),
         redrives: invocation.redrives,
     };
@@ -67,6 +70,7 @@ struct Call<'a> {
     fence: Fence,
     act: Act,
     work: Work<'static>,
+    listeners: &'a [String],
     /// What the call before this one confirmed.
     former: Option<&'a Switched>,
     redrives: u64,
@@ -80,36 +84,91 @@ impl Call<'_> {
     ) -> Result<(Front, Confirmed), Failed> {
         let (_, front) = self.admitted().await?;
         let targets = self.targets(&front).await?;
-        let live = self.cloud.listener.read().await?;
-        // Last, so that as little time as possible lies between this and the change.
-        let (record, front) = self.admitted().await?;
-        let seen = observation(live.forward.clone(), &front, &targets);
-        let wanted = Wanted::of(&front, &record, self.act);
         let former = self.former.filter(|it| it.epoch == self.fence.epoch);
-        let decision = decide(&seen, &wanted)?;
-        self.log(&decision, &seen);
+        let mut looks = Vec::new();
+        for place in 0..self.listeners.len() {
+            looks.push(self.look(place, &targets).await?);
+        }
+        let fewest = |of: fn(&Observation) -> u32| looks.iter().map(|it| of(&it.seen)).min();
         let mut confirmed = Confirmed {
             epoch: self.fence.epoch,
             began_at,
             read_at: clock(),
-            forward: seen.forward,
+            forwards: Vec::new(),
             changed: false,
-            blue_healthy: seen.blue_healthy,
-            green_healthy: seen.green_healthy,
-            repairs: Repairs::before(former),
+            blue_healthy: fewest(|seen| seen.blue_healthy).unwrap_or_default(),
+            green_healthy: fewest(|seen| seen.green_healthy).unwrap_or_default(),
+            repairs: self.repairs(former, &looks)?,
         };
-        if let Decision::Change { groups, .. } = &decision {
-            let repairs = confirmed.repairs;
-            let found = &confirmed.forward;
-            confirmed.repairs = repairs.count(former, &wanted, found, self.redrives)?;
-            let set = self.cloud.listener.set(&live, groups).await;
-            set.map_err(|error| explained(error, groups.len()))?;
-            confirmed.forward = self.cloud.listener.read().await?.forward;
+        for look in looks {
+            let decided = matches!(look.decision, Decision::Change { .. });
+            let forward = if decided {
+                confirmed.changed = true;
+                self.change(look, &targets).await?
+            } else {
+                look.live.forward
+            };
             confirmed.read_at = clock();
-            confirmed.changed = true;
-            confirm(&confirmed.forward, &wanted)?;
+            confirmed.forwards.push(forward);
         }
         Ok((front, confirmed))
+    }
+
+    /// One listener, and what is to become of its action.
+    async fn look(&self, place: usize, targets: &Targets) -> Result<Look, Failed> {
+        let live = self.cloud.listener(&self.listeners[place]).read().await?;
+        // Last, so that as little time as possible lies between this and the change.
+        let (record, front) = self.admitted().await?;
+        let wanted = Wanted::of(&front, &record, self.act, place);
+        let seen = observation(live.forward.clone(), &front, targets, place);
+        let decision = decide(&seen, &wanted).map_err(|refusal| self.at(place, refusal))?;
+        self.log(place, &decision, &seen);
+        Ok(Look {
+            place,
+            live,
+            seen,
+            wanted,
+            decision,
+        })
+    }
+
+    /// What somebody moved at several listeners is set right in one go, and counts once.
+    fn repairs(&self, former: Option<&Switched>, looks: &[Look]) -> Result<Repairs, Failed> {
+        let before = Repairs::before(former);
+        let mut looks = looks.iter();
+        let Some(look) = looks.find(|look| matches!(look.decision, Decision::Change { .. })) else {
+            return Ok(before);
+        };
+        let (wanted, found) = (&look.wanted, &look.seen.forward);
+        let counted = before.count(former, wanted, found, self.redrives);
+        Ok(counted.map_err(|refusal| self.at(look.place, refusal))?)
+    }
+
+    /// Changes one listener's action; the action as it is then.
+    async fn change(&self, look: Look, targets: &Targets) -> Result<Forward, Failed> {
+        // Others were looked at, and changed, since.
+        let look = if self.listeners.len() > 1 {
+            self.look(look.place, targets).await?
+        } else {
+            look
+        };
+        let Decision::Change { groups, .. } = &look.decision else {
+            return Ok(look.live.forward);
+        };
+        let listener = self.cloud.listener(&self.listeners[look.place]);
+        let set = listener.set(&look.live, groups).await;
+        set.map_err(|error| explained(error, groups.len()))?;
+        let forward = listener.read().await?.forward;
+        confirm(&forward, &look.wanted).map_err(|it| self.at(look.place, it))?;
+        Ok(forward)
+    }
+
+    fn at<E>(&self, place: usize, what: E) -> At<E> {
+        let several = self.listeners.len() > 1;
+        At {
+            listener: several.then(|| self.listeners[place].clone()),
+            what,
+        }
     }
 
     /// The record, if it admits this work, and its front.
@@ -125,13 +184,14 @@ impl Call<'_> {
     async fn targets(&self, front: &Front) -> Result<Targets, CloudError> {
         let mut targets = Targets::new();
         for environment in &front.plan.environments {
-            let arn = environment.target_group();
-            targets.insert(arn.to_owned(), self.cloud.groups.targets(arn).await?);
+            for group in self.cloud.groups.of(environment).await? {
+                targets.insert(group.target_group_arn, group.targets);
+            }
         }
         Ok(targets)
     }
 
-    fn log(&self, decision: &Decision, seen: &Observation) {
+    fn log(&self, place: usize, decision: &Decision, seen: &Observation) {
         let (change, reason) = match decision {
             Decision::Keep { reason } => (false, reason),
             Decision::Change { reason, .. } => (true, reason),
@@ -140,6 +200,7 @@ impl Call<'_> {
             deployment = self.fence.deployment,
             epoch = self.fence.epoch,
             act = ?self.act,
+            listener = self.listeners[place],
             change,
             reason,
             blue_healthy = seen.blue_healthy,
@@ -149,11 +210,20 @@ impl Call<'_> {
     }
 }
 
+/// One listener, and what is to become of its action.
+struct Look {
+    place: usize,
+    live: Live,
+    seen: Observation,
+    wanted: Wanted,
+    decision: Decision,
+}
+
 /// Target groups by ARN, with their targets.
 type Targets = BTreeMap<String, Vec<Target>>;
 
-fn observation(forward: Forward, front: &Front, targets: &Targets) -> Observation {
-    let of = |environment: &Environment| targets.get(environment.target_group());
+fn observation(forward: Forward, front: &Front, targets: &Targets, place: usize) -> Observation {
+    let of = |environment: &Environment| targets.get(environment.target_group(place)?);
     let healthy = |environment| of(environment).map_or(0, |targets| healthy(targets));
     let occupied = targets
         .iter()

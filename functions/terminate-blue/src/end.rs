@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::hold::SUSPENDED_TAG;
-use ebbtide_rules::observed::Target;
+use ebbtide_rules::observed::{GroupTargets, Target};
 use ebbtide_rules::record::Work;
 use ebbtide_rules::scaling::Sizes;
 use ebbtide_rules::terminate::{MemberEnd, Parking, group_end};
@@ -16,29 +16,34 @@ use ebbtide_rules::{ErrorName, Failure, Fence};
 /// How many are ended in one call: two requests each, and a function has 60 seconds. The next pass ends the others.
 const MOST_A_CALL: usize = 50;
 
-/// Who ends, and of which target group and which Auto Scaling group.
+/// Who ends, and of which Auto Scaling group.
 pub(crate) struct Ending<'a> {
     pub(crate) cloud: &'a Cloud,
     pub(crate) fence: &'a Fence,
     pub(crate) work: Work<'a>,
-    pub(crate) group: &'a str,
     pub(crate) own_group: Option<&'a str>,
 }
 
 impl Ending<'_> {
-    /// Deregisters those of `targets` that are about to be ended, and what is left of those that are gone. The record was
-    /// read just before.
+    /// Deregisters, from each of the environment's groups, those that are about to be ended and those that are `gone`. The
+    /// record was read just before.
     pub(crate) async fn deregister(
         &self,
-        targets: &[Target],
+        groups: &[GroupTargets],
         ending: &[String],
-        mut leaving: Vec<Target>,
+        gone: &[String],
     ) -> Result<(), CloudError> {
         let ids = first(ending);
-        let registered = targets.iter().filter(|target| target.registered);
-        let ending = registered.filter(|target| ids.contains(&target.instance));
-        leaving.extend(ending.cloned());
-        self.cloud.groups.deregister(self.group, &leaving).await
+        let leaves = |target: &&Target| {
+            let id = &target.instance;
+            target.registered && (ids.contains(id) || gone.contains(id))
+        };
+        for group in groups {
+            let leaving: Vec<Target> = group.targets.iter().filter(leaves).cloned().collect();
+            let arn = &group.target_group_arn;
+            self.cloud.groups.deregister(arn, &leaving).await?;
+        }
+        Ok(())
     }
 
     /// Ends `ids`, or the first of them.

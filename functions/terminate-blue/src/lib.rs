@@ -43,7 +43,13 @@ pub async fn handle(
         }
         other => return Err(WrongAct(other).into()),
     };
-    let mut ended = end(cloud, &fence, invocation.act, &order, servers).await?;
+    let whose = Whose {
+        fence: &fence,
+        act: invocation.act,
+        listeners: document.listeners()?,
+        servers,
+    };
+    let mut ended = end(cloud, &order, whose).await?;
     let kept = former.as_ref().map(|former| &former.answer);
     ended.remember(kept);
     ended.tried(kept, &order, invocation.redrives, now)?;
@@ -62,18 +68,29 @@ fn sealed<'a>(
     Ok((order, &listed.servers))
 }
 
-async fn end(
-    cloud: &Cloud,
-    fence: &Fence,
+/// Who asks for an end, and what is known of the environment.
+struct Whose<'a> {
+    fence: &'a Fence,
     act: Act,
-    order: &Termination,
-    servers: &[Server],
-) -> Result<Terminated, Failed> {
-    let work = match act {
+    /// The listeners of the plan: no group with weight at any of them loses a server.
+    listeners: &'a [String],
+    /// Those that were listed before.
+    servers: &'a [Server],
+}
+
+async fn end(cloud: &Cloud, order: &Termination, whose: Whose<'_>) -> Result<Terminated, Failed> {
+    let work = match whose.act {
         Act::EndSealed => Work::EndSealed(&order.environment),
         _ => Work::EndUnserved(&order.environment),
     };
-    let mut seen = observe::environment(cloud, order, servers).await?;
+    let Whose {
+        fence,
+        listeners,
+        servers,
+        ..
+    } = whose;
+    let look = || observe::environment(cloud, order, listeners, servers);
+    let mut seen = look().await?;
     // Last, so that as little time as possible lies between this and the first change.
     cloud.records.admit(fence, work).await?;
     order.refuse_weight(&seen)?;
@@ -84,28 +101,27 @@ async fn end(
         cloud,
         fence,
         work,
-        group: order.environment.target_group(),
         own_group: order.environment.auto_scaling_group.as_deref(),
     };
     // One that never served gets no more members before those that there are end.
     if order.licence == Licence::NeverServed && ending.park(&Parking::of(&seen, order)).await? {
-        seen = observe::environment(cloud, order, servers).await?;
+        seen = look().await?;
     }
     if !(decision.terminate.is_empty() && stale.is_empty()) {
         ending
-            .deregister(&seen.targets, &decision.terminate, stale)
+            .deregister(&seen.targets, &decision.terminate, &stale)
             .await?;
         ending.instances(&decision.terminate).await?;
-        seen = observe::environment(cloud, order, servers).await?;
+        seen = look().await?;
     }
     // Those that were just ended among them: the hook holds up every end.
     if ending.release(&decide(&seen, order).release).await? {
-        seen = observe::environment(cloud, order, servers).await?;
+        seen = look().await?;
     }
     // Twice: the hook goes once reading has shown that nobody is launched any more.
     for _ in 0..2 {
         if ending.park(&Parking::of(&seen, order)).await? {
-            seen = observe::environment(cloud, order, servers).await?;
+            seen = look().await?;
         }
     }
     Ok(conclude(&seen, order)?)

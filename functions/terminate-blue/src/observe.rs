@@ -7,13 +7,16 @@ use std::collections::BTreeSet;
 
 use ebbtide_aws::{Cloud, CloudError, union};
 use ebbtide_rules::Server;
-use ebbtide_rules::observed::{ENVIRONMENT_TAG, Instance, InstanceState, SERVICE_TAG, Target};
+use ebbtide_rules::observed::{
+    ENVIRONMENT_TAG, GroupTargets, Instance, InstanceState, SERVICE_TAG,
+};
 use ebbtide_rules::terminate::{Observation, Termination, WeightedGroup};
 
-/// Reads the environment.
+/// Reads the environment, and the weights at the service's listeners.
 pub(crate) async fn environment(
     cloud: &Cloud,
     order: &Termination,
+    listeners: &[String],
     servers: &[Server],
 ) -> Result<Observation, CloudError> {
     let tags = [
@@ -21,8 +24,7 @@ pub(crate) async fn environment(
         (ENVIRONMENT_TAG, order.environment.name.as_str()),
         (order.ownership(), order.deployment.as_str()),
     ];
-    let own = order.environment.target_group();
-    let targets = cloud.groups.targets(own).await?;
+    let targets = cloud.groups.of(&order.environment).await?;
     let group = match &order.environment.auto_scaling_group {
         Some(name) => cloud.auto_scaling.own(name).await?,
         None => None,
@@ -30,7 +32,8 @@ pub(crate) async fn environment(
     let members = group.iter().flat_map(|group| &group.members);
     let tagged = cloud.instances.tagged(&tags).await?;
     let listed = servers.iter().map(|server| &server.instance);
-    let ids: BTreeSet<&String> = registered(&targets)
+    let registered = targets.iter().flat_map(GroupTargets::registered);
+    let ids: BTreeSet<&String> = registered
         .chain(listed)
         .chain(members.map(|member| &member.instance))
         .chain(&order.sealed)
@@ -48,7 +51,7 @@ pub(crate) async fn environment(
         instances,
         targets,
         // Last of all that is read here: weights are what others may move.
-        weighted: weighted(cloud).await?,
+        weighted: weighted(cloud, listeners).await?,
     })
 }
 
@@ -65,23 +68,19 @@ async fn mark_ending(cloud: &Cloud, instances: &mut [Instance]) -> Result<(), Cl
     Ok(())
 }
 
-async fn weighted(cloud: &Cloud) -> Result<Vec<WeightedGroup>, CloudError> {
-    let forward = cloud.listener.read().await?.forward;
+async fn weighted(cloud: &Cloud, listeners: &[String]) -> Result<Vec<WeightedGroup>, CloudError> {
     let mut weighted = Vec::new();
-    for group in forward.groups.into_iter().filter(|group| group.weight > 0) {
-        let targets = cloud.groups.targets(&group.target_group_arn).await?;
-        weighted.push(WeightedGroup {
-            instances: registered(&targets).cloned().collect(),
-            target_group_arn: group.target_group_arn,
-            weight: group.weight,
-        });
+    for listener in listeners {
+        let forward = cloud.listener(listener).read().await?.forward;
+        for group in forward.groups.into_iter().filter(|group| group.weight > 0) {
+            let targets = cloud.groups.targets(&group.target_group_arn).await?;
+            let registered = targets.into_iter().filter(|target| target.registered);
+            weighted.push(WeightedGroup {
+                instances: registered.map(|target| target.instance).collect(),
+                target_group_arn: group.target_group_arn,
+                weight: group.weight,
+            });
+        }
     }
     Ok(weighted)
-}
-
-fn registered(targets: &[Target]) -> impl Iterator<Item = &String> {
-    targets
-        .iter()
-        .filter(|target| target.registered)
-        .map(|target| &target.instance)
 }

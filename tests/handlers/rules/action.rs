@@ -38,7 +38,7 @@ fn names(
 ) -> Result<(), Broken> {
     let groups = &noted.after.weights;
     let named: BTreeSet<&str> = groups.keys().map(String::as_str).collect();
-    let draining: BTreeSet<&str> = record.draining().map(|it| it.target_group()).collect();
+    let draining: BTreeSet<&str> = record.draining().map(aws::group).collect();
     let mut wanted = draining.clone();
     let Some(front) = &record.front else {
         return demand(false, Rule::OneOwner, || how("nobody holds the front"));
@@ -47,8 +47,8 @@ fn names(
         let serving = groups.iter().filter(|(_, weight)| **weight > 0);
         wanted.extend(serving.map(|(group, _)| group.as_str()));
     } else {
-        wanted.insert(front.plan.blue.environment.target_group());
-        wanted.insert(front.plan.green.environment.target_group());
+        wanted.insert(aws::group(&front.plan.blue.environment));
+        wanted.insert(aws::group(&front.plan.green.environment));
     }
     demand(named == wanted, Rule::ActionIsTheFronts, || {
         how(&format!("{wanted:?} are to be named"))
@@ -81,7 +81,7 @@ fn carries(
         return Ok(());
     };
     let policy = &front.plan.policy;
-    let blue = front.plan.blue.environment.target_group();
+    let blue = aws::group(&front.plan.blue.environment);
     for (group, targets) in &noted.after.targets {
         if !gains(noted, group) {
             continue;

@@ -171,7 +171,7 @@ impl Told<'_> {
             return self.truly(false, "nothing was planned");
         };
         let pair = [&recorded.blue.environment, &recorded.green.environment];
-        let [blue, green] = pair.map(|it| aws::weight(&things, it.target_group()));
+        let [blue, green] = pair.map(|it| aws::weight(&things, aws::group(it)));
         let told = &self.answer["weights"];
         self.truly(
             told["blue"] == blue && told["green"] == green,

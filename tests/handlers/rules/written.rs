@@ -73,7 +73,7 @@ fn places_are_taken_once(record: &Record) -> bool {
         }
         Some((_, plan)) => taken.extend([&plan.blue.environment, &plan.green.environment]),
     }
-    let once: BTreeSet<&str> = taken.iter().map(|it| it.target_group()).collect();
+    let once: BTreeSet<&str> = taken.iter().map(|it| aws::group(it)).collect();
     once.len() == taken.len()
 }
 
@@ -123,7 +123,7 @@ fn left(
         None => {
             sound(was.state == State::Gone, "an entry is lost")?;
             let named = world.things().weights;
-            let named = named.contains_key(was.environment.target_group());
+            let named = named.contains_key(aws::group(&was.environment));
             sound(
                 !named,
                 "what is gone leaves the list while the action names it",
@@ -149,7 +149,7 @@ fn is_empty(world: &World, entry: &Entry) -> bool {
         it.tag(ENVIRONMENT_TAG) == Some(&entry.environment.name)
             && it.tag(RETIRING_TAG) == Some(&entry.owner.deployment)
     };
-    let group = entry.environment.target_group();
+    let group = aws::group(&entry.environment);
     let mut targets = things.targets.iter().filter(|(arn, _)| arn == group);
     let registered = targets.any(|(_, targets)| targets.iter().any(|it| it.registered));
     let mut own = things.instances.iter().filter(own);
@@ -181,7 +181,7 @@ fn arrived(
         fits && is.state == State::Draining,
         "an entry comes from nowhere",
     )?;
-    let weight = aws::weight(&world.things(), is.environment.target_group());
+    let weight = aws::weight(&world.things(), aws::group(&is.environment));
     sound(weight == 0 || world.meddled, "what retires has weight")
 }
 

@@ -14,7 +14,7 @@ use crate::definition::DEFINITION;
 use crate::kept::{Id, Keep};
 use crate::model::{Comes, Deployments};
 use crate::server::{Life, Server};
-use crate::shipped::{self, SERVICE, environment, environments, group_of};
+use crate::shipped::{self, LISTENER, SERVICE, environment, environments, group_of, target_group};
 use crate::variants::Variant;
 use crate::workflow;
 use crate::world::{Execution, Role, Status, World};
@@ -95,6 +95,7 @@ impl Deployments {
                 group: None,
             },
             environments: environments(),
+            listeners: vec![LISTENER.to_owned()],
             policy: Policy {
                 healthy_seconds: 300,
                 minimum_healthy: u32::from(self.minimum),
@@ -169,11 +170,9 @@ fn asked(model: &Deployments, world: &World, number: usize) -> Option<Asked> {
             if world.runs(owner.execution.clone().keep()) {
                 return None;
             }
-            let forward = world.shipped_forward();
-            let (blue, green) = (&recorded.blue.environment, &recorded.green.environment);
             Some(Asked::TakeOver {
                 then: if back { Then::RollBack } else { Then::Continue },
-                green_weight: green_percent(&forward, blue, green),
+                green_weight: green_percent(&[world.shipped_forward()], &recorded),
                 recorded,
             })
         }
@@ -188,18 +187,11 @@ fn asked(model: &Deployments, world: &World, number: usize) -> Option<Asked> {
 
 /// The preflight's part that matters here: which environment is which, and that blue can be drained.
 fn deploys(model: &Deployments, world: &World, deployment: u8) -> Option<Asked> {
-    let configured: Vec<String> = environments()
-        .into_iter()
-        .map(|it| it.target_group().to_owned())
-        .collect();
-    let configured = &configured[..model.environments()];
-    let found = roles(
-        &world.shipped_forward(),
-        configured,
-        &world.record().retiring,
-    )
-    .ok()?;
-    let (blue, green) = (group_of(&found.blue), group_of(&found.green));
+    let configured = &environments()[..model.environments()];
+    let listeners = [world.shipped_listener()];
+    let found = roles(&listeners, configured, &world.record().retiring).ok()?;
+    let group = |of| group_of(target_group(of));
+    let (blue, green) = (group(&found.blue), group(&found.green));
     let of = |group| {
         let servers = world.servers.iter().enumerate();
         servers.filter(move |(_, server)| server.group == group && server.is_live())

@@ -5,7 +5,7 @@ use stateright::Property;
 
 use crate::model::{Comes, Deployments};
 use crate::server::Life;
-use crate::shipped::{group_of, number_of};
+use crate::shipped::{group_of, number_of, target_group};
 use crate::world::{End, World};
 
 /// A rule, by what it promises.
@@ -154,7 +154,7 @@ impl World {
         let Some(front) = &self.record().front else {
             return true;
         };
-        let blue = group_of(front.plan.blue.environment.target_group());
+        let blue = group_of(target_group(&front.plan.blue.environment));
         let by = Some(number_of(&front.owner.deployment));
         let mut servers = self.servers.iter();
         !matches!(front.phase, Phase::RollingBack { .. })

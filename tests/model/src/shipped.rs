@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use ebbtide_rules::Environment;
 use ebbtide_rules::observed::{
-    DEPLOYMENT_TAG, ENVIRONMENT_TAG, Forward, GroupWeight, Instance, InstanceState, RETIRING_TAG,
-    SERVICE_TAG, Target,
+    DEPLOYMENT_TAG, ENVIRONMENT_TAG, Forward, GroupWeight, Instance, InstanceState, Listener,
+    RETIRING_TAG, SERVICE_TAG, Target,
 };
 use ebbtide_rules::terminate::WeightedGroup;
 
@@ -37,6 +37,9 @@ pub(crate) fn number_of(deployment: &str) -> u8 {
         .unwrap_or(0)
 }
 
+/// The service's one listener.
+pub(crate) const LISTENER: &str = "arn:listener";
+
 /// An execution's ARN.
 pub(crate) fn arn(name: &str) -> String {
     format!("{MACHINE}:{name}")
@@ -45,8 +48,13 @@ pub(crate) fn arn(name: &str) -> String {
 /// A group's environment.
 pub(crate) fn environment(group: u8) -> &'static Environment {
     static ENVIRONMENTS: LazyLock<[Environment; 3]> =
-        LazyLock::new(|| GROUPS.map(Environment::of_arn));
+        LazyLock::new(|| GROUPS.map(|arn| Environment::of(vec![arn.to_owned()])));
     &ENVIRONMENTS[usize::from(group)]
+}
+
+/// The ARN of an environment's target group: the service has one listener.
+pub(crate) fn target_group(environment: &Environment) -> &str {
+    environment.target_group(0).unwrap_or_default()
 }
 
 /// Every environment.
@@ -161,12 +169,20 @@ impl World {
             .collect()
     }
 
+    /// The one listener and its forward action.
+    pub(crate) fn shipped_listener(&self) -> Listener {
+        Listener {
+            arn: LISTENER.to_owned(),
+            forward: self.shipped_forward(),
+        }
+    }
+
     /// The listener's forward action.
     pub(crate) fn shipped_forward(&self) -> Forward {
         let named = (0..3).filter_map(|group: u8| {
             let weight = self.weights[usize::from(group)]?;
             Some(GroupWeight {
-                target_group_arn: environment(group).target_group().to_owned(),
+                target_group_arn: target_group(environment(group)).to_owned(),
                 weight: u32::from(weight),
             })
         });
@@ -180,7 +196,7 @@ impl World {
     pub(crate) fn occupied(&self) -> Vec<String> {
         let occupied = (0..3).filter(|group| self.of_group(*group).any(|(_, it)| it.registered));
         occupied
-            .map(|group| environment(group).target_group().to_owned())
+            .map(|group| target_group(environment(group)).to_owned())
             .collect()
     }
 
@@ -189,7 +205,7 @@ impl World {
         (0..3)
             .filter(|group| self.weight(*group) > 0)
             .map(|group| WeightedGroup {
-                target_group_arn: environment(group).target_group().to_owned(),
+                target_group_arn: target_group(environment(group)).to_owned(),
                 weight: u32::from(self.weight(group)),
                 instances: self
                     .shipped_targets(group)

@@ -27,9 +27,13 @@ pub(crate) struct Case {
 /// A stack with everything that a parameter can add to the policies.
 pub(crate) fn stack() -> Stack {
     let role = format!("arn:{PARTITION}:iam::{ACCOUNT}:role/tunnel");
+    // A listener and a rule, for the permission to modify each.
+    let both = [LISTENER, RULE]
+        .map(|it| arn("elasticloadbalancing", it))
+        .join(",");
     let parameters = [
         ("ServiceName", "tunnel".to_owned()),
-        ("ListenerArn", arn("elasticloadbalancing", LISTENER)),
+        ("ListenerArn", both),
         ("TargetGroupArns", arn("elasticloadbalancing", GROUP)),
         ("AutoScalingGroupNames", "fleet".to_owned()),
         ("LaunchTemplateId", TEMPLATE.to_owned()),
@@ -49,14 +53,6 @@ pub(crate) fn stack() -> Stack {
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
     }
-}
-
-/// The same with a listener's rule instead of a listener.
-pub(crate) fn stack_with_rule() -> Stack {
-    let mut stack = stack();
-    let rule = arn("elasticloadbalancing", RULE);
-    stack.parameters.insert("ListenerArn".to_owned(), rule);
-    stack
 }
 
 /// The functions whose work an action is; empty where it is anybody's.

@@ -162,8 +162,8 @@ fn attached(world: &World, group: &ScalingGroup) -> Vec<String> {
     let name = group.tags.get(ENVIRONMENT_TAG);
     let groups = world.groups.iter();
     groups
-        .filter(|it| Some(&it.environment.name) == name)
-        .flat_map(|it| it.environment.target_group_arns.clone())
+        .filter(|it| Some(&it.environment) == name)
+        .map(|it| it.arn.clone())
         .collect()
 }
 

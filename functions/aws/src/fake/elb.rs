@@ -1,4 +1,4 @@
-//! Elastic Load Balancing in the fake: one load balancer, one listener with rules, and target groups.
+//! Elastic Load Balancing in the fake: one load balancer, a listener with rules or two listeners, and target groups.
 
 use aws_sdk_elasticloadbalancingv2::operation::deregister_targets::{
     DeregisterTargetsError, DeregisterTargetsInput, DeregisterTargetsOutput,
@@ -29,15 +29,16 @@ use aws_sdk_elasticloadbalancingv2::operation::register_targets::{
     RegisterTargetsError, RegisterTargetsInput, RegisterTargetsOutput,
 };
 use aws_sdk_elasticloadbalancingv2::types::{
-    Listener, LoadBalancer, LoadBalancerTypeEnum, ProtocolEnum, Rule, TargetDescription,
+    Action, Listener, LoadBalancer, LoadBalancerTypeEnum, ProtocolEnum, Rule, TargetDescription,
     TargetGroup, TargetGroupAttribute, TargetHealth, TargetHealthDescription,
     TargetHealthStateEnum, TargetTypeEnum,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use ebbtide_rules::observed::{InstanceState, Target};
+use ebbtide_rules::shape::group_name;
 
 use super::answer::{Acted, Answer, operation, page};
-use super::{LISTENER, LOAD_BALANCER, World, target};
+use super::{LISTENER, LOAD_BALANCER, SECOND_LISTENER, World, target};
 
 pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
     operation(
@@ -123,19 +124,31 @@ pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
 }
 
 fn listeners(world: &mut World, input: &DescribeListenersInput) -> Acted<DescribeListenersOutput> {
-    let asked = input.listener_arns().first().map(String::as_str);
-    if asked.is_some_and(|arn| arn != LISTENER) {
+    let asked = input.listener_arns();
+    let all = [
+        (LISTENER, Some(&world.actions)),
+        (SECOND_LISTENER, world.second.as_ref()),
+    ];
+    let found: Vec<Listener> = all
+        .into_iter()
+        .filter(|(arn, _)| asked.is_empty() || asked.iter().any(|it| it == arn))
+        .filter_map(|(arn, actions)| Some(listener(world, arn, actions?)))
+        .collect();
+    if found.is_empty() {
         return Err(("ListenerNotFound", "no such listener".to_owned()));
     }
-    let listener = Listener::builder()
-        .listener_arn(LISTENER)
+    Ok(DescribeListenersOutput::builder()
+        .set_listeners(Some(found))
+        .build())
+}
+
+fn listener(world: &World, arn: &str, actions: &[Action]) -> Listener {
+    Listener::builder()
+        .listener_arn(arn)
         .load_balancer_arn(LOAD_BALANCER)
         .protocol(protocol(world))
-        .set_default_actions(Some(world.actions.clone()))
-        .build();
-    Ok(DescribeListenersOutput::builder()
-        .listeners(listener)
-        .build())
+        .set_default_actions(Some(actions.to_vec()))
+        .build()
 }
 
 /// The port of every target group.
@@ -151,6 +164,9 @@ fn protocol(world: &World) -> ProtocolEnum {
 }
 
 fn rules(world: &mut World, input: &DescribeRulesInput) -> Acted<DescribeRulesOutput> {
+    if input.listener_arn() == Some(SECOND_LISTENER) {
+        return Ok(DescribeRulesOutput::builder().build());
+    }
     let default = Rule::builder()
         .rule_arn("default")
         .is_default(true)
@@ -184,7 +200,12 @@ fn balancers(
 
 fn modify(world: &mut World, input: &ModifyListenerInput) -> Acted<ModifyListenerOutput> {
     if !world.stubborn {
-        world.actions = input.default_actions().to_vec();
+        let actions = input.default_actions().to_vec();
+        if input.listener_arn() == Some(SECOND_LISTENER) {
+            world.second = Some(actions);
+        } else {
+            world.actions = actions;
+        }
     }
     Ok(ModifyListenerOutput::builder().build())
 }
@@ -199,11 +220,11 @@ fn groups(
     let found = world
         .groups
         .iter()
-        .filter(|group| asked(group.environment.target_group()))
+        .filter(|group| asked(&group.arn))
         .map(|group| {
             TargetGroup::builder()
-                .target_group_arn(group.environment.target_group())
-                .target_group_name(&group.environment.name)
+                .target_group_arn(&group.arn)
+                .target_group_name(group_name(&group.arn))
                 .target_type(TargetTypeEnum::from(group.target_type.as_str()))
                 .protocol(protocol(world))
                 .port(PORT)

@@ -164,7 +164,7 @@ pub(super) fn grow(world: &mut World, name: &str) {
         });
         let healthy = world.healthy;
         let groups = world.groups.iter_mut();
-        let own = groups.filter(|it| Some(&it.environment.name) == environment.as_ref());
+        let own = groups.filter(|it| Some(&it.environment) == environment.as_ref());
         own.for_each(|group| group.targets.push(target(&id, healthy)));
     }
 }

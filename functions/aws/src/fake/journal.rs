@@ -51,10 +51,7 @@ impl Journal {
 impl World {
     /// Everything that a deployment may change, as it is.
     pub fn things(&self) -> Things {
-        let group = |group: &super::FakeGroup| {
-            let arn = group.environment.target_group().to_owned();
-            (arn, group.targets.clone())
-        };
+        let group = |group: &super::FakeGroup| (group.arn.clone(), group.targets.clone());
         Things {
             instances: self.instances.clone(),
             targets: self.groups.iter().map(group).collect(),

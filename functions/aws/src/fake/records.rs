@@ -8,7 +8,7 @@ use ebbtide_rules::scaling::Sizes;
 use ebbtide_rules::weights::{Moments, Spans, Weights};
 use jiff::Timestamp;
 
-use super::{World, environment, fleet_environment};
+use super::{LISTENER, SECOND_LISTENER, World, at_both, environment, fleet_environment};
 
 /// The ARN of an execution by its name.
 pub fn execution(name: &str) -> String {
@@ -24,6 +24,7 @@ pub fn recorded(blue: &str, green: &str) -> Recorded {
     };
     plan.green.subnets = (1..=3).map(share).collect();
     plan.environments = ["a", "b", "c"].map(environment).to_vec();
+    plan.listeners = vec![LISTENER.to_owned()];
     plan.hash = "0123456789ab".to_owned();
     plan
 }
@@ -62,6 +63,24 @@ pub(super) fn put_into_groups(record: &mut Record) {
     for entry in &mut record.retiring {
         own(&mut entry.environment);
         entry.plan = in_groups(entry.plan.clone());
+    }
+}
+
+/// The record's environments get their groups at the second listener.
+pub(super) fn add_listener(record: &mut Record) {
+    let add = |environment: &mut Environment| *environment = at_both(environment.clone());
+    let plans = |plan: &mut Recorded| {
+        add(&mut plan.blue.environment);
+        add(&mut plan.green.environment);
+        plan.environments.iter_mut().for_each(add);
+        plan.listeners.push(SECOND_LISTENER.to_owned());
+    };
+    if let Some(front) = &mut record.front {
+        plans(&mut front.plan);
+    }
+    for entry in &mut record.retiring {
+        add(&mut entry.environment);
+        plans(&mut entry.plan);
     }
 }
 

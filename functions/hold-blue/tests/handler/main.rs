@@ -8,7 +8,7 @@
 mod groups;
 mod let_go;
 
-use ebbtide_aws::fake::{Fake, Fault, environment, recorded, target};
+use ebbtide_aws::fake::{Fake, Fault, arn, environment, recorded, target};
 use ebbtide_rules::document::{Act, Invocation, Told};
 use ebbtide_rules::hold::SUSPENDED;
 use ebbtide_rules::observed::{ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG};
@@ -394,4 +394,25 @@ async fn failures_keep_their_names_and_a_repeat_orders_the_rest() {
                 .all(|member| member.protected)
         );
     }
+}
+
+#[tokio::test]
+async fn who_is_registered_at_one_of_two_listeners_alone_is_held_as_well() {
+    let fake = Fake::new();
+    let plan = {
+        let mut world = fake.world();
+        world.add_listener();
+        world.phase(Phase::Switched);
+        world.add("i-4", "subnet-1", None, &[]);
+        world.group(&arn("a-tls")).targets.push(target("i-4", true));
+        world.front().unwrap().plan.clone()
+    };
+    let mut call = holding();
+    call.document = examples::about(plan, call.document.record.unwrap().doing);
+    let held = answer(&fake, call).await.unwrap().answer;
+    assert_eq!(ids(&held), ["i-1", "i-2", "i-3", "i-4"]);
+    assert_eq!(
+        fake.world().instance("i-4").tag(RETIRING_TAG),
+        Some("deploy-1")
+    );
 }

@@ -151,7 +151,7 @@ fn confirmed(epoch: u64, groups: &[&str]) -> Told<Switched> {
             weights: ALL_GREEN,
             groups: groups
                 .iter()
-                .map(|name| environment(name).target_group().to_owned())
+                .flat_map(|name| environment(name).target_group_arns)
                 .collect(),
             moments: Moments::count(NOW, ALL_GREEN, &spans()),
             changed: false,

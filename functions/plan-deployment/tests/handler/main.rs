@@ -5,12 +5,13 @@
     reason = "a helper of a test has nothing to go on with either"
 )]
 
+mod listeners;
 mod preflight;
 mod requests;
 
 use std::collections::BTreeMap;
 
-use ebbtide_aws::fake::{Fake, Fault, arn, environment, forward, recorded, target};
+use ebbtide_aws::fake::{Fake, Fault, LISTENER, arn, environment, forward, recorded, target};
 use ebbtide_rules::observed::InstanceState;
 use ebbtide_rules::plan::{Asked, Deploy, Plan};
 use ebbtide_rules::record::{Entry, Phase, Record, State};
@@ -26,6 +27,7 @@ fn settings(letters: &[&str]) -> BTreeMap<String, String> {
     let groups: Vec<String> = letters.iter().map(|letter| arn(letter)).collect();
     let groups = groups.join(",");
     [
+        ("ListenerArn", LISTENER),
         ("TargetGroupArns", groups.as_str()),
         ("LaunchTemplateId", "lt-1"),
         ("InstanceRoleArn", ""),

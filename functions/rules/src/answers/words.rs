@@ -107,6 +107,7 @@ fn clearing() -> Doing {
         blue: environment("a"),
         green: environment("b"),
         green_version: None,
+        listeners: vec!["arn:listener".to_owned()],
     })
 }
 

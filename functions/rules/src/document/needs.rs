@@ -52,6 +52,24 @@ impl Document {
         self.plan()?.recorded().ok_or(Incomplete("plan.recorded"))
     }
 
+    /// The listeners and rules whose weights are the service's.
+    ///
+    /// # Errors
+    /// [`Incomplete`] where the plan names none: it is of a version that had one and knew it by itself, and goes on in another
+    /// execution. A take-over names them.
+    pub fn listeners(&self) -> Result<&[String], Incomplete> {
+        let listeners = match &self.record()?.doing {
+            Doing::Clearing(clearing) => &clearing.listeners,
+            _ => &self.recorded()?.listeners,
+        };
+        if listeners.is_empty() {
+            return Err(Incomplete(
+                "plan.recorded.listeners (take the deployment over, so that this version plans it)",
+            ));
+        }
+        Ok(listeners)
+    }
+
     /// The last answer of keep-record.
     ///
     /// # Errors

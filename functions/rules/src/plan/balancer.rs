@@ -67,9 +67,27 @@ const MOST_NETWORK_TARGETS: usize = 500;
 /// How many an ALB takes in all before its quota is raised ("Quotas for your Application Load Balancers").
 const USUAL_APPLICATION_TARGETS: usize = 1000;
 
-/// What stands against the deployment whichever group is blue.
+/// What stands against the deployment whichever environment is blue.
 pub(super) fn refuse(seen: &Observation, ping_seconds: u32) -> Vec<Refusal> {
-    let balancer = &seen.balancer;
+    let mut refusals: Vec<Refusal> = Vec::new();
+    for balancer in &seen.balancers {
+        let against = refuse_balancer(balancer, ping_seconds);
+        for refusal in against {
+            if !refusals.contains(&refusal) {
+                refusals.push(refusal);
+            }
+        }
+    }
+    refusals.extend(
+        seen.groups
+            .iter()
+            .flat_map(|group| refuse_others(seen, group)),
+    );
+    refusals.extend(refuse_dns(seen));
+    refusals
+}
+
+fn refuse_balancer(balancer: &Balancer, ping_seconds: u32) -> Vec<Refusal> {
     let kind = match &balancer.kind {
         LoadBalancer::Unfit(kind) => Some(Refusal::LoadBalancerUnfit(kind.clone())),
         LoadBalancer::Network(Protocol::Other(protocol)) => {
@@ -83,41 +101,41 @@ pub(super) fn refuse(seen: &Observation, ping_seconds: u32) -> Vec<Refusal> {
         idle_seconds: idle.seconds,
         ping_seconds,
     });
-    let another = seen.groups.iter().flat_map(|group| {
-        let others = group.load_balancers.iter();
-        others
-            .filter(|other| **other != balancer.arn)
-            .map(|other| Refusal::ServesAnother {
-                group: group.environment.name.clone(),
-                load_balancer: other.clone(),
-            })
-    });
-    let mut refusals: Vec<Refusal> = kind.into_iter().chain(silent).chain(another).collect();
-    refusals.extend(refuse_dns(seen));
-    refusals
+    kind.into_iter().chain(silent).collect()
+}
+
+fn refuse_others(seen: &Observation, group: &Group) -> Vec<Refusal> {
+    let own = seen.balancer_of(group).map(|it| &it.arn);
+    let others = group.load_balancers.iter();
+    others
+        .filter(|other| Some(*other) != own)
+        .map(|other| Refusal::ServesAnother {
+            group: group.name(),
+            load_balancer: other.clone(),
+        })
+        .collect()
 }
 
 /// A zone in which a group of the action, at weight 0 too, has no healthy target leaves the load balancer's DNS, unless
 /// its nodes reach the targets of other zones ("Health checks for Network Load Balancer target groups"; the same
 /// attributes are an ALB's, which crosses zones unless a group says otherwise).
 fn refuse_dns(seen: &Observation) -> Option<Refusal> {
-    let leaving = |group: &&Group| group.leaves_dns && !crosses_zones(group, &seen.balancer);
-    let groups: Vec<String> = seen
-        .groups
-        .iter()
-        .filter(leaving)
-        .map(|group| group.environment.name.clone())
-        .collect();
+    let leaving = |group: &&Group| group.leaves_dns && !crosses_zones(seen, group);
+    let leaving = seen.groups.iter().filter(leaving);
+    let groups: Vec<String> = leaving.map(Group::name).collect();
     (!groups.is_empty()).then_some(Refusal::ZonesLeaveDns(groups))
 }
 
-/// More targets than the load balancer takes, green's among them: registering green would fail half-way.
+/// More targets than a load balancer takes, green's among them: registering green would fail half-way.
 pub(super) fn refuse_targets(seen: &Observation, count: u32) -> Option<Refusal> {
-    let crosses = |group: &Group| crosses_zones(group, &seen.balancer);
-    let network = matches!(seen.balancer.kind, LoadBalancer::Network(_));
-    let targets = targets(seen, count);
-    let over = network && targets > MOST_NETWORK_TARGETS && seen.groups.iter().any(crosses);
-    over.then_some(Refusal::TooManyTargets {
+    let over = each(seen).find_map(|balancer| {
+        let mut groups = groups_behind(seen, balancer);
+        let crosses = groups.any(|group| crosses_zones(seen, group));
+        let network = matches!(balancer.kind, LoadBalancer::Network(_));
+        let targets = targets(seen, balancer, count);
+        (network && crosses && targets > MOST_NETWORK_TARGETS).then_some(targets)
+    });
+    over.map(|targets| Refusal::TooManyTargets {
         targets,
         most: MOST_NETWORK_TARGETS,
     })
@@ -125,9 +143,12 @@ pub(super) fn refuse_targets(seen: &Observation, count: u32) -> Option<Refusal> 
 
 /// A quota that may have been raised stops nothing.
 pub(super) fn warn_of_targets(seen: &Observation, count: u32) -> Option<String> {
-    let targets = targets(seen, count);
-    let application = seen.balancer.kind == LoadBalancer::Application;
-    (application && targets > USUAL_APPLICATION_TARGETS).then(|| {
+    let over = each(seen).find_map(|balancer| {
+        let targets = targets(seen, balancer, count);
+        let application = balancer.kind == LoadBalancer::Application;
+        (application && targets > USUAL_APPLICATION_TARGETS).then_some(targets)
+    });
+    over.map(|targets| {
         format!(
             "blue, green and what retires will have {targets} targets, and an ALB takes {USUAL_APPLICATION_TARGETS} \
              unless its quota was raised"
@@ -135,13 +156,40 @@ pub(super) fn warn_of_targets(seen: &Observation, count: u32) -> Option<String> 
     })
 }
 
-/// The targets of every environment together, once green is whole.
-fn targets(seen: &Observation, count: u32) -> usize {
-    let registered = seen.groups.iter().flat_map(|group| &group.targets);
-    let others = registered.filter(|it| it.registered && !seen.own_green.contains(&it.instance));
-    others.count() + count as usize
+/// Each load balancer once, however many of the listeners are its.
+fn each(seen: &Observation) -> impl Iterator<Item = &Balancer> {
+    let balancers = seen.balancers.iter().enumerate();
+    balancers
+        .filter(|(at, it)| {
+            !seen.balancers[..*at]
+                .iter()
+                .any(|before| before.arn == it.arn)
+        })
+        .map(|(_, balancer)| balancer)
 }
 
-fn crosses_zones(group: &Group, balancer: &Balancer) -> bool {
-    group.cross_zone.unwrap_or(balancer.cross_zone)
+fn groups_behind<'a>(
+    seen: &'a Observation,
+    balancer: &'a Balancer,
+) -> impl Iterator<Item = &'a Group> {
+    let behind = |group: &&Group| {
+        seen.balancer_of(group)
+            .is_some_and(|it| it.arn == balancer.arn)
+    };
+    seen.groups.iter().filter(behind)
+}
+
+/// The targets that a load balancer has in all once green is whole: a server counts in each of its groups.
+fn targets(seen: &Observation, balancer: &Balancer, count: u32) -> usize {
+    let others = groups_behind(seen, balancer)
+        .flat_map(Group::registered)
+        .filter(|instance| !seen.own_green.contains(instance));
+    let listeners = seen.balancers.iter().filter(|it| it.arn == balancer.arn);
+    others.count() + count as usize * listeners.count()
+}
+
+fn crosses_zones(seen: &Observation, group: &Group) -> bool {
+    let balancer = seen.balancer_of(group);
+    let of_balancer = balancer.is_some_and(|balancer| balancer.cross_zone);
+    group.cross_zone.unwrap_or(of_balancer)
 }

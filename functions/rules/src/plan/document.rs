@@ -79,12 +79,28 @@ pub struct Recorded {
     pub green: Green,
     /// Every environment of the service, these two among them.
     pub environments: Vec<Environment>,
+    /// The listeners and rules whose weights move, by ARN, in the order in which they are changed. A plan of a version that
+    /// had one and knew it by itself names none.
+    #[serde(default)]
+    pub listeners: Vec<String>,
     /// The numbers that bound it.
     pub policy: Policy,
     /// The deployment's [`hash`].
     pub hash: String,
     /// What an operator was told at the plan.
     pub warnings: Vec<String>,
+}
+
+impl Recorded {
+    /// The plan with the stack's listeners where it was made by a version that did not name them. Environments of that
+    /// version have a target group at the first alone.
+    #[must_use]
+    pub fn naming(mut self, listeners: &[String]) -> Self {
+        if self.listeners.is_empty() {
+            self.listeners.extend(listeners.first().cloned());
+        }
+        self
+    }
 }
 
 impl Plan {

@@ -4,7 +4,7 @@
 //! Refuses what would cut sessions or leave the deployment without an end for certain; warns of what may.
 
 use super::refusal::named;
-use super::{Environment, Fleet, FleetFault, Group, LoadBalancer, Observation, Refusal};
+use super::{Environment, Fleet, FleetFault, Group, Observation, Refusal};
 
 /// What may end blue's instances, or keep them from being ended, apart from Ebbtide.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -69,7 +69,7 @@ pub(super) fn refuse_fleets(
 /// What may cut sessions, and does not stop the deployment.
 pub(super) fn warnings(seen: &Observation) -> Vec<String> {
     let mut warnings = Vec::new();
-    if matches!(seen.balancer.kind, LoadBalancer::Network(_)) {
+    if seen.is_network() {
         warnings.push(
             "a Network Load Balancer ends the connections of a target group within an hour of its leaving the action: \
              blue stays in it at weight 0 until it is empty, do not remove it by hand; of connections at weight 0 AWS's \
@@ -84,7 +84,7 @@ pub(super) fn warnings(seen: &Observation) -> Vec<String> {
 }
 
 fn of_group(group: &Group) -> Vec<String> {
-    let name = &group.environment.name;
+    let name = group.name();
     let mut warnings = Vec::new();
     if group.cuts_unhealthy {
         warnings.push(format!(

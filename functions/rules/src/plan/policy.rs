@@ -1,27 +1,27 @@
 //! The numbers that bound a deployment: what the input asks for, else the stack's, else the load balancer's.
 
-use super::{LoadBalancer, Policy, Refusal, watching};
+use super::blue::Counts;
+use super::{Policy, Refusal, watching};
 use crate::input::Input;
 use crate::settings::Defaults;
 
-/// The policy of a deployment whose blue has so many registered servers, and so many healthy ones.
+/// The policy of a deployment whose blue has so many servers, behind an NLB or not.
 ///
 /// Green has to carry what blue was meant to; of blue nobody asks more than it has.
 pub(super) fn policy(
     input: &Input,
     defaults: &Defaults,
-    (registered, healthy): (u32, u32),
-    load_balancer: &LoadBalancer,
+    Counts {
+        registered,
+        healthy,
+    }: Counts,
+    is_network: bool,
 ) -> Policy {
     let percent = input
         .minimum_healthy_percent
         .unwrap_or(defaults.minimum_healthy_percent);
     // New sessions reached blue for 75 s and 120 s after a switch, measured on NLBs; ALBs follow within seconds.
-    let by_kind = if matches!(load_balancer, LoadBalancer::Network(_)) {
-        180
-    } else {
-        30
-    };
+    let by_kind = if is_network { 180 } else { 30 };
     let share = |servers: u32| percent.saturating_mul(servers).div_ceil(100).max(1);
     let list = |asked: &Option<Vec<String>>, default: &Vec<String>| {
         asked.as_ref().unwrap_or(default).clone()

@@ -65,7 +65,7 @@ pub enum Refusal {
     /// ServesAnother is when another load balancer sends traffic to one of its groups.
     #[error(
         "load balancer {load_balancer} sends traffic to {group} too, and a deployment would not move it: its users would \
-         be left without servers; let it use other target groups"
+         be left without servers; give its listener target groups of its own, and name it in ListenerArn as well"
     )]
     ServesAnother {
         /// The target group's name.
@@ -120,11 +120,12 @@ pub enum Refusal {
         /// The version's number.
         version: String,
     },
-    /// StickyForward is when the forward action has target group stickiness: its cookie beats weights.
+    /// StickyForward is when the forward action of a listener has target group stickiness: its cookie beats weights.
     #[error(
-        "target group stickiness is on in the forward action: its cookie would bring clients back to blue; turn it off"
+        "target group stickiness is on in the forward action of {0}: its cookie would bring clients back to blue; turn it \
+         off"
     )]
-    StickyForward,
+    StickyForward(String),
     /// StickyGroup is when a target group has stickiness: clients would be bound to servers that are to go.
     #[error(
         "stickiness is on in target group {0}: it would bring clients back to blue; turn it off"
@@ -182,7 +183,7 @@ pub enum Refusal {
     /// ForwardedElsewhere is when another listener or rule sends traffic to one of its groups.
     #[error(
         "{from} forwards to {group} too, and a deployment would not move it: its users would be left without servers; \
-         let it use other target groups"
+         name it in ListenerArn as well, with target groups of its own in each environment, or let it forward elsewhere"
     )]
     ForwardedElsewhere {
         /// The target group's name.
@@ -197,6 +198,17 @@ pub enum Refusal {
         template: String,
         /// The version asked for.
         version: String,
+    },
+    /// BlueDiffers is when a listener of the service does not reach all of blue's servers.
+    #[error(
+        "blue's target groups have different servers, and green's will have the same: register these in {group} as well, or \
+         take them out of the others: {}", named(.instances)
+    )]
+    BlueDiffers {
+        /// The target group's name.
+        group: String,
+        /// The servers that it lacks.
+        instances: Vec<String>,
     },
     /// BlueUnhealthy is when nobody serves: there is nothing to take over from.
     #[error("blue, {group}, has no healthy target among {targets}; mend it first")]

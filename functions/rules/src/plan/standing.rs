@@ -42,12 +42,27 @@ pub fn recorded(record: &Record, deployment: &str) -> Result<Recorded, Refused> 
         .ok_or_else(|| Refused::TakeOver(not_owner(record, deployment)))
 }
 
-/// Green's share of the two groups' weight, in percent, rounded down; 0 when neither has any.
-pub fn green_percent(forward: &Forward, blue: &Environment, green: &Environment) -> u32 {
-    let weight = |of: &Environment| u64::from(forward.weight(of.target_group()));
-    let (blue, green) = (weight(blue), weight(green));
-    let percent = (green * 100).checked_div(blue + green).unwrap_or_default();
-    u32::try_from(percent).unwrap_or(100)
+/// Green's share of the pair's weight, in percent, rounded down; 0 when neither has any. Where a change was made at some of
+/// the plan's listeners and not at others, the highest: users came to green by it.
+pub fn green_percent(forwards: &[Forward], plan: &Recorded) -> u32 {
+    let at = |(place, forward): (usize, &Forward)| {
+        let weight = |of: &Environment| {
+            let group = of.target_group(place);
+            group.map_or(0, |group| u64::from(forward.weight(group)))
+        };
+        let (blue, green) = (
+            weight(&plan.blue.environment),
+            weight(&plan.green.environment),
+        );
+        let percent = (green * 100).checked_div(blue + green).unwrap_or_default();
+        u32::try_from(percent).unwrap_or(100)
+    };
+    forwards
+        .iter()
+        .enumerate()
+        .map(at)
+        .max()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

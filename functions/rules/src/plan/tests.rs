@@ -4,21 +4,24 @@ mod balancer;
 mod blue;
 mod dangers;
 mod fleets;
+mod listeners;
 mod policy;
 
 use super::*;
 use crate::examples;
 use crate::input::Then;
-use crate::observed::GroupWeight;
+use crate::observed::{Forward, GroupWeight};
 use crate::roles::Unclear;
 use crate::{ErrorName, Failure};
 
+const LISTENER: &str = "arn:listener";
+
+fn arn(name: &str) -> String {
+    format!("arn:/tunnel-{name}")
+}
+
 fn environment(name: &str) -> Environment {
-    Environment {
-        target_group_arns: vec![format!("arn:{name}")],
-        name: format!("tunnel-{name}"),
-        auto_scaling_group: None,
-    }
+    Environment::of(vec![arn(name)])
 }
 
 fn target(instance: &str, healthy: bool) -> Target {
@@ -33,7 +36,7 @@ fn target(instance: &str, healthy: bool) -> Target {
 
 fn group(name: &str, targets: Vec<Target>) -> Group {
     Group {
-        environment: environment(name),
+        arn: arn(name),
         target_type: "instance".to_owned(),
         sticky: false,
         load_balancers: vec!["arn:balancer".to_owned()],
@@ -46,8 +49,14 @@ fn group(name: &str, targets: Vec<Target>) -> Group {
     }
 }
 
+/// A third environment `c`.
+fn add_third(seen: &mut Observation, targets: Vec<Target>) {
+    seen.environments.push(environment("c"));
+    seen.groups.push(group("c", targets));
+}
+
 fn weights(a: u32, b: u32) -> Vec<GroupWeight> {
-    [("arn:a", a), ("arn:b", b)]
+    [("arn:/tunnel-a", a), ("arn:/tunnel-b", b)]
         .map(|(arn, weight)| GroupWeight {
             target_group_arn: arn.to_owned(),
             weight,
@@ -64,16 +73,20 @@ fn idle(seconds: u32) -> Idle {
 
 fn ready() -> Observation {
     Observation {
-        forward: Forward {
-            groups: weights(100, 0),
-            sticky: false,
-        },
-        balancer: Balancer {
+        listeners: vec![Listener {
+            arn: LISTENER.to_owned(),
+            forward: Forward {
+                groups: weights(100, 0),
+                sticky: false,
+            },
+        }],
+        balancers: vec![Balancer {
             arn: "arn:balancer".to_owned(),
             kind: LoadBalancer::Application,
             idle: vec![idle(60)],
             cross_zone: true,
-        },
+        }],
+        environments: ["a", "b"].map(environment).into(),
         groups: vec![
             group(
                 "a",
@@ -116,7 +129,7 @@ fn ready() -> Observation {
 /// A ready world behind an NLB with a listener of this protocol.
 fn network(protocol: Protocol) -> Observation {
     let mut seen = ready();
-    seen.balancer.kind = LoadBalancer::Network(protocol);
+    seen.balancers[0].kind = LoadBalancer::Network(protocol);
     seen
 }
 
@@ -170,10 +183,11 @@ fn a_ready_world_is_planned_as_blue_is() {
 #[test]
 fn after_a_deployment_the_colours_are_swapped() {
     let mut seen = ready();
-    seen.forward.groups = weights(0, 100);
-    seen.groups.swap(0, 1);
-    seen.groups[0].environment = environment("a");
-    seen.groups[1].environment = environment("b");
+    seen.listeners[0].forward.groups = weights(0, 100);
+    seen.groups = vec![
+        group("a", Vec::new()),
+        group("b", seen.groups.remove(0).targets),
+    ];
     assert_eq!(
         plan(&seen, &Input::default()).unwrap().blue.environment,
         environment("b")
@@ -183,7 +197,7 @@ fn after_a_deployment_the_colours_are_swapped() {
 #[test]
 fn with_three_environments_the_one_that_retires_is_neither_blue_nor_green() {
     let mut seen = ready();
-    seen.groups.push(group("c", Vec::new()));
+    add_third(&mut seen, Vec::new());
     assert_eq!(
         plan(&seen, &Input::default()).unwrap().green.environment,
         environment("b")
@@ -208,10 +222,10 @@ fn with_three_environments_the_one_that_retires_is_neither_blue_nor_green() {
 #[test]
 fn a_group_that_would_leave_the_action_with_targets_is_refused_and_one_that_drains_is_not() {
     let mut seen = ready();
-    seen.groups.push(group("c", vec![target("i-9", true)]));
+    add_third(&mut seen, vec![target("i-9", true)]);
     assert!(plan(&seen, &Input::default()).is_ok(), "not in the action");
-    seen.forward.groups.push(GroupWeight {
-        target_group_arn: "arn:c".to_owned(),
+    seen.listeners[0].forward.groups.push(GroupWeight {
+        target_group_arn: "arn:/tunnel-c".to_owned(),
         weight: 0,
     });
     let refusal = Refusal::StillServed {
@@ -232,7 +246,7 @@ fn a_service_without_a_free_environment_is_in_progress_and_an_unfit_one_is_refus
     let none_free = Refusal::Unclear(Unclear::NoneFree("tunnel-b retires".to_owned()));
     let refused = Refusals(vec![none_free.clone()]);
     assert_eq!(refused.name(), ErrorName::DeploymentInProgress);
-    let refused = Refusals(vec![Refusal::StickyForward, none_free]);
+    let refused = Refusals(vec![Refusal::StickyForward(LISTENER.to_owned()), none_free]);
     assert_eq!(refused.name(), ErrorName::PreflightRefused);
     let sentence = refused.to_string();
     assert!(sentence.contains("stickiness is on"), "{sentence}");
@@ -245,7 +259,7 @@ fn the_plan_is_one_flat_shape() {
     assert_eq!(
         serde_json::to_value(&decision.green).unwrap(),
         serde_json::json!({
-            "targetGroupArns": ["arn:b"], "name": "tunnel-b", "launchTemplateId": "lt-1", "launchTemplateVersion": "7",
+            "targetGroupArns": ["arn:/tunnel-b"], "name": "tunnel-b", "launchTemplateId": "lt-1", "launchTemplateVersion": "7",
             "subnets": [
                 {"subnetId": "subnet-1", "count": 1}, {"subnetId": "subnet-2", "count": 1}, {"subnetId": "subnet-3", "count": 1},
             ],
@@ -259,13 +273,16 @@ fn each_unfit_world_is_refused() {
     type Spoil = fn(&mut Observation);
     let cases: Vec<(Spoil, Refusal)> = vec![
         (
-            |seen| seen.forward.groups = weights(50, 50),
-            Refusal::Unclear(Unclear::SeveralWeighted(vec![
-                "arn:a".to_owned(),
-                "arn:b".to_owned(),
-            ])),
+            |seen| seen.listeners[0].forward.groups = weights(50, 50),
+            Refusal::Unclear(Unclear::SeveralWeighted {
+                listener: LISTENER.to_owned(),
+                groups: vec!["tunnel-a".to_owned(), "tunnel-b".to_owned()],
+            }),
         ),
-        (|seen| seen.forward.sticky = true, Refusal::StickyForward),
+        (
+            |seen| seen.listeners[0].forward.sticky = true,
+            Refusal::StickyForward(LISTENER.to_owned()),
+        ),
         (
             |seen| seen.groups[1].sticky = true,
             Refusal::StickyGroup("tunnel-b".to_owned()),
@@ -278,14 +295,14 @@ fn each_unfit_world_is_refused() {
             },
         ),
         (
-            |seen| seen.balancer.kind = LoadBalancer::Unfit("gateway".to_owned()),
+            |seen| seen.balancers[0].kind = LoadBalancer::Unfit("gateway".to_owned()),
             Refusal::LoadBalancerUnfit("gateway".to_owned()),
         ),
         (
             |seen| {
                 seen.other_forwards = vec![OtherForward {
                     from: "rule-2".to_owned(),
-                    target_group_arn: "arn:a".to_owned(),
+                    target_group_arn: "arn:/tunnel-a".to_owned(),
                 }];
             },
             Refusal::ForwardedElsewhere {
@@ -358,7 +375,7 @@ fn a_plan_made_anew_accepts_its_own_green() {
 #[test]
 fn every_reason_is_told_at_once() {
     let mut seen = ready();
-    seen.forward.sticky = true;
+    seen.listeners[0].forward.sticky = true;
     seen.template.version = None;
     seen.groups[1].targets = vec![target("i-9", false)];
     assert_eq!(refusals(&seen).len(), 3);

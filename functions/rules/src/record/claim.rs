@@ -132,6 +132,7 @@ fn supersede(record: &Record, front: &Front, ask: &Ask, now: Timestamp) -> Resul
             blue: front.plan.blue.environment.clone(),
             green: front.plan.green.environment.clone(),
             green_version: front.plan.green.version_before().map(str::to_owned),
+            listeners: front.plan.listeners.clone(),
         },
     };
     let epoch = record.epoch + 1;

@@ -2,12 +2,16 @@
 
 use super::*;
 
+const LISTENER: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/net/tunnel/1f/2e";
+
 /// A stack that sets nothing but what it must.
 fn stack() -> BTreeMap<String, String> {
     let knobs = TABLE
         .iter()
         .filter_map(|knob| Some((knob.parameter?, knob.default)));
     let fixed = [
+        ("ListenerArn", LISTENER),
         ("TargetGroupArns", "arn:a,arn:b"),
         ("AutoScalingGroupNames", ""),
         ("LaunchTemplateId", "lt-1"),
@@ -29,12 +33,29 @@ fn with(changed: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     Settings::parse(&stack)
 }
 
+/// The target groups of each environment.
+fn groups(settings: &Settings) -> Vec<Vec<String>> {
+    let environments = settings.environments.iter();
+    environments
+        .map(|it| it.target_group_arns.clone())
+        .collect()
+}
+
+/// The Auto Scaling group of each environment.
+fn fleets(settings: &Settings) -> Vec<Option<String>> {
+    let environments = settings.environments.iter();
+    environments
+        .map(|it| it.auto_scaling_group.clone())
+        .collect()
+}
+
 #[test]
 fn the_defaults_of_the_table_are_a_valid_stack() {
     let plain = with(&[]).unwrap();
-    assert_eq!(plain.target_groups, ["arn:a", "arn:b"]);
+    assert_eq!(plain.listeners, [LISTENER]);
+    assert_eq!(groups(&plain), [["arn:a"], ["arn:b"]]);
     assert_eq!(plain.launch_template.as_deref(), Some("lt-1"));
-    assert_eq!(plain.auto_scaling_groups, Vec::<String>::new());
+    assert_eq!(fleets(&plain), [None, None]);
     assert!(!plain.passes_role);
     let role = "arn:aws:iam::123456789012:role/tunnel";
     assert!(with(&[("InstanceRoleArn", role)]).unwrap().passes_role);
@@ -77,7 +98,7 @@ fn lists_and_switches_are_read() {
     assert_eq!(settings.defaults.alarms, ["errors", "latency"]);
     assert!(settings.defaults.detached);
     assert_eq!(settings.subnets, ["subnet-1", "subnet-2"]);
-    assert_eq!(settings.target_groups, ["a", "b", "c"]);
+    assert_eq!(groups(&settings), [["a"], ["b"], ["c"]]);
     let pages = &settings.defaults.pages;
     let paths: Vec<&str> = pages.paths.iter().map(|path| path.as_str()).collect();
     assert_eq!((pages.port, paths), (8080, vec!["/health", "/ready"]));
@@ -88,6 +109,45 @@ fn two_to_five_different_groups_are_taken() {
     let groups = |text| with(&[("TargetGroupArns", text)]).is_ok();
     assert!(groups("a,b") && groups("a,b,c,d,e"));
     assert!(!groups("") && !groups("a") && !groups("a,a") && !groups("a,b,c,d,e,f"));
+}
+
+#[test]
+fn each_environment_has_a_group_at_each_listener_by_the_order_of_both() {
+    let rule = LISTENER.replace(":listener/", ":listener-rule/") + "/3f";
+    let layout = |listeners: &[&str], arns: &str| {
+        let listeners = listeners.join(",");
+        with(&[("ListenerArn", &listeners), ("TargetGroupArns", arns)])
+    };
+    let settings = layout(&[LISTENER, &rule], "blue,green,blue-tls,green-tls").unwrap();
+    assert_eq!(settings.listeners, [LISTENER, &rule]);
+    let both = [["blue", "blue-tls"], ["green", "green-tls"]];
+    assert_eq!(groups(&settings), both);
+    let five = layout(&[LISTENER, &rule], "a,b,c,d,e,f,g,h,i,j").unwrap();
+    assert_eq!(groups(&five)[4], ["e", "j"]);
+    for wrong in ["a,b", "a,b,c,d,e", "a,b,c,a", "a,b,c,d,e,f,g,h,i,j,k,l"] {
+        let [error] = &layout(&[LISTENER, &rule], wrong).unwrap_err()[..] else {
+            panic!("not one error of {wrong}");
+        };
+        let said = error.starts_with(
+            "TargetGroupArns: expected two to five different ARNs for each of the 2 listeners",
+        );
+        assert!(said, "{error}");
+    }
+    let many: Vec<String> = (0..11).map(|at| format!("{LISTENER}{at}")).collect();
+    for wrong in [
+        "",
+        "arn:a",
+        &format!("{LISTENER},{LISTENER}"),
+        &many.join(","),
+    ] {
+        let errors = with(&[("ListenerArn", wrong)]).unwrap_err();
+        let expected =
+            "ListenerArn: expected one to ten different ARNs of listeners and listener rules";
+        assert!(
+            errors.len() == 1 && errors[0].starts_with(expected),
+            "{errors:?}"
+        );
+    }
 }
 
 #[test]
@@ -157,9 +217,9 @@ fn a_group_for_each_target_group_brings_its_own_template_or_launches_from_the_on
             ("AutoScalingGroupNames", names),
             ("LaunchTemplateId", template),
         ];
-        with(&set).map(|it| (it.auto_scaling_groups, it.launch_template))
+        with(&set).map(|it| (fleets(&it), it.launch_template))
     };
-    let both = || vec!["blue".to_owned(), "green".to_owned()];
+    let both = || vec![Some("blue".to_owned()), Some("green".to_owned())];
     assert_eq!(names("blue,green", ""), Ok((both(), None)));
     assert_eq!(
         names("blue, green", "lt-1"),

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{Licence, Observation, Refusal, Rest, Terminated, Termination, Verdict};
-use crate::shape::Environment;
+use crate::shape::{Environment, group_name};
 use crate::{ErrorName, Failure};
 
 /// Why no instance may be ended, or why asking again for ever would tell nobody.
@@ -84,8 +84,8 @@ fn counted(instances: usize) -> String {
 }
 
 pub(super) fn refuse_misnamed(environment: &Environment) -> Result<(), Blocked> {
-    let group = environment.target_group();
-    if Environment::of_arn(group).name == environment.name {
+    let group = environment.target_group(0).unwrap_or_default();
+    if group_name(group) == environment.name {
         return Ok(());
     }
     Err(Blocked::Misnamed {

@@ -4,6 +4,7 @@ mod stale;
 
 use super::*;
 use crate::examples;
+use crate::observed::Target;
 use crate::record::{Phase, Work};
 use crate::shape::Fence;
 use crate::{ErrorName, Failure};
@@ -45,6 +46,13 @@ fn instance(id: &str, state: InstanceState) -> Instance {
     }
 }
 
+fn group(arn: &str, instances: &[&str]) -> GroupTargets {
+    GroupTargets {
+        target_group_arn: arn.to_owned(),
+        targets: instances.iter().map(|it| target(it)).collect(),
+    }
+}
+
 fn target(instance: &str) -> Target {
     Target {
         instance: instance.to_owned(),
@@ -60,7 +68,7 @@ fn one() -> Observation {
     Observation {
         instances: vec![instance("i-1", InstanceState::Running)],
         unseen: Vec::new(),
-        targets: vec![target("i-1")],
+        targets: vec![group("arn:a", &["i-1"])],
         weighted: vec![WeightedGroup {
             target_group_arn: "arn:b".to_owned(),
             weight: 100,
@@ -249,12 +257,17 @@ fn the_environment_is_empty_only_when_everything_is_terminated() {
         (0, false),
         "i-1 is still a target, though its instance is gone"
     );
-    assert_eq!(stale(&seen), [target("i-1")]);
-    seen.targets[0].registered = false;
+    assert_eq!(stale(&seen), ["i-1"]);
+    seen.targets.push(group("arn:a-tls", &["i-1"]));
+    seen.targets[0].targets[0].registered = false;
+    let at_another_listener = rest(&seen, &order(Licence::Sealed));
+    assert!(!at_another_listener.empty);
+    assert_eq!(stale(&seen), ["i-1"]);
+    seen.targets[1].targets[0].registered = false;
     assert!(rest(&seen, &order(Licence::Sealed)).empty);
-    assert_eq!(stale(&seen), Vec::new());
-    seen.targets.push(target("i-3"));
-    assert_eq!(stale(&seen), Vec::new(), "nobody knows that it is gone");
+    assert_eq!(stale(&seen), [""; 0]);
+    seen.targets[1].targets.push(target("i-3"));
+    assert_eq!(stale(&seen), [""; 0], "nobody knows that it is gone");
     let left = rest(&seen, &order(Licence::Sealed));
     assert_eq!(
         (left.remaining, left.empty),
@@ -280,7 +293,7 @@ fn an_environment_without_instances_is_empty() {
 
 #[test]
 fn an_order_goes_by_an_environment_under_its_own_name() {
-    let group = Environment::of_arn("arn:aws:x:targetgroup/tunnel-a/1");
+    let group = Environment::of(vec!["arn:aws:x:targetgroup/tunnel-a/1".to_owned()]);
     let order = Termination::sealed("deploy-1", &group, &["i-1".to_owned()]).unwrap();
     assert_eq!(
         (order.licence, order.ownership()),

@@ -1,5 +1,7 @@
 //! Why the forward action is not, or not known to be, as wanted; each with what an operator does about it.
 
+use std::fmt;
+
 use crate::{ErrorName, Failure};
 
 /// Why weights must not be set, or not be left as they are.
@@ -83,6 +85,30 @@ impl Failure for Refusal {
             Self::Contested { .. } => ErrorName::WeightsContested,
             _ => ErrorName::NotConfirmed,
         }
+    }
+}
+
+/// What is wrong at one of a service's listeners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct At<E> {
+    /// The listener or rule; none where the service has only that one.
+    pub listener: Option<String>,
+    /// What.
+    pub what: E,
+}
+
+impl<E: fmt::Display> fmt::Display for At<E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.listener {
+            Some(listener) => write!(formatter, "at {listener}: {}", self.what),
+            None => self.what.fmt(formatter),
+        }
+    }
+}
+
+impl<E: Failure> Failure for At<E> {
+    fn name(&self) -> ErrorName {
+        self.what.name()
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Moments, Repairs, Spans, Weights};
 use crate::observed::Forward;
 use crate::plan::Recorded;
+use crate::shape::Environment;
 
 /// The weights as they were read back: the answer of `switch-target-group`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,20 +14,20 @@ use crate::plan::Recorded;
 pub struct Switched {
     /// The epoch of the call.
     pub epoch: u64,
-    /// The weights of the front's pair.
+    /// The weights of the front's pair, the same at every listener.
     pub weights: Weights,
-    /// Every target group that the action names, by ARN.
+    /// Every target group that an action of the service's listeners names, by ARN.
     pub groups: Vec<String>,
     /// When the weights were first confirmed, and the moments that count from then.
     #[serde(flatten)]
     pub moments: Moments,
     /// When this call, which confirmed them, began.
     pub confirmed_at: Timestamp,
-    /// Whether this call had to change the action.
+    /// Whether this call had to change any of them.
     pub changed: bool,
-    /// Blue's healthy targets.
+    /// Blue's healthy targets, where it has the fewest.
     pub blue_healthy: u32,
-    /// Green's healthy targets.
+    /// Green's.
     pub green_healthy: u32,
     /// How often somebody else had moved them.
     #[serde(default)]
@@ -40,16 +41,16 @@ pub struct Confirmed {
     pub epoch: u64,
     /// When the call began.
     pub began_at: Timestamp,
-    /// When the action had been read last: a load balancer follows weights from when they were set, which may be long after
-    /// the call began.
+    /// When the last action had been read last: a load balancer follows weights from when they were set, which may be long
+    /// after the call began.
     pub read_at: Timestamp,
-    /// The action as it was read last.
-    pub forward: Forward,
-    /// Whether this call had to change it.
+    /// The action of each of the plan's listeners as it was read last.
+    pub forwards: Vec<Forward>,
+    /// Whether this call had to change any.
     pub changed: bool,
-    /// Blue's healthy targets.
+    /// Blue's healthy targets, where it has the fewest.
     pub blue_healthy: u32,
-    /// Green's healthy targets.
+    /// Green's.
     pub green_healthy: u32,
     /// How often somebody else had moved the weights, this time among them.
     pub repairs: Repairs,
@@ -67,10 +68,14 @@ impl Confirmed {
         spans: &Spans,
         late: Option<Timestamp>,
     ) -> Switched {
-        let weight = |arn: &str| self.forward.weight(arn);
+        // What was confirmed is the same everywhere.
+        let weight = |of: &Environment| {
+            let first = self.forwards.first().zip(of.target_group(0));
+            first.map_or(0, |(forward, group)| forward.weight(group))
+        };
         let weights = Weights {
-            blue: weight(plan.blue.environment.target_group()),
-            green: weight(plan.green.environment.target_group()),
+            blue: weight(&plan.blue.environment),
+            green: weight(&plan.green.environment),
         };
         let kept = former.filter(|it| it.epoch == self.epoch && it.weights == weights);
         let anew = Moments::count(self.read_at, weights, spans);
@@ -83,9 +88,9 @@ impl Confirmed {
             epoch: self.epoch,
             weights,
             groups: self
-                .forward
-                .groups
+                .forwards
                 .into_iter()
+                .flat_map(|forward| forward.groups)
                 .map(|group| group.target_group_arn)
                 .collect(),
             moments: moments.not_before(late),

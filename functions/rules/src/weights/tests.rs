@@ -9,14 +9,15 @@ use jiff::Timestamp;
 use super::*;
 use crate::document::Act;
 use crate::examples;
+use crate::shape::Environment;
 use crate::{ErrorName, Failure};
 
+fn arn(name: &str) -> String {
+    format!("arn:/{name}")
+}
+
 fn environment(name: &str) -> Environment {
-    Environment {
-        target_group_arns: vec![format!("arn:{name}")],
-        name: name.to_owned(),
-        auto_scaling_group: None,
-    }
+    Environment::of(vec![arn(name)])
 }
 
 /// On the way back, with a third environment that retires nothing and is free.
@@ -32,13 +33,13 @@ fn forward(blue: u32, green: u32) -> Wanted {
 fn pair(blue: u32, green: u32, back: bool) -> Wanted {
     Wanted {
         serving: Serving::Pair {
-            blue: environment("blue"),
-            green: environment("green"),
+            blue: arn("blue"),
+            green: arn("green"),
             weights: Weights { blue, green },
             back,
         },
         retiring: Vec::new(),
-        environments: ["blue", "green", "third"].map(environment).into(),
+        known: ["blue", "green", "third"].map(arn).into(),
         minimum_healthy: 3,
         blue_minimum: 3,
     }
@@ -77,7 +78,7 @@ fn a_call_that_is_late_by_a_step_gives_blue_nothing_back() {
 /// A service with these weights and three healthy targets on either side; no other group has a target.
 fn seen(weights: &[(&str, u32)]) -> Observation {
     let groups = weights.iter().map(|(name, weight)| GroupWeight {
-        target_group_arn: format!("arn:{name}"),
+        target_group_arn: format!("arn:/{name}"),
         weight: *weight,
     });
     Observation {
@@ -87,7 +88,7 @@ fn seen(weights: &[(&str, u32)]) -> Observation {
         },
         blue_healthy: 3,
         green_healthy: 3,
-        occupied: ["arn:blue", "arn:green"].map(str::to_owned).into(),
+        occupied: ["arn:/blue", "arn:/green"].map(str::to_owned).into(),
     }
 }
 
@@ -117,7 +118,7 @@ fn keeps(decision: &Result<Decision, Refusal>) -> bool {
 fn green_is_attached_beside_blue_at_weight_0_before_it_has_any_server() {
     let seen = Observation {
         green_healthy: 0,
-        occupied: vec!["arn:blue".to_owned()],
+        occupied: vec!["arn:/blue".to_owned()],
         ..seen(&[("blue", 1)])
     };
     let Ok(Decision::Change { groups, .. }) = decide(&seen, &wanted(100, 0)) else {
@@ -257,7 +258,7 @@ fn weights_are_set_in_an_action_of_both_groups_only() {
 fn a_changed_action_is_refused() {
     assert_eq!(
         decide(&seen(&[("blue", 100), ("other", 0)]), &wanted(0, 100)),
-        Err(Refusal::ForeignGroup("arn:other".to_owned()))
+        Err(Refusal::ForeignGroup("arn:/other".to_owned()))
     );
     let mut sticky = at_weights((100, 0));
     sticky.forward.sticky = true;
@@ -311,7 +312,7 @@ fn confirmed(blue: u32, green: u32, changed: bool) -> Confirmed {
         epoch: examples::EPOCH,
         began_at: examples::NOW,
         read_at: examples::NOW,
-        forward: at_weights((blue, green)).forward,
+        forwards: vec![at_weights((blue, green)).forward],
         repairs: Repairs::default(),
         changed,
         blue_healthy: 3,
@@ -341,7 +342,7 @@ fn answered(
 fn moments_are_kept_while_the_same_epoch_confirms_the_same_weights_and_count_anew_otherwise() {
     let first = answered(confirmed(0, 100, true), None, None, 0);
     assert_eq!(first.moments.at, examples::NOW);
-    assert_eq!(first.groups, ["arn:blue", "arn:green"]);
+    assert_eq!(first.groups, ["arn:/blue", "arn:/green"]);
     let again = answered(confirmed(0, 100, false), Some(&first), None, 60);
     assert_eq!(again.moments, first.moments);
     let repaired = answered(confirmed(0, 100, true), Some(&first), None, 60);

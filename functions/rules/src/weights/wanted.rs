@@ -1,4 +1,5 @@
-//! What the forward action shall look like: read from the record at the act, because what retires changes meanwhile.
+//! What the forward action of a listener shall look like: read from the record at the act, because what retires changes
+//! meanwhile.
 
 use super::Weights;
 use crate::document::Act;
@@ -6,15 +7,15 @@ use crate::observed::{Forward, GroupWeight};
 use crate::record::{Front, Record};
 use crate::shape::Environment;
 
-/// What the forward action shall look like.
+/// What the forward action of one listener shall look like; target groups by ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Who shares the new sessions.
     pub serving: Serving,
-    /// The environments that retire: named, at weight 0.
-    pub retiring: Vec<Environment>,
-    /// Every environment of the service; whatever else the action names is foreign.
-    pub environments: Vec<Environment>,
+    /// Those of the environments that retire: named, at weight 0.
+    pub retiring: Vec<String>,
+    /// Those of every environment of the service; whatever else the action names is foreign.
+    pub known: Vec<String>,
     /// How many healthy targets green needs to have weight.
     pub minimum_healthy: u32,
     /// How many blue needs to be given a larger share.
@@ -26,10 +27,10 @@ pub struct Wanted {
 pub enum Serving {
     /// The front's two environments.
     Pair {
-        /// The environment that served at the plan.
-        blue: Environment,
-        /// The environment that takes over.
-        green: Environment,
+        /// That of the environment that served at the plan.
+        blue: String,
+        /// That of the environment that takes over.
+        green: String,
         /// Their shares.
         weights: Weights,
         /// Whether this is the way back of a rollback, which alone gives blue a larger share than it has.
@@ -40,12 +41,13 @@ pub enum Serving {
 }
 
 impl Wanted {
-    /// What the record wants of the forward action, for the act that its front is about; it is read at the act, because
-    /// what retires changes meanwhile.
-    pub fn of(front: &Front, record: &Record, act: Act) -> Self {
+    /// What the record wants of the forward action at one of the plan's listeners, by its place, for the act that its front
+    /// is about; it is read at the act, because what retires changes meanwhile.
+    pub fn of(front: &Front, record: &Record, act: Act, listener: usize) -> Self {
+        let own = |environment: &Environment| environment.target_group(listener).map(str::to_owned);
         let pair = |weights, back| Serving::Pair {
-            blue: front.plan.blue.environment.clone(),
-            green: front.plan.green.environment.clone(),
+            blue: own(&front.plan.blue.environment).unwrap_or_default(),
+            green: own(&front.plan.green.environment).unwrap_or_default(),
             weights,
             back,
         };
@@ -60,16 +62,15 @@ impl Wanted {
                 Act::Detach => Serving::AsItIs,
                 _ => pair(all_blue, false),
             },
-            retiring: record.draining().cloned().collect(),
-            environments: front.plan.environments.clone(),
+            retiring: record.draining().filter_map(own).collect(),
+            known: front.plan.environments.iter().filter_map(own).collect(),
             minimum_healthy: front.plan.policy.minimum_healthy,
             blue_minimum: front.plan.policy.minimum_of_blue(),
         }
     }
 
     fn retires(&self, group: &GroupWeight) -> bool {
-        let mut retiring = self.retiring.iter();
-        retiring.any(|it| it.has(&group.target_group_arn))
+        self.retiring.contains(&group.target_group_arn)
     }
 
     /// The whole action, as it is to be.
@@ -86,21 +87,18 @@ impl Wanted {
                 live.groups.iter().filter(serves).cloned().collect()
             }
         };
-        for environment in &self.retiring {
-            if !groups
-                .iter()
-                .any(|group| environment.has(&group.target_group_arn))
-            {
-                groups.push(carrying(environment, 0));
+        for retiring in &self.retiring {
+            if !groups.iter().any(|it| it.target_group_arn == *retiring) {
+                groups.push(carrying(retiring, 0));
             }
         }
         groups
     }
 }
 
-fn carrying(environment: &Environment, weight: u32) -> GroupWeight {
+fn carrying(target_group_arn: &str, weight: u32) -> GroupWeight {
     GroupWeight {
-        target_group_arn: environment.target_group().to_owned(),
+        target_group_arn: target_group_arn.to_owned(),
         weight,
     }
 }

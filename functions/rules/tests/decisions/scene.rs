@@ -18,9 +18,9 @@ pub(crate) fn second(second: i64) -> Timestamp {
 }
 
 pub(crate) fn environment(letter: &str) -> Environment {
-    Environment::of_arn(&format!(
+    Environment::of(vec![format!(
         "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/tunnel-{letter}/{letter}"
-    ))
+    )])
 }
 
 pub(crate) fn arn(execution: &str) -> String {
@@ -62,6 +62,7 @@ pub(crate) fn recorded(blue: &str, green: &str) -> Recorded {
             group: None,
         },
         environments: ["a", "b", "c"].map(environment).to_vec(),
+        listeners: vec!["arn:listener".to_owned()],
         policy: policy(),
         hash: "0123456789ab".to_owned(),
         warnings: Vec::new(),
@@ -177,7 +178,7 @@ impl Run {
             weights,
             groups: groups
                 .iter()
-                .map(|it| environment(it).target_group().to_owned())
+                .flat_map(|it| environment(it).target_group_arns)
                 .collect(),
             moments: Moments::count(at, weights, &spans),
             confirmed_at: at,

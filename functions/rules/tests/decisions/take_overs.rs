@@ -120,6 +120,7 @@ fn of_the_front() {
         blue: crate::scene::environment("a"),
         green: crate::scene::environment("b"),
         green_version: None,
+        listeners: vec!["arn:listener".to_owned()],
     };
     superseding.front.as_mut().unwrap().phase = Phase::Superseding { clearing };
     script.tell(

@@ -411,7 +411,7 @@ fn arn(letter: &str) -> String {
 }
 
 fn environment(letter: &str) -> Environment {
-    Environment::of_arn(&arn(letter))
+    Environment::of(vec![arn(letter)])
 }
 
 fn recorded(plan: Plan) -> Recorded {
@@ -429,6 +429,7 @@ fn recorded(plan: Plan) -> Recorded {
             group: None,
         },
         environments: ["a", "b"].map(environment).to_vec(),
+        listeners: vec!["arn:listener".to_owned()],
         policy: Policy {
             steps: vec![100],
             bake_seconds: u32::try_from(plan.bake_seconds).unwrap(),

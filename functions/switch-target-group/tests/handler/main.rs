@@ -5,6 +5,7 @@
     reason = "a helper of a test has nothing to go on with either"
 )]
 
+mod listeners;
 mod retiring;
 
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -8,10 +8,11 @@
 mod auto_scaling;
 mod fences;
 mod groups;
+mod listeners;
 mod rolled_back;
 mod unserved;
 
-use ebbtide_aws::fake::{Fake, Fault, environment, recorded, target};
+use ebbtide_aws::fake::{Fake, Fault, LISTENER, arn, environment, recorded, target};
 use ebbtide_rules::document::{Act, Document, Invocation};
 use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, InstanceState, RETIRING_TAG, SERVICE_TAG,
@@ -67,6 +68,7 @@ fn clearing() -> Clearing {
         blue: environment("a"),
         green: environment("b"),
         green_version: None,
+        listeners: vec![LISTENER.to_owned()],
     }
 }
 
@@ -196,7 +198,7 @@ async fn a_server_without_a_seal_lives_beside_those_that_end() {
     assert!(answer.refused[0].reason.contains("not acknowledged a seal"));
     assert_eq!(state(&fake, "i-2"), InstanceState::Running);
     let mut world = fake.world();
-    let blue = world.group(environment("a").target_group());
+    let blue = world.group(&arn("a"));
     let registered = blue.targets.iter().filter(|target| target.registered);
     assert_eq!(registered.count(), 1, "only sealed ones are deregistered");
 }
@@ -278,7 +280,7 @@ async fn a_target_whose_instance_is_gone_is_deregistered_before_the_environment_
     assert_eq!(fake.changes(), ["DeregisterTargets"]);
     assert_eq!((answer.remaining, answer.verdict), (0, Verdict::Gone));
     let mut world = fake.world();
-    let blue = world.group(environment("a").target_group());
+    let blue = world.group(&arn("a"));
     assert!(blue.targets.iter().all(|target| !target.registered));
 }
 

@@ -41,7 +41,7 @@ async fn a_sealed_green_is_ended_and_blue_serves_on() {
     assert_gone(&fake, &of_green(&[])).await;
     blue_lives(&fake);
     let mut world = fake.world();
-    let blue = world.group(environment("a").target_group());
+    let blue = world.group(&arn("a"));
     assert!(blue.targets.iter().all(|target| target.registered));
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ebbtide_rules::Environment;
 use ebbtide_rules::record::{Phase, Record};
+use ebbtide_rules::shape::group_name;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +66,7 @@ fn wrong(before: &Record, action: &BTreeMap<String, u32>, after: &Record) -> Vec
     let front = moves(before) || moves(after);
     let pairs: Vec<&Environment> = pair(before).into_iter().chain(pair(after)).collect();
     for (arn, weight) in action {
-        let name = Environment::of_arn(arn).name;
+        let name = group_name(arn);
         let is = |environment: &&Environment| environment.has(arn);
         let of_front = pairs.iter().any(is);
         let retires = |record: &Record| {
@@ -125,7 +126,7 @@ mod tests {
     fn action(weights: &[(&str, u32)]) -> BTreeMap<String, u32> {
         let weights = weights.iter();
         weights
-            .map(|(name, weight)| (of(name).target_group().to_owned(), *weight))
+            .map(|(name, weight)| (of(name).target_group_arns.remove(0), *weight))
             .collect()
     }
 

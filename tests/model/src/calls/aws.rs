@@ -10,7 +10,7 @@ use super::{Calling, Returned, Told};
 use crate::clock::NOW;
 use crate::properties::Rule;
 use crate::server::{Life, Server};
-use crate::shipped::{SERVICE, environment, group_of, number_of};
+use crate::shipped::{SERVICE, environment, group_of, number_of, target_group};
 use crate::variants::Variant;
 use crate::world::{Call, Effect, World};
 
@@ -34,7 +34,7 @@ impl Calling<'_> {
         if !self.admits(world, Work::LetGo(environment)) {
             return Some(Returned::Failed(ErrorName::Superseded));
         }
-        let group = group_of(environment.target_group());
+        let group = group_of(target_group(environment));
         let seen = world.shipped_instances(group, |_, _| false);
         let left = hold::left(&seen, &[], &self.holder(environment));
         if left.is_none() {
@@ -49,7 +49,7 @@ impl Calling<'_> {
             return Some(Returned::Failed(ErrorName::Superseded));
         }
         let green = &self.document.recorded().ok()?.green.environment;
-        let group = group_of(green.target_group());
+        let group = group_of(target_group(green));
         if self.has_launched(world) {
             self.register(world, group);
             return Some(self.launched(world, green));
@@ -72,7 +72,7 @@ impl Calling<'_> {
         let wanted = self.wanted(world, &front);
         let (blue, green) = (&front.plan.blue.environment, &front.plan.green.environment);
         let healthy = |of: &Environment| {
-            observed::healthy(&world.shipped_targets(group_of(of.target_group())))
+            observed::healthy(&world.shipped_targets(group_of(target_group(of))))
         };
         let seen = weights::Observation {
             forward: world.shipped_forward(),
@@ -128,7 +128,7 @@ impl Calling<'_> {
     }
 
     fn wanted(&self, world: &World, front: &Front) -> Wanted {
-        let mut wanted = Wanted::of(front, world.record(), self.act);
+        let mut wanted = Wanted::of(front, world.record(), self.act, 0);
         if let (Variant::SharesFall, Serving::Pair { back, .. }) =
             (self.variant(), &mut wanted.serving)
         {
@@ -253,7 +253,7 @@ impl Calling<'_> {
     }
 
     fn launched(&self, world: &World, green: &Environment) -> Returned {
-        let group = group_of(green.target_group());
+        let group = group_of(target_group(green));
         let by = Some(number_of(&self.fence.deployment));
         let own = |server: &Server| server.launched_by == by && server.is_live();
         let servers = (0..world.servers.len())
@@ -277,7 +277,7 @@ impl Calling<'_> {
 
     fn held(&self, world: &World, environment: &Environment) -> Vec<observed::Instance> {
         let deployment = Some(number_of(&self.fence.deployment));
-        let group = group_of(environment.target_group());
+        let group = group_of(target_group(environment));
         world.shipped_instances(group, |_, server| server.retiring == deployment)
     }
 
@@ -299,7 +299,7 @@ impl Calling<'_> {
             began_at: NOW,
             read_at: NOW,
             epoch: self.fence.epoch,
-            forward: world.shipped_forward(),
+            forwards: vec![world.shipped_forward()],
             changed,
             blue_healthy: 0,
             green_healthy: 0,

@@ -1,6 +1,7 @@
 //! The end of instances: reading the record, deregistering, reading it again and ending are steps of their own.
 
 use ebbtide_rules::document::Act;
+use ebbtide_rules::observed::GroupTargets;
 use ebbtide_rules::record::Work;
 use ebbtide_rules::terminate::{self, Licence, Termination};
 use ebbtide_rules::{ErrorName, Failure as _};
@@ -8,7 +9,7 @@ use ebbtide_rules::{ErrorName, Failure as _};
 use super::{Calling, Returned, Told};
 use crate::properties::Rule;
 use crate::server::Server;
-use crate::shipped::{group_of, number_of};
+use crate::shipped::{group_of, number_of, target_group};
 use crate::variants::Variant;
 use crate::world::{Call, Turn, World};
 
@@ -139,11 +140,14 @@ impl Calling<'_> {
             };
             tag == of || (listed | sealed) & (1 << number) != 0
         };
-        let group = group_of(order.environment.target_group());
+        let group = group_of(target_group(&order.environment));
         terminate::Observation {
             instances: world.shipped_instances(group, chosen),
             unseen: Vec::new(),
-            targets: world.shipped_targets(group),
+            targets: vec![GroupTargets {
+                target_group_arn: target_group(&order.environment).to_owned(),
+                targets: world.shipped_targets(group),
+            }],
             weighted: world.shipped_weighted(),
             group: None,
         }

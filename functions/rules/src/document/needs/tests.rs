@@ -37,6 +37,7 @@ fn clearing() -> Doing {
         blue: environment("third"),
         green: environment("blue"),
         green_version: None,
+        listeners: vec!["arn:listener".to_owned()],
     })
 }
 

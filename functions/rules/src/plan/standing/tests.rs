@@ -96,12 +96,37 @@ fn greens_weight_is_its_share_rounded_down() {
             groups: vec![weight("blue", blue), weight("green", green)],
             sticky: false,
         };
-        let (blue, green) = pair();
-        green_percent(&forward, &blue, &green)
+        green_percent(&[forward], &plan())
     };
     assert_eq!(percent(100, 0), 0);
     assert_eq!(percent(0, 100), 100);
     assert_eq!(percent(0, 1), 100);
     assert_eq!(percent(2, 1), 33);
     assert_eq!(percent(0, 0), 0);
+}
+
+#[test]
+fn greens_share_is_the_highest_that_it_has_at_any_listener() {
+    let mut plan = plan();
+    for (environment, second) in [
+        (&mut plan.blue.environment, "blue-tls"),
+        (&mut plan.green.environment, "green-tls"),
+    ] {
+        environment.target_group_arns.push(second.to_owned());
+    }
+    let forward = |groups: [(&str, u32); 2]| Forward {
+        groups: groups
+            .map(|(arn, weight)| GroupWeight {
+                target_group_arn: arn.to_owned(),
+                weight,
+            })
+            .into(),
+        sticky: false,
+    };
+    let first = plan.blue.environment.target_group_arns[0].clone();
+    let unmoved = forward([(&first, 100), ("none", 0)]);
+    let moved = forward([("blue-tls", 90), ("green-tls", 10)]);
+    assert_eq!(green_percent(&[unmoved.clone(), moved], &plan), 10);
+    assert_eq!(green_percent(&[unmoved], &plan), 0);
+    assert_eq!(green_percent(&[], &plan), 0);
 }

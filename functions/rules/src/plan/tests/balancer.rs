@@ -26,7 +26,7 @@ fn a_protocol_that_a_deployment_cannot_serve_is_refused() {
 #[test]
 fn a_time_out_that_aws_fixes_is_not_advised_to_be_raised() {
     let mut seen = network(Protocol::Udp);
-    seen.balancer.idle = vec![Idle {
+    seen.balancers[0].idle = vec![Idle {
         set_by: IdleSource::Protocol("UDP"),
         seconds: 30,
     }];
@@ -42,7 +42,7 @@ fn a_time_out_that_aws_fixes_is_not_advised_to_be_raised() {
 fn every_time_out_of_a_listener_counts() {
     let mut seen = network(Protocol::TcpUdp);
     let idle = |set_by, seconds| Idle { set_by, seconds };
-    seen.balancer.idle = vec![
+    seen.balancers[0].idle = vec![
         idle(IdleSource::Attribute("tcp.idle_timeout.seconds"), 350),
         idle(IdleSource::Protocol("UDP"), 20),
     ];
@@ -53,7 +53,7 @@ fn every_time_out_of_a_listener_counts() {
 fn a_group_that_takes_zones_out_of_dns_is_refused_unless_zones_are_crossed() {
     let told = |balancer: bool, group: Option<bool>, leaves_dns: bool| {
         let mut seen = network(Protocol::Tls);
-        seen.balancer.cross_zone = balancer;
+        seen.balancers[0].cross_zone = balancer;
         seen.groups[1].cross_zone = group;
         seen.groups[0].leaves_dns = false;
         seen.groups[1].leaves_dns = leaves_dns;
@@ -78,18 +78,16 @@ fn crowded(seen: &mut Observation, blue: u32, others: u32) {
         targets.collect()
     };
     seen.groups[0].targets = of("a", blue);
-    let mut third = seen.groups[1].clone();
-    third.environment.name = "tunnel-c".to_owned();
-    third.environment.target_group_arns = vec!["arn:c".to_owned()];
-    third.targets = of("c", others);
-    seen.groups.push(third);
+    let leaves_dns = seen.groups[1].leaves_dns;
+    add_third(seen, of("c", others));
+    seen.groups[2].leaves_dns = leaves_dns;
 }
 
 #[test]
 fn all_environments_together_must_fit_an_nlb_that_crosses_zones() {
     let told = |cross_zone: bool, others: u32| {
         let mut seen = network(Protocol::Tcp);
-        seen.balancer.cross_zone = cross_zone;
+        seen.balancers[0].cross_zone = cross_zone;
         for group in &mut seen.groups {
             group.leaves_dns = false;
         }
@@ -123,8 +121,8 @@ fn an_alb_takes_more_than_its_usual_quota_where_that_was_raised() {
         warnings[0].contains("will have 1001 targets, and an ALB takes 1000"),
         "{warnings:?}"
     );
-    crowded(&mut seen, 400, 0);
     seen.groups.truncate(2);
+    seen.environments.truncate(2);
     let warnings = plan(&seen, &Input::default()).unwrap().warnings;
     assert_eq!(warnings, Vec::<String>::new());
 }

@@ -7,7 +7,7 @@ fn each_danger_to_sessions_is_refused() {
     type Spoil = fn(&mut Observation);
     let cases: Vec<(Spoil, &str)> = vec![
         (
-            |seen| seen.balancer.idle = vec![idle(30)],
+            |seen| seen.balancers[0].idle = vec![idle(30)],
             "closes a connection after 30 s without data (idle_timeout.timeout_seconds), and the servers ping every 30 s",
         ),
         (
@@ -71,7 +71,7 @@ fn each_danger_to_sessions_is_refused() {
 fn an_idle_time_out_above_the_ping_interval_or_not_known_is_fine() {
     for idle_time_outs in [vec![idle(31)], Vec::new()] {
         let mut seen = ready();
-        seen.balancer.idle = idle_time_outs;
+        seen.balancers[0].idle = idle_time_outs;
         assert_eq!(
             plan(&seen, &Input::default()).unwrap().warnings,
             Vec::<String>::new()

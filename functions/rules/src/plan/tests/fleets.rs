@@ -15,7 +15,7 @@ fn fleet(name: &str, sizes: Sizes) -> Fleet {
         name: format!("fleet-{name}"),
         sizes,
         members: sizes.desired as usize,
-        target_groups: vec![format!("arn:{name}")],
+        target_groups: vec![arn(name)],
         template: Some("lt-1".to_owned()),
         is_tagged: true,
         versions: vec!["6".to_owned()],
@@ -27,9 +27,9 @@ fn fleet(name: &str, sizes: Sizes) -> Fleet {
 /// Blue's group serves, green's is parked, and each has a template.
 fn fleets() -> Observation {
     let mut seen = ready();
-    for group in &mut seen.groups {
-        let letter = group.environment.name.replace("tunnel-", "fleet-");
-        group.environment.auto_scaling_group = Some(letter);
+    for environment in &mut seen.environments {
+        let letter = environment.name.replace("tunnel-", "fleet-");
+        environment.auto_scaling_group = Some(letter);
     }
     seen.hazards.fleets = vec![fleet("a", SERVING)];
     seen.hazards.green_fleet = Some(fleet("b", Sizes::PARKED));
@@ -107,8 +107,8 @@ fn each_group_that_cannot_be_greens_is_refused() {
             "fleet-b does not exist",
         ),
         (
-            |seen| green(seen).target_groups = vec!["arn:a".to_owned()],
-            "is not attached to arn:b",
+            |seen| green(seen).target_groups = vec!["arn:/tunnel-a".to_owned()],
+            "is not attached to arn:/tunnel-b",
         ),
         (
             |seen| green(seen).sizes.max = 1,
@@ -157,7 +157,7 @@ fn each_group_that_cannot_be_greens_is_refused() {
         ),
         (
             |seen| blue(seen).target_groups = Vec::new(),
-            "fleet-a is not attached to arn:a",
+            "fleet-a is not attached to arn:/tunnel-a",
         ),
         (
             |seen| blue(seen).versions = vec!["$Latest".to_owned()],

@@ -11,10 +11,10 @@ fn only_a_registered_target_whose_own_instance_is_terminated_is_stale() {
         instance("i-3", InstanceState::Terminated),
         instance("i-4", InstanceState::ShuttingDown),
     ];
-    seen.targets = ["i-1", "i-2", "i-3", "i-4", "i-5"].map(target).to_vec();
+    seen.targets = vec![group("arn:a", &["i-1", "i-2", "i-3", "i-4", "i-5"])];
     // Deregistered already, and still shown until its connections have ended.
-    seen.targets[2].registered = false;
-    assert_eq!(stale(&seen), [target("i-2")]);
+    seen.targets[0].targets[2].registered = false;
+    assert_eq!(stale(&seen), ["i-2"]);
 }
 
 #[test]

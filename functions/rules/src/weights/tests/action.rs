@@ -16,7 +16,7 @@ fn names(decision: Result<Decision, Refusal>) -> Vec<(String, u32)> {
 fn pairs(groups: &[(&str, u32)]) -> Vec<(String, u32)> {
     let pairs = groups
         .iter()
-        .map(|(name, weight)| (format!("arn:{name}"), *weight));
+        .map(|(name, weight)| (format!("arn:/{name}"), *weight));
     pairs.collect()
 }
 
@@ -24,7 +24,7 @@ fn pairs(groups: &[(&str, u32)]) -> Vec<(String, u32)> {
 fn whoever_retires_stays_in_the_action_at_weight_0_whatever_is_wanted() {
     for wanted in [forward(0, 100), wanted(100, 0), forward(90, 10)] {
         let wanted = Wanted {
-            retiring: vec![environment("third")],
+            retiring: vec![arn("third")],
             ..wanted
         };
         for live in [0, 7] {
@@ -41,8 +41,8 @@ fn what_is_gone_is_left_out_once_it_has_no_target() {
     let mut seen = seen(&[("blue", 100), ("green", 0), ("third", 0)]);
     let expected = pairs(&[("blue", 100), ("green", 0)]);
     assert_eq!(names(decide(&seen, &forward(100, 0))), expected);
-    seen.occupied.push("arn:third".to_owned());
-    let refusal = Refusal::StillHasTargets(Environment::of_arn("arn:third").name);
+    seen.occupied.push("arn:/third".to_owned());
+    let refusal = Refusal::StillHasTargets("third".to_owned());
     assert_eq!(decide(&seen, &forward(100, 0)), Err(refusal));
 }
 
@@ -50,11 +50,11 @@ fn what_is_gone_is_left_out_once_it_has_no_target() {
 fn detaching_leaves_whoever_serves_and_whoever_retires_as_they_are() {
     let detach = |retiring: &[&str]| Wanted {
         serving: Serving::AsItIs,
-        retiring: retiring.iter().map(|name| environment(name)).collect(),
+        retiring: retiring.iter().map(|name| arn(name)).collect(),
         ..forward(0, 0)
     };
     let empty_blue = Observation {
-        occupied: vec!["arn:green".to_owned()],
+        occupied: vec!["arn:/green".to_owned()],
         ..seen(&[("blue", 0), ("green", 7), ("third", 0)])
     };
     let after = names(decide(&empty_blue, &detach(&[])));
@@ -69,7 +69,7 @@ fn detaching_leaves_whoever_serves_and_whoever_retires_as_they_are() {
 fn detaching_takes_weight_from_what_retires_and_leaves_nobody_without_servers() {
     let detach = Wanted {
         serving: Serving::AsItIs,
-        retiring: vec![environment("third")],
+        retiring: vec![arn("third")],
         ..forward(0, 0)
     };
     let moved = seen(&[("green", 7), ("third", 1)]);
@@ -94,7 +94,7 @@ fn what_is_wanted_is_read_from_the_record_at_the_act() {
         entry("third", State::Draining),
         entry("fourth", State::Gone),
     ];
-    let draining = environment("third");
+    let draining = arn("third");
     let record = examples::record(None, retiring);
     let mut front = examples::front(plan.clone(), Phase::Switched);
     front.plan.policy.blue_minimum = 2;
@@ -102,10 +102,11 @@ fn what_is_wanted_is_read_from_the_record_at_the_act() {
         blue: 90,
         green: 10,
     };
-    let wanted = |act| Wanted::of(&front, &record, act);
+    let wanted = |act| Wanted::of(&front, &record, act, 0);
     for act in [Act::Attach, Act::Weigh, Act::WeighBack, Act::Detach] {
         assert_eq!(wanted(act).retiring, std::slice::from_ref(&draining));
-        assert_eq!(wanted(act).environments, front.plan.environments);
+        let known = ["blue", "green", "third", "fourth"].map(arn);
+        assert_eq!(wanted(act).known, known);
         let minima = (wanted(act).minimum_healthy, wanted(act).blue_minimum);
         assert_eq!(minima, (3, 2));
     }
@@ -117,4 +118,26 @@ fn what_is_wanted_is_read_from_the_record_at_the_act() {
     assert_eq!(serving(Act::Weigh), Some((90, 10, false)));
     assert_eq!(serving(Act::WeighBack), Some((100, 0, true)));
     assert_eq!(serving(Act::Detach), None);
+}
+
+#[test]
+fn at_each_listener_the_groups_are_those_that_the_environments_have_there() {
+    let of_two = |name: &str| Environment::of(vec![arn(name), arn(&format!("{name}-tls"))]);
+    let plan = examples::recorded(&of_two("blue"), &of_two("green"), &[of_two("third")]);
+    let before_the_second =
+        examples::entry(&environment("third"), examples::another(), plan.clone());
+    let record = examples::record(None, vec![before_the_second]);
+    let front = examples::front(plan, Phase::Switched);
+    let wanted = Wanted::of(&front, &record, Act::Attach, 1);
+    let Serving::Pair { blue, green, .. } = wanted.serving else {
+        panic!("not the pair");
+    };
+    assert_eq!([blue, green], ["blue-tls", "green-tls"].map(arn));
+    assert_eq!(wanted.retiring, Vec::<String>::new());
+    assert_eq!(
+        wanted.known,
+        ["blue-tls", "green-tls", "third-tls"].map(arn)
+    );
+    let at_the_first = Wanted::of(&front, &record, Act::Attach, 0);
+    assert_eq!(at_the_first.retiring, [arn("third")]);
 }

@@ -17,7 +17,7 @@ prop_compose! {
         groups in proptest::collection::vec((name(), weight()), 0..5),
         blue_healthy in 0..5u32,
         green_healthy in 0..5u32,
-        occupied in proptest::sample::subsequence(vec!["arn:blue", "arn:green", "arn:third", "arn:other"], 0..=4),
+        occupied in proptest::sample::subsequence(vec!["arn:/blue", "arn:/green", "arn:/third", "arn:/other"], 0..=4),
         sticky: bool,
     ) -> Observation {
         let mut seen = seen(&groups);
@@ -29,7 +29,7 @@ prop_compose! {
 
 /// The share of new sessions that blue has.
 fn share(forward: &Forward) -> f64 {
-    let (blue, green) = (forward.weight("arn:blue"), forward.weight("arn:green"));
+    let (blue, green) = (forward.weight("arn:/blue"), forward.weight("arn:/green"));
     if blue == 0 {
         0.0
     } else {
@@ -51,7 +51,7 @@ proptest! {
         prop_assert!(is_set(&after, &wanted));
         let mut names: Vec<&str> = after.groups.iter().map(|it| it.target_group_arn.as_str()).collect();
         names.sort_unstable();
-        prop_assert_eq!(names, ["arn:blue", "arn:green"], "no third group, and neither left out");
+        prop_assert_eq!(names, ["arn:/blue", "arn:/green"], "no third group, and neither left out");
         prop_assert!(blue + green > 0, "nobody would serve");
         prop_assert!(!seen.forward.sticky);
         if green > 0 {
@@ -92,21 +92,21 @@ proptest! {
         prop_assume!(once.len() == seen.forward.groups.len(), "AWS names no group twice");
         let mut wanted = pair(blue, green, back);
         if third_retires {
-            wanted.retiring = vec![environment("third")];
+            wanted.retiring = vec![arn("third")];
         }
         if as_it_is {
             wanted.serving = Serving::AsItIs;
         }
         let Ok(Decision::Change { groups, .. }) = decide(&seen, &wanted) else { return Ok(()) };
         let after = Forward { groups, sticky: false };
-        prop_assert_eq!(after.names("arn:third"), third_retires || (as_it_is && seen.forward.weight("arn:third") > 0));
-        prop_assert!(!third_retires || after.weight("arn:third") == 0);
-        prop_assert!(!after.names("arn:other") || (as_it_is && seen.forward.weight("arn:other") > 0));
+        prop_assert_eq!(after.names("arn:/third"), third_retires || (as_it_is && seen.forward.weight("arn:/third") > 0));
+        prop_assert!(!third_retires || after.weight("arn:/third") == 0);
+        prop_assert!(!after.names("arn:/other") || (as_it_is && seen.forward.weight("arn:/other") > 0));
         for occupied in &seen.occupied {
             prop_assert!(after.names(occupied) || !seen.forward.names(occupied), "{} is cut off", occupied);
         }
         if as_it_is {
-            for name in ["arn:blue", "arn:green"] {
+            for name in ["arn:/blue", "arn:/green"] {
                 prop_assert_eq!(after.weight(name), seen.forward.weight(name), "{} keeps its weight", name);
             }
         }
