@@ -7,7 +7,7 @@ from definition import ROOT, kebab, lambdas
 
 SESSION_SIDE = {"test-green", "drain-idle", "check-drained", "resume-blue"}
 OF_THE_SECRET = SESSION_SIDE | {"issue-keys"}
-WITHOUT_EC2 = OF_THE_SECRET | {"switch-target-group", "keep-record"}
+WITHOUT_EC2 = OF_THE_SECRET | {"switch-target-group", "keep-record", "guard-stack"}
 OF_ALARMS = {"keep-record", "plan-deployment"}
 
 

@@ -204,3 +204,49 @@ async fn the_next_deployment_obeys_each_parameter_that_was_changed_alone() {
     }
     scene.ends().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_deployment_needs_is_not_taken_away_and_its_stack_not_deleted() {
+    // Given a drain in flight
+    let mut scene = Scene::of_three_blue_servers().await;
+    let witness = scene.cloud.witness();
+    let mut busy = scene.busy("busy").await;
+    let deployment = scene.deploy(&hasty()).await;
+    scene.retires(deployment.name(), "tunnel-a").await;
+    let plan = scene.entry_of(deployment.name()).await.plan;
+    // When somebody renames the service, takes its listener or a group away, or the whole stack
+    let without_a = plan.environments.iter().skip(1);
+    let without_a: Vec<&str> = without_a.filter_map(|it| it.target_group(0)).collect();
+    for (name, value, words) in [
+        ("ServiceName", "renamed", "keep ServiceName"),
+        ("ListenerArn", NO_LISTENER, "takes away: arn:"),
+        (
+            "TargetGroupArns",
+            &without_a.join(","),
+            "takes away: tunnel-a",
+        ),
+    ] {
+        let refused = scene.cloud.update(&[(name, value)]).await.unwrap_err();
+        assert!(refused.to_string().contains(words), "{name}: {refused}");
+    }
+    let refused = scene
+        .cloud
+        .delete_stack()
+        .await
+        .expect("an answer")
+        .expect("a refusal");
+    // Then it is told who needs it, and the drain goes on
+    let who = format!(
+        "DeletionGuard: tunnel-a retires for deployment {}",
+        deployment.name()
+    );
+    assert!(refused.contains(&who), "{refused}");
+    scene.passes(&deployment, "CheckDrained", 1).await;
+    scene.all_still_busy([&busy]);
+    busy.leave();
+    scene.promoted(&deployment).await;
+    scene.minimum_held(witness, &[deployment.name()]).await;
+    // And nobody holds it any more
+    assert_eq!(scene.cloud.delete_stack().await.expect("an answer"), None);
+    scene.ends().await;
+}

@@ -232,6 +232,12 @@ impl Fake {
         Ledger::new(clients, "ebbtide".to_owned(), "tunnel".to_owned())
     }
 
+    /// The table of records in this world.
+    #[cfg(feature = "guard")]
+    pub fn table(&self) -> crate::Table {
+        crate::Table::of(connection::clients(self).dynamodb, "ebbtide".to_owned())
+    }
+
     /// The signing secret in this world, under whatever ARN.
     #[cfg(feature = "signing")]
     pub fn signing_secrets(&self) -> crate::SigningSecrets {

@@ -8,6 +8,8 @@
 mod alarms;
 #[cfg(feature = "instances")]
 mod auto_scaling;
+#[cfg(feature = "guard")]
+mod custom_resource;
 mod error;
 #[cfg(feature = "record")]
 mod executions;
@@ -36,6 +38,8 @@ mod target_group;
 pub use alarms::AlarmReader;
 #[cfg(feature = "instances")]
 pub use auto_scaling::AutoScaling;
+#[cfg(feature = "guard")]
+pub use custom_resource::{Table, reply};
 pub use error::{CloudError, FailedCall};
 #[cfg(feature = "record")]
 pub use executions::Executions;

@@ -19,6 +19,7 @@ pub mod suggestion;
 pub mod url_path;
 
 // The AWS half: who holds what, which environment is which, what may be launched, weighed and ended.
+pub mod guard;
 pub mod hold;
 pub mod launch;
 pub mod plan;

@@ -82,8 +82,16 @@ fn carries(
     };
     let policy = &front.plan.policy;
     let blue = aws::group(&front.plan.blue.environment);
+    // Whoever only takes out what is gone gives nobody anything; a stranger's weight that goes with it makes the rest's share
+    // larger all the same.
+    let only_takes = call.act() == Some(Act::Detach)
+        && noted
+            .after
+            .weights
+            .iter()
+            .all(|(group, weight)| *weight <= aws::weight(&noted.before, group));
     for (group, targets) in &noted.after.targets {
-        if !gains(noted, group) {
+        if only_takes || !gains(noted, group) {
             continue;
         }
         let healthy = targets.iter().filter(|it| it.registered && it.healthy);

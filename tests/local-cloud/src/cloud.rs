@@ -74,15 +74,28 @@ impl LocalCloud {
     /// Updates the stack, as a user does who changes parameters: these replace those that it was deployed with.
     ///
     /// # Errors
-    /// If the update fails.
+    /// If the update fails; the stack has the former ones then.
     pub async fn update(&mut self, parameters: &[(&str, &str)]) -> Result<()> {
+        let former = self.parameters.clone();
         for (name, value) in parameters {
             self.parameters.retain(|(known, _)| known != name);
             self.parameters
                 .push(((*name).to_owned(), (*value).to_owned()));
         }
         let built = self.ground.sam().build().await?;
-        self.redeploy(built).await
+        let updated = self.redeploy(built).await;
+        if updated.is_err() {
+            self.parameters = former;
+        }
+        updated
+    }
+
+    /// Deletes the stack, as a user does; the words of what refused it, where something does.
+    ///
+    /// # Errors
+    /// If CloudFormation does not answer, or neither deletes it nor says why not.
+    pub async fn delete_stack(&self) -> Result<Option<String>> {
+        crate::stack::delete(&self.clients).await
     }
 
     /// Updates the stack with this program as a function's code.

@@ -4,7 +4,9 @@
 //! alone; `sam deploy` runs per cloud. The functions themselves are what cargo built beside the running program.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 use tokio::sync::OnceCell;
 
 use crate::clients::Clients;
@@ -12,7 +14,11 @@ use crate::emulators::Emulators;
 use crate::error::{Error, Result};
 use crate::program::Program;
 use crate::venv::Venv;
+use crate::wait::{self, Seen};
 use crate::{places, world};
+
+/// How long a deletion may take: a time-out of the guard, and the rest.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// The stack's name, and so the state machine's.
 pub const STACK: &str = "ebbtide";
@@ -182,6 +188,49 @@ impl Sam<'_> {
             .env("SAM_CLI_TELEMETRY", "0")
             .env("__SAM_CLI_APP_DIR", home))
     }
+}
+
+/// Deletes the stack and waits for what becomes of it: nothing, or the reason why it is still there.
+pub(crate) async fn delete(clients: &Clients) -> Result<Option<String>> {
+    let cloudformation = &clients.cloudformation;
+    let ordered = cloudformation.delete_stack().stack_name(STACK).send().await;
+    ordered.map_err(Error::aws("DeleteStack"))?;
+    wait::until("the stack's deletion", LIMIT, || async {
+        let described = cloudformation
+            .describe_stacks()
+            .stack_name(STACK)
+            .send()
+            .await;
+        let stacks = described
+            .map(|it| it.stacks.unwrap_or_default())
+            .unwrap_or_default();
+        let status = stacks.first().and_then(|stack| stack.stack_status());
+        Ok(match status {
+            None | Some(StackStatus::DeleteComplete) => Seen::Done(None),
+            Some(StackStatus::DeleteFailed) => Seen::Done(Some(why_not(clients).await?)),
+            Some(other) => Seen::NotYet(other.to_string()),
+        })
+    })
+    .await
+}
+
+/// The last words of a resource that was not deleted.
+async fn why_not(clients: &Clients) -> Result<String> {
+    let events = clients.cloudformation.describe_stack_events();
+    let answer = events.stack_name(STACK).send().await;
+    let answer = answer.map_err(Error::aws("DescribeStackEvents"))?;
+    let failed = answer.stack_events().iter().find(|event| {
+        let of_a_resource = event.logical_resource_id() != Some(STACK);
+        of_a_resource && event.resource_status() == Some(&ResourceStatus::DeleteFailed)
+    });
+    let reason = failed.and_then(|event| {
+        let (id, reason) = (
+            event.logical_resource_id()?,
+            event.resource_status_reason()?,
+        );
+        Some(format!("{id}: {reason}"))
+    });
+    reason.ok_or_else(|| world::missing("DescribeStackEvents", "why the stack is not deleted"))
 }
 
 async fn outputs(clients: &Clients) -> Result<Stack> {
