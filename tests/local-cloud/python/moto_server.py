@@ -164,14 +164,8 @@ class Prober:
 
 def in_use(group):
     """Whether a listener's default action or a rule forwards to the group, at whatever weight."""
-    region = group.arn.split(":")[3]
-    for listener in listeners_of(elbv2.elbv2_backends[group.account_id][region]):
-        actions = list(listener.default_actions)
-        for rule in list(listener.rules.values()):
-            actions.extend(rule.actions)
-        if any(group.arn in forwarded_to(action) for action in actions):
-            return True
-    return False
+    backend = elbv2.elbv2_backends[group.account_id][group.arn.split(":")[3]]
+    return any(group.arn in forwarded_to(action) for _, actions in actions_of(backend) for action in actions)
 
 
 def listeners_of(backend):
@@ -193,18 +187,27 @@ def weights(action):
     return [(single, 1)] if single else []
 
 
-def listeners_now():
-    """Each listener's default action with the addresses of its healthy targets, for load balancers."""
+def forwards_now():
+    """The forward action of each listener and each rule with the addresses of its healthy targets, for load balancers."""
     seen = {}
     for regions in list(elbv2.elbv2_backends.values()):
         for backend in list(regions.values()):
-            for listener in listeners_of(backend):
-                forwarding = [pair for action in listener.default_actions for pair in weights(action)]
-                seen[listener.arn] = [
-                    {"arn": arn, "weight": weight, "targets": healthy(backend.target_groups.get(arn))}
-                    for arn, weight in forwarding
+            for arn, actions in actions_of(backend):
+                forwarding = [pair for action in actions for pair in weights(action)]
+                seen[arn] = [
+                    {"arn": group, "weight": weight, "targets": healthy(backend.target_groups.get(group))}
+                    for group, weight in forwarding
                 ]
     return seen
+
+
+def actions_of(backend):
+    """ARN and actions of each listener, which are its default rule's, and of each other rule."""
+    for listener in listeners_of(backend):
+        yield listener.arn, list(listener.default_actions)
+        for rule in list(listener.rules.values()):
+            if not rule.is_default:
+                yield rule.arn, list(rule.actions)
 
 
 def healthy(group):
@@ -222,7 +225,6 @@ def healthy(group):
 prober = Prober()
 stock_health_for = elbv2.FakeTargetGroup.health_for
 stock_register = elbv2.FakeTargetGroup.register
-stock_modify_listener = elbv2.ELBv2Backend.modify_listener
 
 
 def health_for(self, target, ec2_backend):
@@ -243,10 +245,15 @@ def register(self, targets):
         prober.health(self, target_id, self.targets[target_id]["Port"])
 
 
-def modify_listener(self, *arguments, **named):
-    listener = stock_modify_listener(self, *arguments, **named)
-    routes.changed()
-    return listener
+def told(stock):
+    """A change of which every load balancer knows before its caller does."""
+
+    def change(self, *arguments, **named):
+        changed = stock(self, *arguments, **named)
+        routes.changed()
+        return changed
+
+    return change
 
 
 if __name__ == "__main__":
@@ -256,6 +263,7 @@ if __name__ == "__main__":
     for part in (launches, scaling, balancing, control):
         part.install()
     if ROUTES_PORT:
-        routes = Routes(ROUTES_PORT, listeners_now)
-        elbv2.ELBv2Backend.modify_listener = modify_listener
+        routes = Routes(ROUTES_PORT, forwards_now)
+        elbv2.ELBv2Backend.modify_listener = told(elbv2.ELBv2Backend.modify_listener)
+        elbv2.ELBv2Backend.modify_rule = told(elbv2.ELBv2Backend.modify_rule)
     moto.server.main(["-H", "127.0.0.1", "-p", sys.argv[1]])

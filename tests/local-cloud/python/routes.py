@@ -1,10 +1,10 @@
-"""Tells load balancers where their listeners forward to, at the moment that changes.
+"""Tells load balancers where their listeners and rules forward to, at the moment that changes.
 
 A load balancer connects to 127.0.0.1:PORT and gets one line of JSON, and another one for every change:
 
-    {"at": SECONDS_SINCE_1970, "listeners": {ARN: [{"arn": GROUP, "weight": 100, "targets": ["127.0.10.4:8080"]}]}}
+    {"at": SECONDS_SINCE_1970, "forwards": {ARN: [{"arn": GROUP, "weight": 100, "targets": ["127.0.10.4:8080"]}]}}
 
-It answers each line with a line of its own. Whoever changes a listener waits for these answers, so a load balancer knows
+It answers each line with a line of its own. Whoever changes a listener or a rule waits for these answers, so a load balancer knows
 of new weights before their caller does: how late it follows them is for it to say, and no poll adds to it.
 """
 
@@ -21,7 +21,7 @@ ANSWER_SECONDS = 5.0
 
 
 class Routes:
-    """Owns the connections and what was told last. `look` returns the listeners as they are now."""
+    """Owns the connections and what was told last. `look` returns the forwards as they are now."""
 
     def __init__(self, port, look):
         self.look = look
@@ -38,11 +38,11 @@ class Routes:
             self.tell()
 
     def tell(self):
-        listeners = self.look()
-        if listeners == self.told:
+        forwards = self.look()
+        if forwards == self.told:
             return
-        line = json.dumps({"at": time.time(), "listeners": listeners}) + "\n"
-        self.told, self.line = listeners, line.encode()
+        line = json.dumps({"at": time.time(), "forwards": forwards}) + "\n"
+        self.told, self.line = forwards, line.encode()
         sent = [connection for connection in self.connections if self.send(connection)]
         self.connections = [connection for connection in sent if self.answered(connection)]
 
@@ -68,7 +68,7 @@ class Routes:
             try:
                 work()
             except Exception as error:  # moto changes what is looked at meanwhile: the next look is in a moment.
-                print(f"a look at the listeners: {error!r}", file=sys.stderr, flush=True)
+                print(f"a look at the forwards: {error!r}", file=sys.stderr, flush=True)
 
     def accept(self):
         connection, _ = self.server.accept()

@@ -10,6 +10,7 @@ use crate::options::Options;
 use crate::service::Service;
 use crate::stack::Stack;
 use crate::warden::Warden;
+use crate::world::Forward;
 
 mod by_itself;
 mod handles;
@@ -22,7 +23,7 @@ pub struct LocalCloud {
     clients: Clients,
     stack: Stack,
     http: reqwest::Client,
-    listener: String,
+    listeners: Vec<String>,
     service: Service,
     emulators: Option<Emulators>,
     parameters: Vec<(String, String)>,
@@ -59,7 +60,7 @@ impl LocalCloud {
         )?;
         may_pass_roles(&emulators, &parameters).await?;
         Ok(Self {
-            listener: service.balancer.url(),
+            listeners: service.balancer.urls(),
             http: emulators::http()?,
             clients,
             stack,
@@ -138,11 +139,13 @@ async fn may_pass_roles(emulators: &Emulators, parameters: &[(String, String)]) 
 
 /// What is local about the stack; the caller's own parameters come last and so win.
 fn parameters(options: &Options, service: &Service) -> Vec<(String, String)> {
-    let groups = service.world.groups().map(|group| group.arn.as_str());
-    let groups = &groups[..options.environments.min(groups.len())];
+    let forwards = service.world.forwards();
+    let arns: Vec<&str> = forwards.iter().map(|it| it.arn.as_str()).collect();
+    let of_environments = |it| Forward::groups(it).take(options.environments);
+    let groups: Vec<&str> = forwards.iter().flat_map(of_environments).collect();
     let mut parameters: Vec<(String, String)> = [
         ("ServiceName", service.name.clone()),
-        ("ListenerArn", service.world.listener_arn.clone()),
+        ("ListenerArn", arns.join(",")),
         ("TargetGroupArns", groups.join(",")),
         ("LaunchTemplateId", service.world.launch_template.clone()),
         ("SessionPort", service.session_port.to_string()),

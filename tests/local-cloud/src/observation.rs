@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clients::Clients;
 use crate::error::{Error, Result};
+use crate::world::is_rule;
 
 /// How often EC2 and ELB are asked: answering costs moto, and reading costs us, more than anything else that runs here.
 pub const EVERY: Duration = Duration::from_millis(500);
@@ -39,9 +40,11 @@ impl Instance {
     }
 }
 
-/// A target group in the listener's forward action.
+/// A target group in the forward action of a listener or rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forwarding {
+    /// The listener's or the rule's ARN.
+    pub of: String,
     /// The target group's ARN.
     pub group: String,
     /// Its weight, 0 to 999.
@@ -57,44 +60,47 @@ pub struct Forwarding {
 pub struct Observation {
     /// All instances that EC2 knows, terminated ones included.
     pub instances: Vec<Instance>,
-    /// The listener's forward action.
+    /// The forward actions, one after the other.
     pub forwarding: Vec<Forwarding>,
 }
 
 impl Observation {
-    /// Asks EC2 and ELB.
+    /// Asks EC2, and ELB about these listeners and rules.
     ///
     /// # Errors
     /// If one of them does not answer.
-    pub async fn make(clients: &Clients, listener_arn: &str) -> Result<Self> {
-        let (instances, forwarding) =
-            tokio::try_join!(instances(clients), forwarding(clients, listener_arn))?;
+    pub async fn make(clients: &Clients, forwards: &[String]) -> Result<Self> {
+        let forwarding = forwards.iter().map(|arn| forwarding(clients, arn));
+        let forwarding = futures_util::future::try_join_all(forwarding);
+        let (instances, forwarding) = tokio::try_join!(instances(clients), forwarding)?;
         Ok(Self {
             instances,
-            forwarding,
+            forwarding: forwarding.concat(),
         })
     }
 
-    /// The listener's weight of a target group; `None` if it is not in the forward action.
+    /// A target group as it is forwarded to; `None` if it is in no forward action.
+    pub fn group(&self, group: &str) -> Option<&Forwarding> {
+        self.forwarding.iter().find(|it| it.group == group)
+    }
+
+    /// A target group's weight; `None` if it is in no forward action.
     pub fn weight(&self, group: &str) -> Option<u32> {
-        self.forwarding
-            .iter()
-            .find(|forwarding| forwarding.group == group)
-            .map(|forwarding| forwarding.weight)
+        self.group(group).map(|forwarding| forwarding.weight)
     }
 }
 
 /// Asks every [`EVERY`] and publishes, until stopped. A poll that fails is dropped: what was seen before stays.
 pub async fn publish(
     clients: Clients,
-    listener_arn: String,
+    forwards: Vec<String>,
     sender: watch::Sender<Observation>,
     stop: CancellationToken,
 ) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        match Observation::make(&clients, &listener_arn).await {
+        match Observation::make(&clients, &forwards).await {
             Ok(seen) => {
                 sender.send_if_modified(|last| {
                     let changed = *last != seen;
@@ -107,7 +113,11 @@ pub async fn publish(
     }
 }
 
-async fn instances(clients: &Clients) -> Result<Vec<Instance>> {
+/// All instances that EC2 knows, terminated ones included.
+///
+/// # Errors
+/// If EC2 does not answer.
+pub async fn instances(clients: &Clients) -> Result<Vec<Instance>> {
     let answer = clients
         .ec2
         .describe_instances()
@@ -137,35 +147,51 @@ fn instance(described: &aws_sdk_ec2::types::Instance) -> Option<Instance> {
     })
 }
 
-/// The groups that the listener's forward action names, each with its weight: one call, no health.
+/// The groups that the forward action of a listener or rule names, each with its weight: one call, no health.
 ///
 /// # Errors
 /// If Elastic Load Balancing does not answer.
-pub async fn action(clients: &Clients, listener_arn: &str) -> Result<BTreeMap<String, u32>> {
-    let named = named(clients, listener_arn).await?;
+pub async fn action(clients: &Clients, arn: &str) -> Result<BTreeMap<String, u32>> {
+    let named = named(clients, arn).await?;
     Ok(named.into_iter().collect())
 }
 
-async fn named(clients: &Clients, listener_arn: &str) -> Result<Vec<(String, u32)>> {
-    let answer = clients
-        .elb
-        .describe_listeners()
-        .listener_arns(listener_arn)
+async fn named(clients: &Clients, arn: &str) -> Result<Vec<(String, u32)>> {
+    let actions = if is_rule(arn) {
+        actions_of_rule(clients, arn).await?
+    } else {
+        actions_of_listener(clients, arn).await?
+    };
+    Ok(actions.iter().flat_map(weights).collect())
+}
+
+async fn actions_of_listener(clients: &Clients, arn: &str) -> Result<Vec<Action>> {
+    let asking = clients.elb.describe_listeners().listener_arns(arn);
+    let answer = asking
         .send()
         .await
         .map_err(Error::aws("DescribeListeners"))?;
-    let actions = answer
-        .listeners()
-        .iter()
-        .flat_map(|listener| listener.default_actions());
-    Ok(actions.flat_map(weights).collect())
+    let listeners = answer.listeners.into_iter().flatten();
+    Ok(listeners
+        .flat_map(|it| it.default_actions.unwrap_or_default())
+        .collect())
 }
 
-async fn forwarding(clients: &Clients, listener_arn: &str) -> Result<Vec<Forwarding>> {
+async fn actions_of_rule(clients: &Clients, arn: &str) -> Result<Vec<Action>> {
+    let asking = clients.elb.describe_rules().rule_arns(arn);
+    let answer = asking.send().await.map_err(Error::aws("DescribeRules"))?;
+    let rules = answer.rules.into_iter().flatten();
+    Ok(rules
+        .flat_map(|it| it.actions.unwrap_or_default())
+        .collect())
+}
+
+async fn forwarding(clients: &Clients, arn: &str) -> Result<Vec<Forwarding>> {
     let mut forwarding = Vec::new();
-    for (group, weight) in named(clients, listener_arn).await? {
+    for (group, weight) in named(clients, arn).await? {
         let health = health(clients, &group).await?;
         forwarding.push(Forwarding {
+            of: arn.to_owned(),
             healthy: health
                 .iter()
                 .filter(|(_, state)| *state == TargetHealthStateEnum::Healthy.as_str())

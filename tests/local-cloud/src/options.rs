@@ -16,8 +16,12 @@ pub struct Options {
     pub service: String,
     /// How many blue servers.
     pub blue: usize,
-    /// How many of the three target groups the stack is told of, from the first one on.
+    /// How many of the three environments the stack is told of, from the first one on.
     pub environments: usize,
+    /// How many listeners carry the service's traffic, each with target groups of its own.
+    pub listeners: usize,
+    /// How many rules of the first listener do besides, each for a host name and with target groups of its own.
+    pub rules: usize,
     /// Template parameters besides those that the cloud knows; they also replace the latter.
     pub parameters: Vec<(String, String)>,
     /// Arguments of every tunnel server, such as `--idle-after`.
@@ -43,6 +47,8 @@ impl Default for Options {
             service: "tunnel".to_owned(),
             blue: 3,
             environments: 3,
+            listeners: 1,
+            rules: 0,
             parameters: Vec::new(),
             tunnel_arguments: Vec::new(),
             choice: Choice::default(),

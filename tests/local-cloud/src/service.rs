@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::balancer::{self, Balancer};
+use crate::balancer::{self, Balancer, Frontend};
 use crate::clients::Clients;
 use crate::error::Result;
 use crate::faults::SessionFaults;
 use crate::ground::Ground;
 use crate::host::{self, Host};
-use crate::observation::{self, Observation};
+use crate::observation::{self, Forwarding, Observation};
 use crate::options::Options;
 use crate::ports;
 use crate::signing::SigningSecret;
@@ -63,6 +63,8 @@ impl Service {
             service: &options.service,
             service_port,
             blue: options.blue,
+            listeners: options.listeners,
+            rules: options.rules,
         };
         let world = World::make(clients, &wanted).await?;
         let signing = match options.signed {
@@ -81,18 +83,24 @@ impl Service {
             scripts: ground.scripts.clone(),
         })?);
         let (publisher, observed) = watch::channel(Observation::default());
+        let arns: Vec<String> = world.forwards().into_iter().map(|it| it.arn).collect();
+        let frontend = |arn: &String| -> Result<Frontend> {
+            Ok(Frontend {
+                arn: arn.clone(),
+                port: ports::free()?,
+            })
+        };
         let settings = balancer::Settings {
             routes_port,
-            listener_arn: world.listener_arn.clone(),
+            frontends: arns.iter().map(frontend).collect::<Result<_>>()?,
             follows_after: options.follows_after,
             idle_timeout: options.idle_timeout,
         };
-        let balancer = Balancer::start(ports::free()?, settings).await?;
+        let balancer = Balancer::start(settings).await?;
         let stop = CancellationToken::new();
-        let arn = world.listener_arn.clone();
         tokio::spawn(observation::publish(
             clients.clone(),
-            arn,
+            arns,
             publisher,
             stop.clone(),
         ));
@@ -129,18 +137,17 @@ impl Service {
         );
         until(&what, HEALTHY_LIMIT, || async {
             let seen = self.observed.borrow();
-            let blue = seen
-                .forwarding
-                .iter()
-                .find(|group| group.group == self.world.a.arn);
-            if blue.is_some_and(|group| group.healthy.len() == self.blue) {
+            let blue: Vec<_> = self.world.groups_of(&self.world.a);
+            let blue: Vec<_> = blue.iter().map(|group| seen.group(group)).collect();
+            let all = |it: &Option<&Forwarding>| it.is_some_and(|it| it.healthy.len() == self.blue);
+            if blue.iter().all(all) {
                 return Ok(Seen::Done(()));
             }
             let servers = self.host.servers().into_iter();
             let processes: Vec<_> = servers
                 .map(|server| (server.instance, server.process))
                 .collect();
-            let health = blue.map(|group| &group.health);
+            let health: Vec<_> = blue.iter().map(|it| it.map(|it| &it.health)).collect();
             Ok(Seen::NotYet(format!(
                 "targets {health:?}, processes {processes:?}"
             )))

@@ -1,6 +1,6 @@
 //! A witness: looks at EC2 and ELB while a deployment runs, and remembers the worst that it saw.
 //!
-//! Of what [`crate::observation`] publishes it judges nothing; a scenario asserts on what it says. The forward action it
+//! Of what [`crate::observation`] publishes it judges nothing; a scenario asserts on what it says. The forward actions it
 //! holds against the record at every look, by itself: see [`action`].
 
 mod action;
@@ -22,15 +22,17 @@ const DEPLOYMENT_TAG: &str = "ebbtide:deployment";
 pub struct Testimony {
     /// How many different observations.
     pub observations: usize,
-    /// The fewest healthy targets in groups with weight, all such groups together; `None` if nothing was observed.
+    /// The fewest healthy targets that a listener or rule had in groups with weight, all such groups of it together; `None`
+    /// if nothing was observed.
     pub fewest_with_weight: Option<usize>,
     /// For each group, the fewest healthy targets that it had while it had weight.
     pub fewest: BTreeMap<String, usize>,
-    /// The listener's weights, each time they were others than before.
+    /// The weights of all listeners and rules, each time they were others than before.
     pub weights: Vec<BTreeMap<String, u32>>,
-    /// What the forward action was and must never be: a group that nobody answers for, weight on one that drains.
+    /// What a forward action was and must never be: a group that nobody answers for, weight on one that drains, other
+    /// weights than another one's.
     pub wrong: BTreeSet<String>,
-    /// How often the forward action was held against the record.
+    /// How often the forward actions were held against the record.
     pub looks: usize,
     /// For each deployment that instances were tagged with, the most that ran at once.
     pub most_running: BTreeMap<String, usize>,
@@ -66,7 +68,7 @@ impl LocalCloud {
         let stop = CancellationToken::new();
         let judge = action::Judge {
             clients: self.clients().clone(),
-            listener_arn: self.world().listener_arn.clone(),
+            forwards: self.world().forwards(),
             ledger: self.ledger(),
         };
         Witness {
@@ -94,15 +96,16 @@ impl Testimony {
     fn add(&mut self, seen: &Observation) {
         self.observations += 1;
         let serving = seen.forwarding.iter().filter(|group| group.weight > 0);
-        let mut together = 0;
+        let each = seen.forwarding.iter().map(|group| (group.of.as_str(), 0));
+        let mut together: BTreeMap<&str, usize> = each.collect();
         for group in serving {
             let healthy = group.healthy.len();
-            together += healthy;
+            *together.entry(&group.of).or_default() += healthy;
             let fewest = self.fewest.entry(group.group.clone()).or_insert(healthy);
             *fewest = (*fewest).min(healthy);
         }
-        let fewest = self.fewest_with_weight.unwrap_or(together);
-        self.fewest_with_weight = Some(fewest.min(together));
+        let fewest = self.fewest_with_weight.into_iter();
+        self.fewest_with_weight = fewest.chain(together.into_values()).min();
         let weights = seen.forwarding.iter();
         let weights: BTreeMap<_, _> = weights
             .map(|group| (group.group.clone(), group.weight))
@@ -144,6 +147,7 @@ mod tests {
     use crate::observation::Forwarding;
     use std::net::Ipv4Addr;
 
+    /// Groups `a` and `b` are one forward's, `a-2` and `b-2` another one's.
     fn seen(groups: &[(&str, u32, usize)], tagged: &[&str]) -> Observation {
         let instance = |tag: &&str| Instance {
             id: format!("i-{tag}"),
@@ -152,6 +156,7 @@ mod tests {
             tags: BTreeMap::from([(DEPLOYMENT_TAG.to_owned(), (*tag).to_owned())]),
         };
         let forwarding = |(group, weight, healthy): &(&str, u32, usize)| Forwarding {
+            of: format!("of-{}", group.trim_start_matches(['a', 'b'])),
             group: (*group).to_owned(),
             weight: *weight,
             healthy: (0..*healthy).map(|index| format!("i-{index}")).collect(),
@@ -175,6 +180,9 @@ mod tests {
             BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 3)])
         );
         assert_eq!(testimony.weights.len(), 3);
+        // Of two forwards, the worse one counts.
+        testimony.add(&seen(&[("b", 100, 3), ("a-2", 0, 3), ("b-2", 100, 1)], &[]));
+        assert_eq!(testimony.fewest_with_weight, Some(1));
         assert_eq!(
             testimony.most_running,
             BTreeMap::from([("x".to_owned(), 2)])

@@ -1,5 +1,5 @@
 //! The service as AWS would hold it before its first deployment by Ebbtide: network, launch template, load balancer
-//! with three target groups, and blue's instances.
+//! with three target groups for each of its forwards, and blue's instances.
 //!
 //! All of it in moto, made once per cloud. The subnets are loopback networks, so that each instance's private address
 //! is one that a server process on this machine can listen on.
@@ -10,6 +10,11 @@ use aws_sdk_elasticloadbalancingv2::types as elb;
 use crate::clients::Clients;
 use crate::error::{Error, Result};
 
+mod forwards;
+
+pub use forwards::{Forward, TargetGroup};
+pub(crate) use forwards::{forward, is_rule};
+
 /// What [`World::make`] makes.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
@@ -19,32 +24,29 @@ pub struct Wanted<'a> {
     pub service_port: u16,
     /// How many blue instances.
     pub blue: usize,
+    /// How many listeners carry the service's traffic; one at least.
+    pub listeners: usize,
+    /// How many rules of the first listener do, besides it.
+    pub rules: usize,
 }
 
 /// Ids and ARNs of what was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
-    /// The listener whose forward action carries the service's traffic.
+    /// The first listener whose forward action carries the service's traffic.
     pub listener_arn: String,
-    /// The target group that is blue at the start: name and ARN.
+    /// Its target group that is blue at the start.
     pub a: TargetGroup,
     /// The one that is green first.
     pub b: TargetGroup,
     /// The one after it.
     pub c: TargetGroup,
+    /// The other listeners that carry the service's traffic, then the rules.
+    pub further: Vec<Forward>,
     /// The launch template that instances come from.
     pub launch_template: String,
     /// Three subnets: 127.0.10.0/24, 127.0.20.0/24 and 127.0.30.0/24.
     pub subnets: Vec<String>,
-}
-
-/// A target group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetGroup {
-    /// Its name, which is also its environment's.
-    pub name: String,
-    /// Its ARN.
-    pub arn: String,
 }
 
 impl World {
@@ -55,14 +57,17 @@ impl World {
     pub async fn make(clients: &Clients, wanted: &Wanted<'_>) -> Result<Self> {
         let (vpc, subnets) = network(clients).await?;
         let launch_template = launch_template(clients, wanted.service).await?;
-        let a = target_group(clients, wanted, "a", &vpc).await?;
-        let b = target_group(clients, wanted, "b", &vpc).await?;
-        let c = target_group(clients, wanted, "c", &vpc).await?;
+        let mut forwards = forwards::make(clients, wanted, &vpc, &subnets).await?;
+        let Forward {
+            arn: listener_arn,
+            groups: [a, b, c],
+        } = forwards.remove(0);
         let world = Self {
-            listener_arn: listener(clients, wanted.service, &subnets, &a.arn).await?,
+            listener_arn,
             a,
             b,
             c,
+            further: forwards,
             launch_template,
             subnets,
         };
@@ -72,9 +77,27 @@ impl World {
         Ok(world)
     }
 
-    /// The target groups, in the order in which their environments take turns.
+    /// The first listener's target groups, in the order in which their environments take turns.
     pub fn groups(&self) -> [&TargetGroup; 3] {
         [&self.a, &self.b, &self.c]
+    }
+
+    /// All that carries the service's traffic: the listeners, then the rules.
+    pub fn forwards(&self) -> Vec<Forward> {
+        let first = Forward {
+            arn: self.listener_arn.clone(),
+            groups: self.groups().map(Clone::clone),
+        };
+        let further = self.further.iter().cloned();
+        std::iter::once(first).chain(further).collect()
+    }
+
+    /// The ARNs of an environment's target groups, one for each forward; the first one says which environment.
+    pub fn groups_of(&self, environment: &TargetGroup) -> Vec<String> {
+        let forwards = self.forwards();
+        let place = forwards[0].groups.iter().position(|it| it == environment);
+        let groups = |place: usize| forwards.iter().map(move |it| it.groups[place].arn.clone());
+        place.into_iter().flat_map(groups).collect()
     }
 
     async fn launch_blue(&self, clients: &Clients, service: &str, index: usize) -> Result<()> {
@@ -108,14 +131,21 @@ impl World {
             .first()
             .and_then(|instance| instance.instance_id())
             .ok_or_else(|| missing("RunInstances", "an instance"))?;
-        clients
-            .elb
-            .register_targets()
-            .target_group_arn(&self.a.arn)
-            .targets(elb::TargetDescription::builder().id(id).build())
-            .send()
-            .await
-            .map_err(Error::aws("RegisterTargets"))?;
+        self.register_with_blue(clients, &[id]).await
+    }
+
+    /// Registers instances in all of blue's target groups.
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub(crate) async fn register_with_blue(&self, clients: &Clients, ids: &[&str]) -> Result<()> {
+        let target = |id: &&str| elb::TargetDescription::builder().id(*id).build();
+        for group in self.groups_of(&self.a) {
+            let registering = clients.elb.register_targets().target_group_arn(group);
+            let registering = registering.set_targets(Some(ids.iter().map(target).collect()));
+            let registered = registering.send().await;
+            registered.map_err(Error::aws("RegisterTargets"))?;
+        }
         Ok(())
     }
 
@@ -209,97 +239,6 @@ fn template_data(user_data: &str) -> RequestLaunchTemplateData {
         .image_id("ami-12c6146b")
         .instance_type(aws_sdk_ec2::types::InstanceType::T3Micro)
         .set_user_data((!user_data.is_empty()).then(|| aws_smithy_types::base64::encode(user_data)))
-        .build()
-}
-
-/// Checks as quick as ELB takes them; moto is told to make them quicker still.
-async fn target_group(
-    clients: &Clients,
-    wanted: &Wanted<'_>,
-    letter: &str,
-    vpc: &str,
-) -> Result<TargetGroup> {
-    let name = format!("{}-{letter}", wanted.service);
-    let made = clients
-        .elb
-        .create_target_group()
-        .name(&name)
-        .protocol(elb::ProtocolEnum::Http)
-        .port(i32::from(wanted.service_port))
-        .vpc_id(vpc)
-        .health_check_path("/health")
-        .health_check_interval_seconds(5)
-        .health_check_timeout_seconds(2)
-        .healthy_threshold_count(2)
-        .unhealthy_threshold_count(2)
-        .send()
-        .await
-        .map_err(Error::aws("CreateTargetGroup"))?;
-    let arn = made
-        .target_groups()
-        .first()
-        .and_then(|group| group.target_group_arn())
-        .ok_or_else(|| missing("CreateTargetGroup", "an ARN"))?;
-    Ok(TargetGroup {
-        name,
-        arn: arn.to_owned(),
-    })
-}
-
-async fn listener(
-    clients: &Clients,
-    service: &str,
-    subnets: &[String],
-    group: &str,
-) -> Result<String> {
-    let made = clients
-        .elb
-        .create_load_balancer()
-        .name(service)
-        .set_subnets(Some(subnets.to_vec()))
-        .send()
-        .await
-        .map_err(Error::aws("CreateLoadBalancer"))?;
-    let balancer = made
-        .load_balancers()
-        .first()
-        .and_then(|balancer| balancer.load_balancer_arn())
-        .ok_or_else(|| missing("CreateLoadBalancer", "an ARN"))?;
-    let made = clients
-        .elb
-        .create_listener()
-        .load_balancer_arn(balancer)
-        .protocol(elb::ProtocolEnum::Http)
-        .port(80)
-        .default_actions(forward(&[(group, 100)]))
-        .send()
-        .await
-        .map_err(Error::aws("CreateListener"))?;
-    made.listeners()
-        .first()
-        .and_then(|listener| listener.listener_arn())
-        .map(ToOwned::to_owned)
-        .ok_or_else(|| missing("CreateListener", "an ARN"))
-}
-
-/// A forward action with these weights.
-pub(crate) fn forward(groups: &[(&str, i32)]) -> elb::Action {
-    let groups = groups
-        .iter()
-        .map(|(arn, weight)| {
-            elb::TargetGroupTuple::builder()
-                .target_group_arn(*arn)
-                .weight(*weight)
-                .build()
-        })
-        .collect();
-    elb::Action::builder()
-        .r#type(elb::ActionTypeEnum::Forward)
-        .forward_config(
-            elb::ForwardActionConfig::builder()
-                .set_target_groups(Some(groups))
-                .build(),
-        )
         .build()
 }
 

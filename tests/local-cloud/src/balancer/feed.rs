@@ -12,18 +12,17 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use super::Settings;
 use super::routing::{Group, Routes};
 use crate::error::{Error, Result};
 
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// What moto tells: every listener's groups, in the listener's order.
+/// What moto tells: the groups of every listener and every rule, in the order of its forward action.
 #[derive(Debug, Deserialize)]
 struct Told {
     /// When it came to be so, in seconds since 1970.
     at: f64,
-    listeners: HashMap<String, Vec<Group>>,
+    forwards: HashMap<String, Vec<Group>>,
 }
 
 impl Told {
@@ -42,14 +41,13 @@ impl Told {
 pub(super) struct Feed {
     moto: BufReader<TcpStream>,
     port: u16,
-    listener: String,
-    routes: Arc<Routes>,
+    /// By the ARN of the listener or rule that they are for.
+    routes: Vec<(String, Arc<Routes>)>,
 }
 
 impl Feed {
     /// Connects, and returns when the routes are known.
-    pub(super) async fn start(settings: &Settings, routes: Arc<Routes>) -> Result<Self> {
-        let port = settings.routes_port;
+    pub(super) async fn start(port: u16, routes: Vec<(String, Arc<Routes>)>) -> Result<Self> {
         let broken = |source| Error::Io {
             what: format!("moto does not say on port {port} where to forward to"),
             source,
@@ -57,7 +55,6 @@ impl Feed {
         let mut feed = Self {
             moto: connect(port).await.map_err(broken)?,
             port,
-            listener: settings.listener_arn.clone(),
             routes,
         };
         feed.learn().await.map_err(broken)?;
@@ -85,8 +82,10 @@ impl Feed {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         let mut told: Told = serde_json::from_str(&line)?;
-        let groups = told.listeners.remove(&self.listener).unwrap_or_default();
-        self.routes.told(groups, told.at());
+        for (arn, routes) in &self.routes {
+            let groups = told.forwards.remove(arn).unwrap_or_default();
+            routes.told(groups, told.at());
+        }
         self.moto.get_mut().write_all(b"\n").await
     }
 }

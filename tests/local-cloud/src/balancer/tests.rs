@@ -76,6 +76,7 @@ async fn answer(mut stream: TcpStream, ip: u8) {
 }
 
 const LISTENER: &str = "arn:listener";
+const RULE: &str = "arn:listener-rule";
 
 struct World {
     moto: TcpListener,
@@ -83,6 +84,7 @@ struct World {
     balancer: Balancer,
     service_port: u16,
     port: u16,
+    forwards: serde_json::Map<String, serde_json::Value>,
 }
 
 impl World {
@@ -93,9 +95,13 @@ impl World {
     async fn following(follows_after: Duration, idle_timeout: Duration) -> Self {
         let moto = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (service_port, port) = (ports::free().unwrap(), ports::free().unwrap());
+        let at = |arn: &str, port| Frontend {
+            arn: arn.to_owned(),
+            port,
+        };
         let settings = Settings {
             routes_port: moto.local_addr().unwrap().port(),
-            listener_arn: LISTENER.to_owned(),
+            frontends: vec![at(LISTENER, port), at(RULE, ports::free().unwrap())],
             follows_after,
             idle_timeout,
         };
@@ -104,19 +110,25 @@ impl World {
             tell(&mut told, json!({})).await;
             told
         };
-        let (balancer, told) = tokio::join!(Balancer::start(port, settings), telling);
+        let (balancer, told) = tokio::join!(Balancer::start(settings), telling);
         Self {
             moto,
             told,
             balancer: balancer.unwrap(),
             service_port,
             port,
+            forwards: serde_json::Map::new(),
         }
     }
 
-    /// Group `a` holds 127.0.9.1 and 127.0.9.2, group `b` 127.0.9.3; targets in `healthy` are. The balancer knows it when
-    /// this returns.
+    /// As [`World::observe_of`] the listener.
     async fn observe(&mut self, a: u32, b: u32, healthy: &[u8]) {
+        self.observe_of(LISTENER, a, b, healthy).await;
+    }
+
+    /// Group `a` holds 127.0.9.1 and 127.0.9.2, group `b` 127.0.9.3; targets in `healthy` are. The balancer knows it when
+    /// this returns, and of the other forwards what it knew.
+    async fn observe_of(&mut self, arn: &str, a: u32, b: u32, healthy: &[u8]) {
         let targets = |members: &[u8]| -> Vec<String> {
             let healthy = members.iter().filter(|ip| healthy.contains(ip));
             healthy
@@ -127,13 +139,20 @@ impl World {
             {"arn": "a", "weight": a, "targets": targets(&[1, 2])},
             {"arn": "b", "weight": b, "targets": targets(&[3])},
         ]);
-        let listeners = json!({LISTENER: groups, "arn:other": []});
-        tell(&mut self.told, listeners).await;
+        self.forwards.insert(arn.to_owned(), groups);
+        self.forwards.insert("arn:other".to_owned(), json!([]));
+        tell(&mut self.told, self.forwards.clone().into()).await;
     }
 
     async fn get(&self) -> (u16, String) {
+        self.get_at(0).await
+    }
+
+    /// A request to one of the frontends.
+    async fn get_at(&self, frontend: usize) -> (u16, String) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = client.get(self.balancer.url()).send().await.unwrap();
+        let url = &self.balancer.urls()[frontend];
+        let answer = client.get(url).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
@@ -161,9 +180,9 @@ impl World {
 }
 
 /// One line, and the balancer's answer to it.
-async fn tell(balancer: &mut TcpStream, listeners: serde_json::Value) {
+async fn tell(balancer: &mut TcpStream, forwards: serde_json::Value) {
     let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let line = json!({"at": at.unwrap().as_secs_f64(), "listeners": listeners});
+    let line = json!({"at": at.unwrap().as_secs_f64(), "forwards": forwards});
     balancer
         .write_all(format!("{line}\n").as_bytes())
         .await
@@ -212,7 +231,7 @@ async fn requests_on_one_client_connection_follow_the_weights() {
         .pool_max_idle_per_host(1)
         .build()
         .unwrap();
-    let url = world.balancer.url();
+    let url = world.balancer.urls().remove(0);
     let get = || async { client.get(&url).send().await.unwrap().text().await.unwrap() };
     world.observe(100, 0, &[1, 3]).await;
     assert_eq!(get().await, "1 forwarded");
@@ -328,4 +347,47 @@ async fn it_goes_on_by_what_it_knows_until_moto_tells_again() {
     world.told = again.expect("it connects again").unwrap().0;
     world.observe(0, 100, &[1, 3]).await;
     assert_eq!(world.get().await.1, "3 forwarded");
+}
+
+#[tokio::test]
+async fn each_frontend_follows_the_weights_of_its_own_forward() {
+    let mut world = World::new(LIMIT).await;
+    let _servers = [
+        server(1, world.service_port).await,
+        server(3, world.service_port).await,
+    ];
+    world.observe(100, 0, &[1, 3]).await;
+    assert_eq!(world.get_at(1).await.0, 503, "nobody has told of the rule");
+    world.observe_of(RULE, 100, 0, &[1, 3]).await;
+    world.observe(0, 100, &[1, 3]).await;
+    let seen = [world.get_at(0).await.1, world.get_at(1).await.1];
+    assert_eq!(seen, ["3 forwarded", "1 forwarded"]);
+    world.observe_of(RULE, 0, 100, &[1, 3]).await;
+    assert_eq!(world.get_at(1).await.1, "3 forwarded");
+}
+
+#[tokio::test]
+async fn every_frontend_lags_and_is_held_back_as_the_test_says() {
+    let mut world = World::following(Duration::from_secs(3600), LIMIT).await;
+    let _servers = [
+        server(1, world.service_port).await,
+        server(3, world.service_port).await,
+    ];
+    for forward in [LISTENER, RULE] {
+        world.observe_of(forward, 100, 0, &[1, 3]).await;
+        world.observe_of(forward, 0, 100, &[1, 3]).await;
+    }
+    for frontend in [0, 1] {
+        assert_eq!(world.get_at(frontend).await.1, "1 forwarded");
+    }
+    world.balancer.lag(Duration::from_secs(3600));
+    world.balancer.follow_after(Duration::ZERO);
+    for frontend in [0, 1] {
+        let mut served = [
+            world.get_at(frontend).await.1,
+            world.get_at(frontend).await.1,
+        ];
+        served.sort();
+        assert_eq!(served, ["1 forwarded", "3 forwarded"], "{frontend}");
+    }
 }

@@ -21,12 +21,17 @@ use crate::observation::{self, Instance, Observation};
 use crate::report::{self, Report};
 use crate::signing::SigningSecret;
 use crate::stack::{STACK, Stack};
-use crate::world::{World, forward};
+use crate::world::{Forward, World, forward};
 
 impl LocalCloud {
-    /// The load balancer's address, `http://127.0.0.1:port`.
+    /// The load balancer's address, `http://127.0.0.1:port`: its first listener's.
     pub fn listener(&self) -> &str {
-        &self.listener
+        &self.listeners[0]
+    }
+
+    /// Where clients connect to each of [`World::forwards`], in their order.
+    pub fn listeners(&self) -> &[String] {
+        &self.listeners
     }
 
     /// AWS clients for the emulators.
@@ -206,32 +211,55 @@ impl LocalCloud {
         Ok(())
     }
 
-    /// The listener's weights of target groups a, b and c; `None` for a group that is not in its forward action.
+    /// The first listener's weights of target groups a, b and c; `None` for a group that is not in its forward action.
     ///
     /// # Errors
     /// If moto does not answer.
     pub async fn weights(&self) -> Result<[Option<u32>; 3]> {
-        let now = observation::action(&self.clients, &self.service.world.listener_arn).await?;
-        let world = &self.service.world;
-        Ok(world.groups().map(|group| now.get(&group.arn).copied()))
+        self.weights_of(&self.world().forwards()[0]).await
     }
 
-    /// Changes the listener's weights behind the deployment's back: the action names a and b then.
+    /// The same of every listener and rule, in the order of [`World::forwards`].
+    ///
+    /// # Errors
+    /// If moto does not answer.
+    pub async fn all_weights(&self) -> Result<Vec<[Option<u32>; 3]>> {
+        let forwards = self.world().forwards();
+        let reading = forwards.iter().map(|forward| self.weights_of(forward));
+        futures_util::future::try_join_all(reading).await
+    }
+
+    async fn weights_of(&self, forward: &Forward) -> Result<[Option<u32>; 3]> {
+        let now = observation::action(&self.clients, &forward.arn).await?;
+        Ok(forward
+            .groups
+            .each_ref()
+            .map(|it| now.get(&it.arn).copied()))
+    }
+
+    /// Changes the first listener's weights behind the deployment's back: the action names a and b then.
     ///
     /// # Errors
     /// If moto refuses.
     pub async fn set_weights(&self, a: i32, b: i32) -> Result<()> {
-        let action = forward(&[
-            (&self.service.world.a.arn, a),
-            (&self.service.world.b.arn, b),
-        ]);
-        let change = self
-            .clients
-            .elb
-            .modify_listener()
-            .listener_arn(&self.service.world.listener_arn)
-            .default_actions(action);
-        change.send().await.map_err(Error::aws("ModifyListener"))?;
+        self.set_weights_of(&self.world().forwards()[0], a, b).await
+    }
+
+    /// The same of any listener or rule.
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub async fn set_weights_of(&self, of: &Forward, a: i32, b: i32) -> Result<()> {
+        let action = forward(&[(&of.groups[0].arn, a), (&of.groups[1].arn, b)]);
+        let elb = &self.clients.elb;
+        if of.is_rule() {
+            let change = elb.modify_rule().rule_arn(&of.arn).actions(action);
+            change.send().await.map_err(Error::aws("ModifyRule"))?;
+        } else {
+            let change = elb.modify_listener().listener_arn(&of.arn);
+            let change = change.default_actions(action);
+            change.send().await.map_err(Error::aws("ModifyListener"))?;
+        }
         Ok(())
     }
 
@@ -240,11 +268,7 @@ impl LocalCloud {
     /// # Errors
     /// If moto does not answer.
     pub async fn instances(&self) -> Result<Vec<Instance>> {
-        Ok(
-            Observation::make(&self.clients, &self.service.world.listener_arn)
-                .await?
-                .instances,
-        )
+        observation::instances(&self.clients).await
     }
 
     /// The service's record; free at epoch 0 if there is none.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification, Tag};
-use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 
 use super::LocalCloud;
 use crate::error::{Error, Result};
+use crate::observation::Forwarding;
 use crate::wait::{Seen, until};
 use crate::world::{TargetGroup, missing};
 
@@ -39,7 +39,7 @@ impl LocalCloud {
             .tags(tag(name, "ebbtide:environment", &environment.name))
     }
 
-    /// Makes a fleet: a group for each environment, attached to its target group. The first one has this many protected
+    /// Makes a fleet: a group for each environment, attached to its target groups. The first one has this many protected
     /// members, which are healthy when this returns, and room for as many more; the others are parked. Returns the groups'
     /// names, in the environments' order.
     ///
@@ -50,7 +50,8 @@ impl LocalCloud {
         let names = environments.map(|environment| format!("{}-fleet", environment.name));
         for (name, environment) in names.iter().zip(environments) {
             let making = self.new_scaling_group(name, environment);
-            let mut making = making.target_group_arns(&environment.arn);
+            let attached = self.world().groups_of(environment);
+            let mut making = making.set_target_group_arns(Some(attached));
             if environment == &self.world().a {
                 making = making.min_size(members).max_size(2 * members);
                 making = making.desired_capacity(members);
@@ -62,7 +63,7 @@ impl LocalCloud {
         Ok(names)
     }
 
-    /// Waits until every member of the first environment's group is a healthy target.
+    /// Waits until every member of the first environment's group is a healthy target, in each target group.
     async fn until_in_service(&self, name: &str) -> Result<()> {
         let group = self.scaling_group_now(name).await?;
         let mut members: Vec<_> = group
@@ -73,16 +74,14 @@ impl LocalCloud {
         members.sort_unstable();
         until("a fleet's healthy members", HEALTHY_LIMIT, || async {
             let seen = self.observed().borrow().clone();
-            let blue = seen
-                .forwarding
-                .iter()
-                .find(|group| group.group == self.world().a.arn);
-            let all = blue.is_some_and(|blue| {
+            let blue = self.world().groups_of(&self.world().a);
+            let blue: Vec<_> = blue.iter().map(|group| seen.group(group)).collect();
+            let serves = |group: &Forwarding| {
                 members
                     .iter()
-                    .all(|member| blue.healthy.iter().any(|it| it == member))
-            });
-            Ok(if all {
+                    .all(|member| group.healthy.iter().any(|it| it == member))
+            };
+            Ok(if blue.iter().all(|group| group.is_some_and(serves)) {
                 Seen::Done(())
             } else {
                 Seen::NotYet(format!("{blue:?}"))
@@ -112,16 +111,8 @@ impl LocalCloud {
             .map_err(Error::aws("SetDesiredCapacity"))?;
         let group = self.scaling_group_now(name).await?;
         let ids = group.instances().iter().filter_map(|it| it.instance_id());
-        let targets = ids.map(|id| TargetDescription::builder().id(id).build());
-        self.clients()
-            .elb
-            .register_targets()
-            .target_group_arn(&self.world().a.arn)
-            .set_targets(Some(targets.collect()))
-            .send()
-            .await
-            .map_err(Error::aws("RegisterTargets"))?;
-        Ok(())
+        let ids: Vec<_> = ids.collect();
+        self.world().register_with_blue(self.clients(), &ids).await
     }
 
     /// The group of this name.

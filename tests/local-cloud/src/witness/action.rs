@@ -1,8 +1,8 @@
-//! The forward action, held against the record: who may be named, and who may have weight.
+//! The forward actions, held against the record: who may be named, and who may have weight.
 //!
-//! The record is read before the action and after it. A group must be answered for by one of the two readings, because
-//! the action follows the record when a group comes and precedes it when one goes; what drains in both readings drained
-//! in between, and must have no weight.
+//! The record is read before the actions and after them. A group must be answered for by one of the two readings, because
+//! an action follows the record when a group comes and precedes it when one goes; what drains in both readings drained
+//! in between, and must have no weight. Where nobody moves weight in either, all actions give it to the same environment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,12 +10,14 @@ use std::time::Duration;
 use ebbtide_rules::Environment;
 use ebbtide_rules::record::{Phase, Record};
 use ebbtide_rules::shape::group_name;
+use futures_util::future::try_join_all;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::Clients;
 use crate::ledger::Ledger;
 use crate::observation;
+use crate::world::Forward;
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_millis(250);
@@ -29,11 +31,14 @@ pub(super) struct Judged {
     pub(super) looks: usize,
 }
 
-/// Looks at action and record.
+/// The weights of a forward action, by target group.
+type Action = BTreeMap<String, u32>;
+
+/// Looks at actions and record.
 #[derive(Debug)]
 pub(super) struct Judge {
     pub(super) clients: Clients,
-    pub(super) listener_arn: String,
+    pub(super) forwards: Vec<Forward>,
     pub(super) ledger: Ledger,
 }
 
@@ -45,23 +50,41 @@ impl Judge {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let looked = self.look().await;
-            if let Ok((before, action, after)) = looked {
+            if let Ok((before, actions, after)) = looked {
                 judged.looks += 1;
-                judged.wrong.extend(wrong(&before, &action, &after));
+                let wrong = actions.iter().map(|it| wrong(&before, it, &after));
+                judged.wrong.extend(wrong.flatten());
+                if !moves(&before) && !moves(&after) {
+                    judged.wrong.extend(disagreement(&self.forwards, &actions));
+                }
             }
         }
         judged
     }
 
-    async fn look(&self) -> crate::Result<(Record, BTreeMap<String, u32>, Record)> {
+    async fn look(&self) -> crate::Result<(Record, Vec<Action>, Record)> {
         let before = self.ledger.record().await?;
-        let action = observation::action(&self.clients, &self.listener_arn).await?;
-        Ok((before, action, self.ledger.record().await?))
+        let forwards = self.forwards.iter();
+        let actions = forwards.map(|it| observation::action(&self.clients, &it.arn));
+        let actions = try_join_all(actions).await?;
+        Ok((before, actions, self.ledger.record().await?))
     }
 }
 
+/// Whether the actions give weight to different environments.
+fn disagreement(forwards: &[Forward], actions: &[Action]) -> Option<String> {
+    let weights = |(forward, action): (&Forward, &Action)| -> Vec<u32> {
+        let groups = forward.groups();
+        let weights = groups.map(|group| action.get(group).copied().unwrap_or_default());
+        weights.collect()
+    };
+    let weights: Vec<_> = forwards.iter().zip(actions).map(weights).collect();
+    let same = weights.windows(2).all(|pair| pair[0] == pair[1]);
+    (!same).then(|| format!("nobody moves weight, and the listeners differ: {weights:?}"))
+}
+
 /// What is wrong with an action between two readings of the record.
-fn wrong(before: &Record, action: &BTreeMap<String, u32>, after: &Record) -> Vec<String> {
+fn wrong(before: &Record, action: &Action, after: &Record) -> Vec<String> {
     let mut wrong = Vec::new();
     let front = moves(before) || moves(after);
     let pairs: Vec<&Environment> = pair(before).into_iter().chain(pair(after)).collect();
@@ -117,13 +140,14 @@ fn pair(record: &Record) -> Vec<&Environment> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::TargetGroup;
     use ebbtide_rules::examples;
 
     fn of(name: &str) -> Environment {
         examples::environment(name)
     }
 
-    fn action(weights: &[(&str, u32)]) -> BTreeMap<String, u32> {
+    fn action(weights: &[(&str, u32)]) -> Action {
         let weights = weights.iter();
         weights
             .map(|(name, weight)| (of(name).target_group_arns.remove(0), *weight))
@@ -154,5 +178,24 @@ mod tests {
         // What went between the two readings was answered for by the first.
         let left = wrong(&drains, &action(&[("a", 0), ("b", 100)]), &free);
         assert_eq!(left, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_same_environment_has_weight_everywhere_once_nobody_moves_it() {
+        let forward = |names: [&str; 3]| Forward {
+            arn: names.concat(),
+            groups: names.map(|name| TargetGroup {
+                name: name.to_owned(),
+                arn: of(name).target_group_arns.remove(0),
+            }),
+        };
+        let forwards = [forward(["a", "b", "c"]), forward(["a-2", "b-2", "c-2"])];
+        let first = action(&[("a", 0), ("b", 100)]);
+        let differ =
+            |second: &[(&str, u32)]| disagreement(&forwards, &[first.clone(), action(second)]);
+        // A group without weight may have left one of them already.
+        assert_eq!(differ(&[("b-2", 100)]), None);
+        assert!(differ(&[("a-2", 100), ("b-2", 0)]).is_some());
+        assert!(differ(&[("a-2", 1), ("b-2", 100)]).is_some());
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ebbtide_local_cloud::Result;
-use ebbtide_local_cloud::balancer::{Balancer, FOLLOWS_AFTER, Settings};
+use ebbtide_local_cloud::balancer::{Balancer, FOLLOWS_AFTER, Frontend, Settings};
 
 /// What it balances.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,10 +30,13 @@ pub(crate) struct Arguments {
 pub(crate) async fn balance(arguments: Arguments) -> Result<ExitCode> {
     let settings = Settings {
         routes_port: arguments.routes_port,
-        listener_arn: arguments.listener_arn,
+        frontends: vec![Frontend {
+            arn: arguments.listener_arn,
+            port: arguments.port,
+        }],
         follows_after: FOLLOWS_AFTER,
         idle_timeout: Duration::from_secs(arguments.idle_seconds),
     };
-    let _balancer = Balancer::start(arguments.port, settings).await?;
+    let _balancer = Balancer::start(settings).await?;
     std::future::pending().await
 }

@@ -130,7 +130,8 @@ impl View {
     }
 
     async fn environments(&self) -> Result<String> {
-        let now = Observation::make(&self.clients, &self.cloud.listener_arn).await?;
+        let listener = std::slice::from_ref(&self.cloud.listener_arn);
+        let now = Observation::make(&self.clients, listener).await?;
         let mut parts = Vec::new();
         for (name, arn) in &self.cloud.target_groups {
             let up: Vec<&Instance> = now
