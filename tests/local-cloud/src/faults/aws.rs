@@ -17,7 +17,7 @@ use http::Response;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::aws_call::{Refusal, action, parameters, refuse, signed_for};
+use super::aws_call::{Refusal, action, names, parameters, refuse, signed_for};
 use super::caller::{function_of, process_at};
 use super::front::{Call, Front, Handle, Onward, Outcome, Told};
 use crate::emulators;
@@ -77,6 +77,8 @@ struct Forwarded {
 struct Rule {
     action: String,
     by: Option<String>,
+    /// What one of the call's parameters says.
+    naming: Option<String>,
     fault: AwsFault,
     left: usize,
 }
@@ -133,12 +135,17 @@ impl AwsFaults {
 
     /// The next `times` calls of this API action meet with this fault.
     pub fn on(&self, action: &str, fault: AwsFault, times: usize) {
-        self.add(None, action, fault, times);
+        self.add(None, None, action, fault, times);
     }
 
     /// The same for the calls of one function, by a part of its name such as `hold-blue`.
     pub fn on_by(&self, function: &str, action: &str, fault: AwsFault, times: usize) {
-        self.add(Some(function.to_owned()), action, fault, times);
+        self.add(Some(function), None, action, fault, times);
+    }
+
+    /// The same for the calls of which a parameter is this, such as the ARN of what they change.
+    pub fn on_naming(&self, named: &str, action: &str, fault: AwsFault, times: usize) {
+        self.add(None, Some(named), action, fault, times);
     }
 
     /// No call meets with a fault from now on. What is held stays held.
@@ -172,10 +179,18 @@ impl AwsFaults {
         .await
     }
 
-    fn add(&self, by: Option<String>, action: &str, fault: AwsFault, times: usize) {
+    fn add(
+        &self,
+        by: Option<&str>,
+        naming: Option<&str>,
+        action: &str,
+        fault: AwsFault,
+        times: usize,
+    ) {
         self.shared.lock().rules.push(Rule {
             action: action.to_owned(),
-            by,
+            by: by.map(str::to_owned),
+            naming: naming.map(str::to_owned),
             fault,
             left: times,
         });
@@ -252,7 +267,11 @@ impl Shared {
         let mut state = self.lock();
         let rule = state.rules.iter_mut().find(|rule| {
             let by = rule.by.as_deref();
-            rule.action == action && rule.left > 0 && by.is_none_or(|by| function.contains(by))
+            let naming = rule.naming.as_deref();
+            rule.action == action
+                && rule.left > 0
+                && by.is_none_or(|by| function.contains(by))
+                && naming.is_none_or(|named| names(call, named))
         })?;
         rule.left -= 1;
         let fault = rule.fault;

@@ -65,6 +65,13 @@ pub(super) fn parameters(call: &Call) -> Value {
         .into()
 }
 
+/// Whether one of a call's parameters says just this.
+pub(super) fn names(call: &Call, named: &str) -> bool {
+    let asked = parameters(call);
+    let mut fields = asked.as_object().into_iter().flatten();
+    fields.any(|(_, value)| value == named)
+}
+
 fn form(call: &Call) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     url::form_urlencoded::parse(&call.body)
 }
