@@ -28,9 +28,15 @@ async fn fleets() -> Scene {
 async fn of_groups(plain: usize, members: i32) -> Scene {
     let options = Options {
         blue: plain,
-        parameters: vec![("AutoScalingGroupNames".to_owned(), GROUPS.join(","))],
         ..Options::default()
     };
+    behind(options, members).await
+}
+
+/// The same on a cloud with these options.
+pub(crate) async fn behind(mut options: Options, members: i32) -> Scene {
+    let names = ("AutoScalingGroupNames".to_owned(), GROUPS.join(","));
+    options.parameters.push(names);
     Scene::of_fleets(options, members).await
 }
 

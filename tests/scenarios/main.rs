@@ -17,6 +17,7 @@ mod fleets;
 mod groups;
 mod harness;
 mod late_balancer;
+mod listeners;
 mod long_drains;
 mod promotion;
 mod redrive;

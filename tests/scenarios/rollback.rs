@@ -14,7 +14,7 @@ pub(crate) fn long_bake() -> Value {
     json!({"bake": {"seconds": 200}, "drain": {"settleSeconds": 2, "pollSeconds": 2}})
 }
 
-fn watched(mut input: Value) -> Value {
+pub(crate) fn watched(mut input: Value) -> Value {
     input["bake"]["alarms"] = json!(["errors"]);
     input
 }
@@ -51,7 +51,7 @@ async fn blue_serves(scene: &Scene) {
 }
 
 /// Then the deployment ends as rolled back: green gone, blue as it was, the service free, the reason kept.
-async fn rolled_back(scene: &Scene, execution: &Execution, reason: &str) {
+pub(crate) async fn rolled_back(scene: &Scene, execution: &Execution, reason: &str) {
     let cause = scene.fails_with(execution, "RolledBack").await;
     assert!(cause.contains(reason), "{cause}");
     scene.serves_alone("tunnel-a").await;

@@ -222,10 +222,17 @@ impl Scene {
         standing
     }
 
+    /// Then every listener and rule gives a, b and c the same weights, which are these.
+    pub async fn weights(&self) -> [Option<u32>; 3] {
+        let all = self.cloud.all_weights().await.expect("weights");
+        assert!(all.iter().all(|it| *it == all[0]), "{all:?}");
+        all[0]
+    }
+
     /// Then this environment has all weight and three servers, and no other one is named by the listener or runs.
     pub async fn serves_alone(&self, environment: &str) {
         let weights = ENVIRONMENTS.map(|name| (name == environment).then_some(100));
-        assert_eq!(self.cloud.weights().await.expect("weights"), weights);
+        assert_eq!(self.weights().await, weights);
         for name in ENVIRONMENTS {
             let running = self.running(name).await.len();
             let wanted = if name == environment { 3 } else { 0 };
@@ -273,8 +280,7 @@ impl Scene {
     /// Then the deployment has changed nothing after all: the servers that were blue at the start have all weight and take
     /// sessions, green is gone, the service is free.
     pub async fn serves_as_before(&self, outcome: &str) {
-        let weights = self.cloud.weights().await.expect("weights");
-        assert_eq!(weights, [Some(100), None, None]);
+        assert_eq!(self.weights().await, [Some(100), None, None]);
         let mut blue = self.blue.clone();
         blue.sort();
         assert_eq!(self.running("tunnel-a").await, blue);
@@ -390,7 +396,7 @@ impl Scene {
 
     /// Then the world is as it was before any deployment: weights, instances, and no lock.
     pub async fn untouched(&self) {
-        let weights = self.cloud.weights().await.expect("weights");
+        let weights = self.weights().await;
         assert!(
             weights[0].is_some_and(|weight| weight > 0) && weights[1..] == [None, None],
             "{weights:?}"

@@ -24,7 +24,7 @@ async fn stopped(scene: &Scene, input: &Value, state: &str, times: usize) -> Exe
 }
 
 /// When another execution takes it over; the wait for the former one's functions is cut short.
-async fn taken_over(scene: &Scene, former: &Execution, then: &str) -> Execution {
+pub(crate) async fn taken_over(scene: &Scene, former: &Execution, then: &str) -> Execution {
     let emulators = scene.cloud.emulators().expect("emulators");
     emulators.set_wait_scale(0.03).await.expect("scaled");
     let input = json!({"takeOver": {"deployment": former.name(), "then": then}});
@@ -44,7 +44,7 @@ async fn taken_over(scene: &Scene, former: &Execution, then: &str) -> Execution 
 }
 
 /// Then the deployment is rolled back by its take-over: `blue` serves as before, the other environment is gone.
-async fn rolled_back(scene: &Scene, execution: &Execution, error: &str, blue: &str) {
+pub(crate) async fn rolled_back(scene: &Scene, execution: &Execution, error: &str, blue: &str) {
     let cause = scene.fails_with(execution, error).await;
     // By whom it was asked first: an operator, or the take-over
     let asked = ["an operator asked for it", "take-over", "rolling back"];

@@ -8,6 +8,7 @@
 
 mod faults;
 mod fleets;
+mod forwards;
 mod refusals;
 
 use std::time::Duration;
