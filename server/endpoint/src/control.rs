@@ -11,10 +11,22 @@ use tokio::sync::{Mutex, watch};
 
 use crate::admission::{Admission, Event, Mode, Refusal, State};
 use crate::drain::Drain;
+use crate::gate::Gate;
 use crate::kept::{Keeper, Kept, Unreadable, WriteFailed};
 use crate::order::{Kind, Order, Refused, What};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{now, spawn, spawn_blocking};
+
+/// Why the endpoint of a server behind a gate does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// It cannot be told whether the server is sealed.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The gate cannot be set.
+    #[error(transparent)]
+    Gate(#[from] Refused),
+}
 
 struct Memory {
     kept: Kept,
@@ -27,10 +39,12 @@ pub(crate) struct Control {
     memory: Mutex<Memory>,
     /// The epoch that a restart would know, for reports.
     epoch: AtomicU64,
-    /// The keeper may say sealed although no write of a seal has succeeded: there is no way back then.
-    seal_in_doubt: AtomicBool,
+    /// The keeper may say sealed, whether or not a write of a seal has succeeded: there is no way back then.
+    seal_may_be_kept: AtomicBool,
     admission: Admission,
     drain: Arc<Drain>,
+    /// What follows admission outside of this process.
+    gate: Option<Arc<dyn Gate>>,
     /// Tells the public port of the seal.
     sealed: watch::Sender<bool>,
 }
@@ -43,18 +57,50 @@ impl Control {
         drain: Arc<Drain>,
     ) -> Result<Arc<Self>, Unreadable> {
         let kept = keeper.read(instance)?;
-        Ok(Arc::new(Self {
+        let state = State::start(kept.sealed);
+        Ok(Self::of(kept, state, keeper, drain, None))
+    }
+
+    /// The same behind a gate. What was sealed before starts sealed only if nothing has come in meanwhile, while no gate
+    /// may have stood; else it refuses until a seal finds nothing in use.
+    pub(crate) fn behind(
+        gate: Arc<dyn Gate>,
+        instance: &str,
+        keeper: Arc<dyn Keeper>,
+        drain: Arc<Drain>,
+    ) -> Result<Arc<Self>, NotStarted> {
+        let kept = keeper.read(instance)?;
+        let mut state = State::start(kept.sealed);
+        match gate.set(state.mode) {
+            Err(Refused::Admission(Refusal::InUse(held))) if kept.sealed => {
+                tracing::error!(held, "sessions came in although this server is sealed");
+                state.mode = Mode::Sealing;
+            }
+            set => set?,
+        }
+        Ok(Self::of(kept, state, keeper, drain, Some(gate)))
+    }
+
+    fn of(
+        kept: Kept,
+        state: State,
+        keeper: Arc<dyn Keeper>,
+        drain: Arc<Drain>,
+        gate: Option<Arc<dyn Gate>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
             keeper,
             epoch: AtomicU64::new(kept.epoch),
-            admission: Admission::new(State::start(kept.sealed)),
-            seal_in_doubt: AtomicBool::new(false),
+            admission: Admission::new(state),
+            seal_may_be_kept: AtomicBool::new(kept.sealed),
             memory: Mutex::new(Memory {
                 kept,
                 written: true,
             }),
             drain,
+            gate,
             sealed: watch::Sender::new(false),
-        }))
+        })
     }
 
     /// Turns true when the seal is written.
@@ -83,13 +129,21 @@ impl Control {
         memory.kept.admits(&order)?;
         let (kind, before) = (order.what.kind(), self.admission.state().mode);
         self.admission.update(|state| kind.begin(state))?;
+        if kind == Kind::Seal
+            && let Err(refused) = self.gate(Gate::shut).await
+        {
+            self.seal_not_kept(false, before, &mut memory).await?;
+            return Err(refused);
+        }
         let kept = memory.kept.after(&order);
         if let Err(failed) = self.keep(&mut memory, kept).await {
             if kind == Kind::Seal {
-                self.seal_not_kept(&failed, before, &mut memory)?;
+                self.seal_not_kept(failed.maybe_written, before, &mut memory)
+                    .await?;
             }
             return Err(failed.into());
         }
+        self.gate_follows(kind).await?;
         match order.what {
             What::Drain { per_second, lease } => self.drain(per_second, lease)?,
             What::Resume => {
@@ -116,25 +170,50 @@ impl Control {
         Ok(())
     }
 
+    /// What is written down is enforced before it is acknowledged.
+    async fn gate_follows(&self, kind: Kind) -> Result<(), Refused> {
+        if kind == Kind::Seal {
+            // It is written: whatever the gate says, there is no way back.
+            self.seal_may_be_kept.store(true, Ordering::SeqCst);
+        }
+        let mode = kind.end(self.admission.state())?.mode;
+        self.gate(move |gate| gate.set(mode)).await
+    }
+
     /// Goes back to what was before only if the keeper certainly does not say sealed.
-    fn seal_not_kept(
+    async fn seal_not_kept(
         &self,
-        failed: &WriteFailed,
+        maybe_written: bool,
         before: Mode,
         memory: &mut Memory,
-    ) -> Result<(), Refusal> {
-        if failed.maybe_written {
-            self.seal_in_doubt.store(true, Ordering::SeqCst);
+    ) -> Result<(), Refused> {
+        if maybe_written {
+            self.seal_may_be_kept.store(true, Ordering::SeqCst);
         }
-        if self.seal_in_doubt.load(Ordering::SeqCst) || before == Mode::Sealed {
+        if !self.seal_may_be_kept.load(Ordering::SeqCst) {
+            memory.kept.sealed = false;
+            self.admission.apply(Event::AbandonSeal)?;
+            if before == Mode::Open {
+                self.admission.apply(Event::Resume)?;
+            }
+        }
+        let mode = self.admission.state().mode;
+        if mode == Mode::Sealed {
             return Ok(());
         }
-        memory.kept.sealed = false;
-        self.admission.apply(Event::AbandonSeal)?;
-        if before == Mode::Open {
-            self.admission.apply(Event::Resume)?;
-        }
-        Ok(())
+        self.gate(move |gate| gate.set(mode)).await
+    }
+
+    /// Asks the gate, if there is one.
+    async fn gate(
+        &self,
+        ask: impl FnOnce(&dyn Gate) -> Result<(), Refused> + Send + 'static,
+    ) -> Result<(), Refused> {
+        let Some(gate) = self.gate.clone() else {
+            return Ok(());
+        };
+        let asked = spawn_blocking(move || ask(&*gate)).await;
+        asked.unwrap_or_else(|died| Err(Refused::Interrupted(died.to_string())))
     }
 
     /// Remembers, on disk before this returns. In memory at once: a higher epoch fences even if the disk is full.

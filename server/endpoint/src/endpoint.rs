@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::admission::{Place, Refusal, State};
-use crate::control::Control;
+use crate::admission::{Mode, Place, Refusal, State};
+use crate::control::{Control, NotStarted};
 use crate::drain::Drain;
+use crate::gate::{Gate, Unknown};
 use crate::kept::{Keeper, Unreadable};
 use crate::order::{Order, Refused};
 use crate::report::{Report, VERSION};
-use crate::sessions::Sessions;
+use crate::sessions::{Count, Sessions};
 use crate::state_file::StateFile;
-use crate::sync::now;
+use crate::sync::{now, spawn_blocking};
 
 /// The session endpoint of one server process; clones are the same endpoint.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ struct Inner {
     control: Arc<Control>,
     drain: Arc<Drain>,
     sessions: Arc<dyn Sessions>,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 impl Endpoint {
@@ -55,12 +57,39 @@ impl Endpoint {
     ) -> Result<Self, Unreadable> {
         let drain = Drain::new(sessions.clone());
         let control = Control::start(instance, keeper, drain.clone())?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self::of(instance, control, drain, sessions, None))
+    }
+
+    /// The endpoint of a server that is another process: a gate refuses and counts for it. New sessions are refused again,
+    /// if they were refused for good, before this returns; it may block.
+    ///
+    /// # Errors
+    /// [`Unreadable`], as [`Endpoint::start`]; or the gate's, which cannot be set: the server must not start then.
+    pub fn behind(
+        gate: Arc<dyn Gate>,
+        instance: &str,
+        state_file: impl Into<PathBuf>,
+    ) -> Result<Self, NotStarted> {
+        let file = Arc::new(StateFile::new(state_file.into()));
+        let drain = Drain::new(gate.clone());
+        let control = Control::behind(gate.clone(), instance, file, drain.clone())?;
+        Ok(Self::of(instance, control, drain, gate.clone(), Some(gate)))
+    }
+
+    fn of(
+        instance: &str,
+        control: Arc<Control>,
+        drain: Arc<Drain>,
+        sessions: Arc<dyn Sessions>,
+        gate: Option<Arc<dyn Gate>>,
+    ) -> Self {
+        Self(Arc::new(Inner {
             instance: instance.to_owned(),
             control,
             drain,
             sessions,
-        })))
+            gate,
+        }))
     }
 
     /// The instance that this server runs on.
@@ -96,26 +125,43 @@ impl Endpoint {
         self.0.control.sealed()
     }
 
-    /// The state of this server at this moment.
+    /// The state of this server at this moment. Behind a gate, [`Endpoint::look`] is the one to ask.
     pub fn report(&self) -> Report {
-        let Inner {
-            instance,
-            control,
-            drain,
-            sessions,
-        } = &*self.0;
         // Admission first: a report that says sealed then never carries counts from before the seal.
-        let admission = control.admission().state().mode.reported();
-        let count = sessions.count();
+        let mode = self.state().mode;
+        self.saying(mode, self.0.sessions.count())
+    }
+
+    /// The same, from the gate if there is one.
+    ///
+    /// # Errors
+    /// When the gate cannot tell, or has found sessions although sealed: a report is true or is not given.
+    pub async fn look(&self) -> Result<Report, Unknown> {
+        let Some(gate) = self.0.gate.clone() else {
+            return Ok(self.report());
+        };
+        let mode = self.state().mode;
+        let looked = spawn_blocking(move || gate.look()).await;
+        let count = looked.unwrap_or_else(|died| Err(Unknown(died.to_string())))?;
+        let held = count.busy + count.idle;
+        if mode == Mode::Sealed && held > 0 {
+            let message =
+                format!("this server is sealed, and {held} sessions came in all the same");
+            return Err(Unknown(message));
+        }
+        Ok(self.saying(mode, count))
+    }
+
+    fn saying(&self, mode: Mode, count: Count) -> Report {
         let now = now();
         Report {
             version: VERSION,
-            instance: instance.clone(),
-            admission,
-            epoch: control.epoch(),
+            instance: self.0.instance.clone(),
+            admission: mode.reported(),
+            epoch: self.0.control.epoch(),
             busy: count.busy,
             idle: count.idle,
-            closed: drain.closed(),
+            closed: self.0.drain.closed(),
             oldest_busy_seconds: count
                 .oldest_busy
                 .map_or(0, |since| now.saturating_duration_since(since).as_secs()),

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::admission::Refusal;
 use crate::endpoint::Endpoint;
+use crate::gate::Unknown;
 use crate::order::{Kind, Order};
 use crate::wire::LARGEST_BODY;
 
@@ -68,14 +69,17 @@ impl Endpoint {
     async fn give(&self, order: Order) -> Response<Body> {
         let (deployment, epoch, what) = (order.deployment.clone(), order.epoch, order.what);
         let outcome = self.order(order).await;
-        let report = self.report();
+        match &outcome {
+            Ok(()) => tracing::info!(deployment, epoch, ?what, "order accepted"),
+            Err(refused) => tracing::info!(deployment, epoch, ?what, %refused, "order refused"),
+        }
+        let report = match self.look().await {
+            Ok(report) => report,
+            Err(unknown) => return not_known(&unknown),
+        };
         match outcome {
-            Ok(()) => {
-                tracing::info!(deployment, epoch, ?what, "order accepted");
-                json_response(StatusCode::OK, &report)
-            }
+            Ok(()) => json_response(StatusCode::OK, &report),
             Err(refused) => {
-                tracing::info!(deployment, epoch, ?what, %refused, "order refused");
                 let status = StatusCode::from_u16(refused.status());
                 json_response(
                     status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -87,7 +91,19 @@ impl Endpoint {
 }
 
 async fn read(State(endpoint): State<Endpoint>) -> Response<Body> {
-    json_response(StatusCode::OK, &endpoint.report())
+    match endpoint.look().await {
+        Ok(report) => json_response(StatusCode::OK, &report),
+        Err(unknown) => not_known(&unknown),
+    }
+}
+
+fn not_known(unknown: &Unknown) -> Response<Body> {
+    tracing::warn!(%unknown, "no report");
+    problem(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Unknown",
+        &unknown.to_string(),
+    )
 }
 
 pub(crate) fn problem(status: StatusCode, error: &str, message: &str) -> Response<Body> {

@@ -21,6 +21,8 @@ mod control;
 mod drain;
 #[cfg(feature = "serve")]
 mod endpoint;
+#[cfg(feature = "serve")]
+mod gate;
 #[cfg(feature = "signed")]
 mod guard;
 #[cfg(feature = "serve")]
@@ -45,7 +47,11 @@ pub use kept::{Keeper, Kept, Unreadable, WriteFailed};
 pub use report::Report;
 
 #[cfg(feature = "serve")]
+pub use control::NotStarted;
+#[cfg(feature = "serve")]
 pub use endpoint::Endpoint;
+#[cfg(feature = "serve")]
+pub use gate::{Gate, Unknown};
 #[cfg(feature = "signed")]
 pub use guard::{Guard, NoKeys, Unsigned};
 #[cfg(feature = "serve")]

@@ -155,6 +155,9 @@ pub enum Refused {
     /// It could not be written down, so it is not acknowledged.
     #[error(transparent)]
     NotKept(#[from] WriteFailed),
+    /// What is in use, or whether it is kept out, cannot be told.
+    #[error("{0}")]
+    Unknown(String),
     /// The task that carried it out has died.
     #[error("the order was interrupted: {0}")]
     Interrupted(String),

@@ -111,7 +111,7 @@ impl Refused {
     pub fn status(&self) -> u16 {
         match self {
             Self::WrongInstance { .. } | Self::StaleEpoch { .. } | Self::Admission(_) => 409,
-            Self::NotKept(_) | Self::Interrupted(_) => 500,
+            Self::NotKept(_) | Self::Unknown(_) | Self::Interrupted(_) => 500,
         }
     }
 
@@ -123,6 +123,7 @@ impl Refused {
             Self::Admission(Refusal::Sealed) => "Sealed",
             Self::Admission(_) => "InUse",
             Self::NotKept(_) => "NotPersisted",
+            Self::Unknown(_) => "Unknown",
             Self::Interrupted(_) => "Interrupted",
         }
     }
