@@ -27,7 +27,8 @@ pub trait Gate: Sessions {
     /// shuts again.
     ///
     /// # Errors
-    /// When that cannot be done; for `Sealed` also if something is in use.
+    /// When that cannot be done; for `Sealed` also if something is in use, and then new sessions are refused on as while
+    /// `Sealing`, until a seal succeeds.
     fn set(&self, mode: Mode) -> Result<(), Refused>;
 
     /// How many sessions there are now, if what was set last is still enforced.

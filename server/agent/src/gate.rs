@@ -1,0 +1,275 @@
+//! The gate: refuses, seals and counts in the kernel, for a server that knows nothing of it.
+//!
+//! Owns the order of steps: the rule first, the barrier, the count last. What cannot be told is an error, never a guess.
+//! One thing at a time: whoever counts waits for whoever seals.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ebbtide_endpoint::admission::Mode;
+use ebbtide_endpoint::order::Refused;
+use ebbtide_endpoint::{Count, Gate, Refusal, SessionNumber, Sessions, Unknown};
+
+use crate::barrier::barrier;
+use crate::busy::Sessions as Held;
+use crate::config::IdlePolicy;
+use crate::rules::{DROP_LASTS, Rules, Standing};
+use crate::sockets::{self, Detail};
+use crate::steps;
+
+/// How long before its end a drop is not trusted any more: timers of the kernel are a little coarse.
+const MARGIN: Duration = Duration::from_millis(100);
+
+/// The gate in this machine's kernel.
+pub struct KernelGate {
+    ports: Vec<u16>,
+    rules: Rules,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// What was set last.
+    mode: Mode,
+    /// How the table looked when it was put there; None if it has to be put there.
+    installed: Option<Standing>,
+    /// Until when the drop of [`Gate::shut`] is trusted.
+    shut_until: Option<Instant>,
+    held: Held,
+}
+
+type Step<T> = Result<T, Refused>;
+
+impl KernelGate {
+    /// A gate before these ports; open, and nothing is in the kernel yet.
+    pub fn new(ports: &[u16], rules: Rules, idle: IdlePolicy) -> Self {
+        Self {
+            ports: ports.into(),
+            rules,
+            inner: Mutex::new(Inner {
+                mode: Mode::Open,
+                installed: None,
+                shut_until: None,
+                held: Held::new(idle),
+            }),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps up what lapses by itself, and puts back what somebody has taken away. Called a few times in
+    /// [`crate::rules::REFUSAL_LASTS`].
+    pub fn keep_up(&self) {
+        let mut inner = self.inner();
+        let kept = match inner.mode {
+            Mode::Open | Mode::Sealed => self.look_after(&mut inner),
+            Mode::Draining | Mode::Sealing => self
+                .rules
+                .refuse()
+                .map_err(unknown)
+                .and_then(|()| self.look_after(&mut inner)),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(%error, mode = ?inner.mode, "the rules do not stand; putting them back");
+            match self.put_back(&mut inner) {
+                Ok(()) => tracing::warn!(mode = ?inner.mode, "the rules stand again"),
+                Err(error) => tracing::error!(%error, "the rules cannot be put back"),
+            }
+        }
+    }
+
+    /// Whether what was set last stands.
+    fn look_after(&self, inner: &mut Inner) -> Step<()> {
+        let standing = self.untouched(inner)?;
+        let stands = match inner.mode {
+            Mode::Open => Rules::accepts(&standing),
+            Mode::Draining | Mode::Sealing => self.rules.refuses(&standing),
+            Mode::Sealed => self.rules.is_sealed(&standing),
+        };
+        // While a seal is being written, the drop stands too, and lapses a little after it is trusted.
+        let sealing = |until| Instant::now() < until + 3 * MARGIN;
+        if stands || inner.shut_until.is_some_and(sealing) {
+            return Ok(());
+        }
+        Err(Refused::Unknown(format!(
+            "the rules do not say {:?}",
+            inner.mode
+        )))
+    }
+
+    /// The table as it is, if nobody has touched its rules.
+    fn untouched(&self, inner: &Inner) -> Step<Standing> {
+        let standing = self.rules.standing().map_err(unknown)?;
+        match &inner.installed {
+            Some(installed) if Rules::untouched(installed, &standing) => Ok(standing),
+            _ => Err(Refused::Unknown("somebody has changed the rules".into())),
+        }
+    }
+
+    fn put_back(&self, inner: &mut Inner) -> Step<()> {
+        inner.installed = None;
+        let mode = inner.mode;
+        self.install(inner, mode)?;
+        if mode == Mode::Sealed {
+            self.seal(inner)?;
+        }
+        Ok(())
+    }
+
+    fn install(&self, inner: &mut Inner, mode: Mode) -> Step<()> {
+        if inner.installed.is_none() {
+            inner.shut_until = None;
+            inner.installed = Some(self.rules.install(mode != Mode::Open).map_err(unknown)?);
+            steps::done("installed");
+        }
+        Ok(())
+    }
+
+    fn in_use(&self) -> Step<u64> {
+        let connections = sockets::connections(&self.ports, Detail::Presence).map_err(unknown)?;
+        Ok(connections.len() as u64)
+    }
+
+    /// Drop, barrier, count: when this returns, nothing is in use, and nothing comes in before `shut_until`.
+    fn shut(&self, inner: &mut Inner) -> Step<()> {
+        self.untouched(inner)?;
+        match self.in_use()? {
+            0 => {}
+            held => return Err(Refusal::InUse(held).into()),
+        }
+        steps::done("looked");
+        // Before the order: the element's time runs from its arrival in the kernel.
+        let until = Instant::now() + DROP_LASTS - MARGIN;
+        let shut = self
+            .rules
+            .drop_all()
+            .map_err(unknown)
+            .and_then(|()| self.nothing_came(inner, until));
+        match shut {
+            Ok(()) => inner.shut_until = Some(until),
+            // It lapses by itself if this fails.
+            Err(_) => drop(self.rules.lift()),
+        }
+        shut
+    }
+
+    /// What passed before the drop has arrived, and is nothing; and the drop has stood from its beginning until now.
+    fn nothing_came(&self, inner: &Inner, until: Instant) -> Step<()> {
+        steps::done("dropped");
+        barrier().map_err(unknown)?;
+        steps::done("barred");
+        let held = self.in_use()?;
+        let standing = self.untouched(inner)?;
+        if held > 0 {
+            return Err(Refusal::InUse(held).into());
+        }
+        if !self.rules.drops(&standing) || Instant::now() >= until {
+            return Err(Refused::Unknown(
+                "the count took longer than the drop lasts; the machine is too busy".into(),
+            ));
+        }
+        steps::done("counted");
+        Ok(())
+    }
+
+    /// Refuses everything for good. The seal is on disk.
+    fn seal(&self, inner: &mut Inner) -> Step<()> {
+        let standing = self.untouched(inner)?;
+        if !self.rules.is_sealed(&standing) && self.rules.seal().is_err() {
+            // The drop had lapsed, as after a restart or on a slow disk.
+            self.shut(inner)?;
+            self.rules.seal().map_err(unknown)?;
+        }
+        steps::done("sealed");
+        self.sealed(inner)
+    }
+
+    /// The seal is on disk and cannot be enforced yet: new connections are refused until it can be.
+    fn seal_again_later(&self, inner: &mut Inner) {
+        if inner.mode != Mode::Sealed {
+            (inner.mode, inner.shut_until) = (Mode::Sealing, None);
+        }
+        if let Err(error) = self.rules.refuse() {
+            tracing::warn!(%error, "new connections are not refused yet");
+        }
+    }
+
+    /// The rule stands: barrier, count.
+    fn sealed(&self, inner: &mut Inner) -> Step<()> {
+        barrier().map_err(unknown)?;
+        let held = self.in_use()?;
+        let standing = self.untouched(inner)?;
+        if !self.rules.is_sealed(&standing) {
+            return Err(Refused::Unknown("the rules do not say Sealed".into()));
+        }
+        if held > 0 {
+            self.rules.unseal().map_err(unknown)?;
+            return Err(Refusal::InUse(held).into());
+        }
+        inner.shut_until = None;
+        Ok(())
+    }
+}
+
+impl Gate for KernelGate {
+    fn shut(&self) -> Result<(), Refused> {
+        let mut inner = self.inner();
+        Self::shut(self, &mut inner)
+    }
+
+    fn set(&self, mode: Mode) -> Result<(), Refused> {
+        let mut inner = self.inner();
+        self.install(&mut inner, mode)?;
+        match mode {
+            Mode::Open => self.rules.accept().map_err(unknown)?,
+            Mode::Draining | Mode::Sealing => {
+                self.rules.refuse().map_err(unknown)?;
+                self.rules.lift().map_err(unknown)?;
+            }
+            Mode::Sealed => {
+                if let Err(refused) = self.seal(&mut inner) {
+                    self.seal_again_later(&mut inner);
+                    return Err(refused);
+                }
+            }
+        }
+        (inner.mode, inner.shut_until) = (mode, None);
+        steps::done("set");
+        Ok(())
+    }
+
+    fn look(&self) -> Result<Count, Unknown> {
+        let mut inner = self.inner();
+        let told = |error: Refused| Unknown(error.to_string());
+        self.look_after(&mut inner).map_err(told)?;
+        let unread =
+            |error: std::io::Error| Unknown(format!("the sockets cannot be read: {error}"));
+        let unheard = sockets::without_listener(&self.ports).map_err(unread)?;
+        if !unheard.is_empty() {
+            return Err(Unknown(format!(
+                "nobody listens on {unheard:?} in this network namespace"
+            )));
+        }
+        let connections = sockets::connections(&self.ports, Detail::Traffic).map_err(unread)?;
+        Ok(inner.held.seen(&connections, Instant::now()))
+    }
+}
+
+impl Sessions for KernelGate {
+    fn count(&self) -> Count {
+        self.inner().held.last()
+    }
+
+    fn idle(&self) -> Vec<SessionNumber> {
+        Vec::new()
+    }
+
+    fn close_if_idle(&self, _: SessionNumber) -> bool {
+        false
+    }
+}
+
+fn unknown(error: impl std::fmt::Display) -> Refused {
+    Refused::Unknown(error.to_string())
+}

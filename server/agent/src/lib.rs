@@ -1,0 +1,16 @@
+//! The session endpoint, version 1, for a TCP server that nobody changes: beside it on the same instance, through the kernel.
+//!
+//! `docs/agent.md` in Ebbtide's repository says what it guarantees, what it needs and what it cannot do.
+
+pub mod barrier;
+pub mod busy;
+pub mod config;
+mod fields;
+pub mod gate;
+mod health;
+pub mod nft;
+pub mod rules;
+pub mod serve;
+pub mod sockets;
+#[doc(hidden)]
+pub mod steps;

@@ -1,0 +1,234 @@
+//! The agent's nftables table: rules that never change, and sets that say what they do.
+//!
+//! Owns the table. Whatever refuses before a seal is on disk is an element with a time-out, so it lapses if this process
+//! dies. Knows whether the rules still stand: a rule that was taken away and put back has another handle.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::nft::{Nft, NftFailed};
+
+/// For how long a seal that is being tried keeps everything out, at most.
+pub const DROP_LASTS: Duration = Duration::from_secs(1);
+/// For how long new connections are refused unless that is said again.
+pub const REFUSAL_LASTS: Duration = Duration::from_millis(1500);
+
+/// What stands in the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Tables, chains, sets and rules, handles included, without the sets' elements.
+    frame: Vec<Value>,
+    dropped: Vec<u16>,
+    refused: Vec<u16>,
+    sealed: Vec<u16>,
+}
+
+/// The rules for some ports.
+#[derive(Debug)]
+pub struct Rules {
+    nft: Nft,
+    table: String,
+    ports: Vec<u16>,
+}
+
+impl Rules {
+    /// The rules for these ports, in a table of this name; nothing is put there yet.
+    pub fn new(nft: Nft, table: &str, ports: &[u16]) -> Self {
+        Self {
+            nft,
+            table: table.into(),
+            ports: ports.into(),
+        }
+    }
+
+    /// Puts the table in place of whatever stands there, in one transaction, and says how it then looks. Refuses new
+    /// connections from that moment if `refuse`.
+    ///
+    /// # Errors
+    /// When it does not stand.
+    pub fn install(&self, refuse: bool) -> Result<Standing, NftFailed> {
+        let table = &self.table;
+        let mut script = format!(
+            "add table inet {table}\n\
+             delete table inet {table}\n\
+             table inet {table} {{\n\
+                 set dropped {{ type inet_service; flags timeout; }}\n\
+                 set refused {{ type inet_service; flags timeout; }}\n\
+                 set sealed {{ type inet_service; }}\n\
+                 chain input {{\n\
+                     type filter hook input priority -10; policy accept;\n\
+                     tcp dport @sealed reject with tcp reset\n\
+                     tcp dport @dropped drop\n\
+                     tcp dport @refused tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset\n\
+                 }}\n\
+             }}\n"
+        );
+        if refuse {
+            script.push_str(&self.refusal());
+        }
+        self.nft.run(&script)?;
+        self.standing()
+    }
+
+    /// What stands there now.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn standing(&self) -> Result<Standing, NftFailed> {
+        let listing = self.nft.list(&self.table)?;
+        read(&listing)
+            .ok_or_else(|| NftFailed::Refused("the listing of the table makes no sense".into()))
+    }
+
+    /// Refuses new connections, for [`REFUSAL_LASTS`] from now.
+    ///
+    /// # Errors
+    /// When they may not be refused.
+    pub fn refuse(&self) -> Result<(), NftFailed> {
+        self.nft.run(&self.refusal())
+    }
+
+    fn refusal(&self) -> String {
+        let (table, lasts) = (&self.table, REFUSAL_LASTS.as_millis());
+        let elements = self.elements(&format!(" timeout {lasts}ms"));
+        // An element that is there already would keep its end.
+        format!("flush set inet {table} refused\nadd element inet {table} refused {elements}\n")
+    }
+
+    /// Lets new connections in again.
+    ///
+    /// # Errors
+    /// When they may still be refused.
+    pub fn accept(&self) -> Result<(), NftFailed> {
+        let table = &self.table;
+        self.nft.run(&format!(
+            "flush set inet {table} refused\nflush set inet {table} dropped\n"
+        ))
+    }
+
+    /// Keeps every packet out, for at most [`DROP_LASTS`] from now.
+    ///
+    /// # Errors
+    /// When packets may come in.
+    pub fn drop_all(&self) -> Result<(), NftFailed> {
+        let (table, lasts) = (&self.table, DROP_LASTS.as_millis());
+        let elements = self.elements(&format!(" timeout {lasts}ms"));
+        self.nft.run(&format!(
+            "flush set inet {table} dropped\nadd element inet {table} dropped {elements}\n"
+        ))
+    }
+
+    /// Ends what [`Rules::drop_all`] began.
+    ///
+    /// # Errors
+    /// When it may still last; it ends by itself.
+    pub fn lift(&self) -> Result<(), NftFailed> {
+        self.nft
+            .run(&format!("flush set inet {} dropped\n", self.table))
+    }
+
+    /// Refuses everything for good, if what [`Rules::drop_all`] began still stands: the kernel takes away an element that
+    /// has lapsed no more than one that was never there, and a transaction of which a part fails does nothing.
+    ///
+    /// # Errors
+    /// When it had lapsed, or everything may still come in.
+    pub fn seal(&self) -> Result<(), NftFailed> {
+        let (table, elements) = (&self.table, self.elements(""));
+        self.nft.run(&format!(
+            "delete element inet {table} dropped {elements}\nadd element inet {table} sealed {elements}\n"
+        ))
+    }
+
+    /// Takes back [`Rules::seal`]; new connections are refused for a while.
+    ///
+    /// # Errors
+    /// When everything may still be refused.
+    pub fn unseal(&self) -> Result<(), NftFailed> {
+        let refusal = self.refusal();
+        self.nft
+            .run(&format!("{refusal}flush set inet {} sealed\n", self.table))
+    }
+
+    fn elements(&self, each: &str) -> String {
+        let elements: Vec<String> = self
+            .ports
+            .iter()
+            .map(|port| format!("{port}{each}"))
+            .collect();
+        format!("{{ {} }}", elements.join(", "))
+    }
+
+    /// Whether `now` has the rules of `then`, untouched.
+    pub fn untouched(then: &Standing, now: &Standing) -> bool {
+        then.frame == now.frame
+    }
+
+    /// Whether a set has every port.
+    fn all(&self, set: &[u16]) -> bool {
+        set == self.ports
+    }
+
+    /// Whether the drop stands, on every port.
+    pub fn drops(&self, standing: &Standing) -> bool {
+        self.all(&standing.dropped)
+    }
+
+    /// Whether new connections are refused, on every port, and not for good.
+    pub fn refuses(&self, standing: &Standing) -> bool {
+        self.all(&standing.refused) && standing.sealed.is_empty()
+    }
+
+    /// Whether everything is refused for good, on every port.
+    pub fn is_sealed(&self, standing: &Standing) -> bool {
+        self.all(&standing.sealed)
+    }
+
+    /// Whether nothing is refused.
+    pub fn accepts(standing: &Standing) -> bool {
+        standing.dropped.is_empty() && standing.refused.is_empty() && standing.sealed.is_empty()
+    }
+}
+
+/// Reads what `nft -j list table` says. None if it is not of the form that is documented (libnftables-json(5)).
+fn read(listing: &[u8]) -> Option<Standing> {
+    let listing: Value = serde_json::from_slice(listing).ok()?;
+    let mut standing = Standing {
+        frame: Vec::new(),
+        dropped: Vec::new(),
+        refused: Vec::new(),
+        sealed: Vec::new(),
+    };
+    for object in listing.get("nftables")?.as_array()? {
+        if object.get("metainfo").is_some() {
+            continue;
+        }
+        let mut object = object.clone();
+        if let Some(set) = object.get_mut("set") {
+            let elements = set.as_object_mut()?.remove("elem");
+            let ports = elements.map_or(Some(Vec::new()), |elements| ports(&elements))?;
+            match set.get("name")?.as_str()? {
+                "dropped" => standing.dropped = ports,
+                "refused" => standing.refused = ports,
+                "sealed" => standing.sealed = ports,
+                _ => {}
+            }
+        }
+        standing.frame.push(object);
+    }
+    Some(standing)
+}
+
+fn ports(elements: &Value) -> Option<Vec<u16>> {
+    let port = |element: &Value| {
+        let value = element.pointer("/elem/val").unwrap_or(element);
+        u16::try_from(value.as_u64()?).ok()
+    };
+    let mut ports: Vec<u16> = elements
+        .as_array()?
+        .iter()
+        .map(port)
+        .collect::<Option<_>>()?;
+    ports.sort_unstable();
+    Some(ports)
+}

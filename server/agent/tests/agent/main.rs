@@ -1,0 +1,14 @@
+//! The agent against the kernel, in network namespaces of its own: nothing outside is touched.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod namespace;
+mod world;
+
+// The races of a seal, hammered; the same run with the count before the rule.
+mod hammered;
+// What is not established yet, and what the server has not accepted.
+mod half_open;
+// The session endpoint over HTTP, a stopped server, rules that somebody takes away.
+mod endpoint;
+// The agent killed at each of its steps and never started again; and started again.
+mod killed;

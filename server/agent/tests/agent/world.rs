@@ -1,0 +1,156 @@
+//! A server that knows nothing of the agent, its clients, and the gate before it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use ebbtide_agent::config::IdlePolicy;
+use ebbtide_agent::gate::KernelGate;
+use ebbtide_agent::nft::Nft;
+use ebbtide_agent::rules::Rules;
+use ebbtide_agent::sockets::{Detail, connections};
+
+/// Far longer than anything takes: whoever waits longer has found a fault.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// The rules and the gate of these ports. Within a runtime.
+pub(crate) fn rules(ports: &[u16]) -> Rules {
+    Rules::new(Nft::new(Path::new("nft")), "ebbtide", ports)
+}
+
+pub(crate) fn gate(ports: &[u16]) -> KernelGate {
+    KernelGate::new(ports, rules(ports), IdlePolicy::default())
+}
+
+/// How many connections the kernel has.
+pub(crate) fn present(ports: &[u16]) -> usize {
+    connections(ports, Detail::Presence).unwrap().len()
+}
+
+/// Waits for what has to come.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Says everything back, a thread for each connection.
+pub(crate) struct Echo {
+    pub(crate) address: SocketAddr,
+    pub(crate) accepted: Arc<AtomicU64>,
+}
+
+impl Echo {
+    pub(crate) fn listen(address: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let echo = Self {
+            address: listener.local_addr().unwrap(),
+            accepted: Arc::default(),
+        };
+        let accepted = echo.accepted.clone();
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                accepted.fetch_add(1, Ordering::SeqCst);
+                let mut connection = connection.unwrap();
+                thread::spawn(move || {
+                    let mut bytes = [0; 512];
+                    while let Ok(read @ 1..) = connection.read(&mut bytes) {
+                        if connection.write_all(&bytes[..read]).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        echo
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::SeqCst)
+    }
+}
+
+/// A session that says something and hears it.
+pub(crate) struct Session(TcpStream);
+
+impl Session {
+    pub(crate) fn open(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut session = Self(stream);
+        session.talk()?;
+        Ok(session)
+    }
+
+    pub(crate) fn talk(&mut self) -> std::io::Result<()> {
+        let mut heard = [0; 5];
+        self.0.write_all(b"hello")?;
+        self.0.read_exact(&mut heard)?;
+        if heard == *b"hello" {
+            Ok(())
+        } else {
+            Err(ErrorKind::InvalidData.into())
+        }
+    }
+}
+
+/// Opens connections, says a word and closes them, again and again, until it is dropped.
+pub(crate) struct Hammer {
+    ended: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Hammer {
+    pub(crate) fn on(address: SocketAddr, threads: usize, pause: Duration) -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let threads = (0..threads).map(|number| {
+            let ended = ended.clone();
+            // Not in step with each other.
+            let pause = pause + Duration::from_micros(137) * u32::try_from(number).unwrap();
+            thread::spawn(move || {
+                while !ended.load(Ordering::SeqCst) {
+                    if let Ok(mut stream) =
+                        TcpStream::connect_timeout(&address, Duration::from_millis(200))
+                    {
+                        let _ = stream.write_all(b"hello");
+                    }
+                    thread::sleep(pause);
+                }
+            })
+        });
+        Self {
+            threads: threads.collect(),
+            ended,
+        }
+    }
+}
+
+impl Drop for Hammer {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
