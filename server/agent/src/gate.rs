@@ -83,13 +83,15 @@ impl KernelGate {
     fn look_after(&self, inner: &mut Inner) -> Step<()> {
         let standing = self.untouched(inner)?;
         let stands = match inner.mode {
-            Mode::Open => Rules::accepts(&standing),
+            // While a seal is being written the drop stands, and lapses a little after it is trusted.
+            Mode::Open => {
+                let sealing = |until| Instant::now() < until + 3 * MARGIN;
+                Rules::accepts(&standing, inner.shut_until.is_some_and(sealing))
+            }
             Mode::Draining | Mode::Sealing => self.rules.refuses(&standing),
             Mode::Sealed => self.rules.is_sealed(&standing),
         };
-        // While a seal is being written, the drop stands too, and lapses a little after it is trusted.
-        let sealing = |until| Instant::now() < until + 3 * MARGIN;
-        if stands || inner.shut_until.is_some_and(sealing) {
+        if stands {
             return Ok(());
         }
         Err(Refused::Unknown(format!(
@@ -175,6 +177,7 @@ impl KernelGate {
 
     /// Refuses everything for good. The seal is on disk.
     fn seal(&self, inner: &mut Inner) -> Step<()> {
+        steps::done("written");
         let standing = self.untouched(inner)?;
         if !self.rules.is_sealed(&standing) && self.rules.seal().is_err() {
             // The drop had lapsed, as after a restart or on a slow disk.
@@ -225,6 +228,7 @@ impl Gate for KernelGate {
             Mode::Open => self.rules.accept().map_err(unknown)?,
             Mode::Draining | Mode::Sealing => {
                 self.rules.refuse().map_err(unknown)?;
+                steps::done("refused");
                 self.rules.lift().map_err(unknown)?;
             }
             Mode::Sealed => {

@@ -184,9 +184,11 @@ impl Rules {
         self.all(&standing.sealed)
     }
 
-    /// Whether nothing is refused.
-    pub fn accepts(standing: &Standing) -> bool {
-        standing.dropped.is_empty() && standing.refused.is_empty() && standing.sealed.is_empty()
+    /// Whether nothing is refused; dropped neither, unless a seal is being tried.
+    pub fn accepts(standing: &Standing, sealing: bool) -> bool {
+        standing.refused.is_empty()
+            && standing.sealed.is_empty()
+            && (sealing || standing.dropped.is_empty())
     }
 }
 

@@ -1,1 +1,155 @@
+//! The session endpoint of a server that knows nothing of it, as Ebbtide's functions see it.
 
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+
+use ebbtide_endpoint::Gate as _;
+use ebbtide_endpoint::admission::Mode;
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+
+use crate::agent::{Agent, Server, is_stopped};
+use crate::namespace::alone;
+use crate::world::{Echo, Session, gate, runtime, until};
+
+fn says(answer: Option<(u16, Value)>, status: u16, fields: &[(&str, Value)]) {
+    let (got, body) = answer.expect("the agent runs");
+    assert_eq!(got, status, "{body}");
+    for (field, value) in fields {
+        assert_eq!(&body[field], value, "{field} of {body}");
+    }
+}
+
+alone! {
+    fn a_server_is_drained_sealed_and_stays_sealed() {
+        let (server, directory) = (Echo::listen("127.0.0.1:0"), tempfile::tempdir().unwrap());
+        let ports = [server.port()];
+        let mut agent = Agent::start(&ports, directory.path(), "");
+        says(agent.ask("GET", "/health", &Value::Null), 200, &[]);
+        let mut session = Session::open(server.address).unwrap();
+        says(Some(agent.report()), 200, &[("admission", "open".into()), ("busy", 1.into()), ("idle", 0.into())]);
+
+        says(agent.order("drain", 4), 200, &[("admission", "draining".into()), ("epoch", 4.into()), ("busy", 1.into())]);
+        assert!(TcpStream::connect(server.address).is_err(), "new sessions are refused");
+        session.talk().unwrap();
+        says(agent.order("seal", 4), 409, &[("error", "InUse".into()), ("busy", 1.into())]);
+        session.talk().unwrap();
+        says(agent.order("resume", 3), 409, &[("error", "StaleEpoch".into())]);
+        says(agent.order("resume", 5), 200, &[("admission", "open".into())]);
+        let other = Session::open(server.address).unwrap();
+        says(agent.order("drain", 6), 200, &[("busy", 2.into())]);
+
+        drop((session, other));
+        until("the server is sealed", || agent.order("seal", 6).unwrap().0 == 200);
+        let sealed = [("admission", "sealed".into()), ("epoch", 6.into()), ("busy", 0.into()), ("idle", 0.into())];
+        says(Some(agent.report()), 200, &sealed);
+        says(agent.order("resume", 7), 409, &[("error", "Sealed".into())]);
+        assert!(TcpStream::connect(server.address).is_err());
+        says(agent.ask("GET", "/health", &Value::Null), 200, &[]);
+
+        drop(agent);
+        assert!(TcpStream::connect(server.address).is_err(), "without its agent it is sealed all the same");
+        let mut agent = Agent::start(&ports, directory.path(), "");
+        says(Some(agent.report()), 200, &sealed);
+        says(agent.order("seal", 8), 200, &[("epoch", 8.into())]);
+    }
+}
+
+alone! {
+    fn without_a_listening_server_there_is_no_report() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut agent = Agent::start(&[listener.local_addr().unwrap().port()], directory.path(), "");
+        says(Some(agent.report()), 200, &[("busy", 0.into())]);
+        drop(listener);
+        says(Some(agent.report()), 500, &[("error", "Unknown".into())]);
+        says(agent.ask("GET", "/health", &Value::Null), 503, &[]);
+    }
+}
+
+alone! {
+    fn a_server_that_is_stopped_holds_what_it_held() {
+        let directory = tempfile::tempdir().unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let server = Server::start(address);
+        let mut agent = Agent::start(&[address.port()], directory.path(), "");
+        let mut session = Session::open(address).unwrap();
+        until("nothing but the session", || agent.report().1["busy"] == 1);
+        kill_process(server.pid(), Signal::STOP).unwrap();
+        until("the server is stopped", || is_stopped(server.pid()));
+        let _unaccepted = TcpStream::connect(address).unwrap();
+        says(agent.order("drain", 2), 200, &[("busy", 2.into())]);
+        says(agent.order("seal", 2), 409, &[("error", "InUse".into())]);
+        // Its clients may leave: the server has not said goodbye to them.
+        kill_process(server.pid(), Signal::CONT).unwrap();
+        session.talk().unwrap();
+        kill_process(server.pid(), Signal::STOP).unwrap();
+        until("the server is stopped", || is_stopped(server.pid()));
+        drop(session);
+        says(agent.order("seal", 2), 409, &[("error", "InUse".into())]);
+    }
+}
+
+/// What somebody may do to the agent's rules.
+const HARM: [&str; 5] = [
+    "flush chain inet ebbtide input",
+    "delete table inet ebbtide",
+    "flush ruleset",
+    "insert rule inet ebbtide input accept",
+    "flush set inet ebbtide sealed; flush set inet ebbtide refused; add element inet ebbtide dropped { 9 }",
+];
+
+fn harm(script: &str) {
+    assert!(
+        Command::new("nft").arg(script).status().unwrap().success(),
+        "{script}"
+    );
+}
+
+alone! {
+    fn rules_that_somebody_changes_are_unknown_until_they_are_put_back() {
+        let runtime = runtime();
+        let _entered = runtime.enter();
+        let server = Echo::listen("127.0.0.1:0");
+        let gate = gate(&[server.port()]);
+        for mode in [Mode::Open, Mode::Draining, Mode::Sealed] {
+            for script in HARM {
+                gate.set(mode).unwrap();
+                gate.look().unwrap();
+                harm(script);
+                let unknown = gate.look().unwrap_err().to_string();
+                assert!(gate.shut().is_err() || script == HARM[4], "{mode:?}: {script}");
+                gate.keep_up();
+                assert!(gate.look().is_ok(), "{mode:?}: {script}: {unknown}");
+                let connected = TcpStream::connect(server.address);
+                assert_eq!(connected.is_ok(), mode == Mode::Open, "{mode:?}: {script}");
+                drop(connected);
+                until("nothing is in use", || gate.look().is_ok_and(|count| count.busy == 0));
+            }
+        }
+    }
+}
+
+alone! {
+    fn a_session_that_came_in_while_a_seal_did_not_stand_is_not_cut_and_no_report_hides_it() {
+        let runtime = runtime();
+        let _entered = runtime.enter();
+        let server = Echo::listen("127.0.0.1:0");
+        let gate = gate(&[server.port()]);
+        gate.set(Mode::Sealed).unwrap();
+        harm("flush ruleset");
+        let mut session = Session::open(server.address).unwrap();
+        for _ in 0..3 {
+            gate.keep_up();
+            assert!(gate.look().is_err() && gate.set(Mode::Sealed).is_err());
+            assert!(TcpStream::connect(server.address).is_err(), "nobody else comes in");
+            session.talk().unwrap();
+        }
+        drop(session);
+        until("it is sealed again", || {
+            gate.keep_up();
+            gate.look().is_ok()
+        });
+        assert!(TcpStream::connect(server.address).is_err());
+    }
+}

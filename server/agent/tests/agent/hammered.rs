@@ -8,7 +8,7 @@ use ebbtide_endpoint::Gate as _;
 use ebbtide_endpoint::admission::Mode;
 
 use crate::namespace::alone;
-use crate::world::{Echo, Hammer, gate, present, rules, runtime};
+use crate::world::{Echo, Hammer, gate, present, rules, runtime, until};
 
 const PAUSE: Duration = Duration::from_micros(700);
 
@@ -57,6 +57,9 @@ fn hammered(seals: usize) {
         );
         let (mut sealed, mut refused) = (0, 0);
         while sealed < seals {
+            // Not before the clients are back from what kept them out.
+            let accepted = server.accepted();
+            until("the hammer falls", || server.accepted() >= accepted + 5);
             match gate.shut() {
                 Ok(()) => {
                     sealed += 1;

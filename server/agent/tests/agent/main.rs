@@ -1,6 +1,7 @@
 //! The agent against the kernel, in network namespaces of its own: nothing outside is touched.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod agent;
 mod namespace;
 mod world;
 

@@ -34,7 +34,10 @@ pub(crate) fn run(test: &str, body: impl FnOnce()) {
         !said.contains("unshare: unshare failed"),
         "this test needs a network namespace of its own, and this machine forbids it: run it as root, or allow user namespaces\n{said}"
     );
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
     // Evidence that a test has printed.
     print!("{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -131,7 +131,7 @@ impl Hammer {
             thread::spawn(move || {
                 while !ended.load(Ordering::SeqCst) {
                     if let Ok(mut stream) =
-                        TcpStream::connect_timeout(&address, Duration::from_millis(200))
+                        TcpStream::connect_timeout(&address, Duration::from_millis(20))
                     {
                         let _ = stream.write_all(b"hello");
                     }

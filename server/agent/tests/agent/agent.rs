@@ -1,0 +1,237 @@
+//! An agent as a process of its own, which ends or stops itself at a step that the test names; and a server as one.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use ebbtide_agent::config::Config;
+use ebbtide_agent::serve::Agent as Serving;
+use rustix::process::{Pid, Signal, getpid, kill_process};
+use serde_json::{Value, json};
+
+use crate::world::{Echo, PATIENCE, runtime, until};
+
+pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
+const CONFIG: &str = "EBBTIDE_TEST_CONFIG";
+const STEPS: &str = "EBBTIDE_TEST_STEPS";
+const SERVER: &str = "EBBTIDE_TEST_SERVER";
+
+/// A running agent; killed when it is dropped.
+pub(crate) struct Agent {
+    child: Child,
+    endpoint: SocketAddr,
+}
+
+impl Agent {
+    /// An agent before these ports, with its state in this directory. `steps` is a list such as `looked:1:stop,sealed:2:kill`:
+    /// what it does to itself at which occurrence of a step.
+    pub(crate) fn start(ports: &[u16], directory: &Path, steps: &str) -> Self {
+        let endpoint = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let config = directory.join("agent.toml");
+        let state = directory.join("state.json");
+        std::fs::write(
+            &config,
+            format!("ports = {ports:?}\nlisten = '{endpoint}'\ninstance = '{INSTANCE}'\nstateFile = {state:?}\n"),
+        )
+        .unwrap();
+        let mut command = itself("agent::agent_process");
+        let child = command
+            .env(CONFIG, config)
+            .env(STEPS, steps)
+            .spawn()
+            .unwrap();
+        Self { child, endpoint }
+    }
+
+    /// Asks, and gives status and body; waits for an agent that starts. None if it ends instead.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
+        let begun = std::time::Instant::now();
+        loop {
+            match call(self.endpoint, method, path, body) {
+                Ok(answer) => return Some(answer),
+                Err(_) if self.child.try_wait().unwrap().is_some() => return None,
+                Err(error) => assert!(begun.elapsed() < PATIENCE, "{method} {path}: {error}"),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn report(&mut self) -> (u16, Value) {
+        self.ask("GET", "/sessions", &Value::Null)
+            .expect("the agent runs")
+    }
+
+    pub(crate) fn order(&mut self, what: &str, epoch: u64) -> Option<(u16, Value)> {
+        let body = json!({
+            "instance": INSTANCE, "deployment": "spring", "epoch": epoch, "perSecond": 5, "leaseSeconds": 60,
+        });
+        self.ask("POST", &format!("/sessions/{what}"), &body)
+    }
+
+    /// Gives an order without waiting for its end.
+    pub(crate) fn begin(&self, what: &str, epoch: u64) {
+        let (endpoint, path) = (self.endpoint, format!("/sessions/{what}"));
+        let body = json!({ "instance": INSTANCE, "deployment": "spring", "epoch": epoch });
+        std::thread::spawn(move || call(endpoint, "POST", &path, &body));
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits until it has stopped itself.
+    pub(crate) fn stopped(&self) {
+        until("the agent stops itself", || is_stopped(self.pid()));
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
+    /// Waits until it has ended itself.
+    pub(crate) fn ended(&mut self) {
+        until("the agent ends itself", || {
+            self.child.try_wait().unwrap().is_some()
+        });
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn itself(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+pub(crate) fn is_stopped(pid: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).unwrap();
+    status.contains("State:\tT")
+}
+
+/// One call of HTTP/1.1.
+fn call(
+    endpoint: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> std::io::Result<(u16, Value)> {
+    let mut connection = TcpStream::connect(endpoint)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    let body = body.to_string();
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {endpoint}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    connection.write_all(format!("{head}{body}").as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let body = serde_json::from_str(body).unwrap_or_else(|_| body.into());
+    status
+        .map(|status| (status, body))
+        .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+}
+
+static PLAN: Mutex<Vec<(String, u32, Signal)>> = Mutex::new(Vec::new());
+
+fn at_step(step: &str) {
+    let mut plan = PLAN.lock().unwrap();
+    let mut due = None;
+    for (planned, left, signal) in plan.iter_mut().filter(|(planned, ..)| planned == step) {
+        *left = left.wrapping_sub(1);
+        if *left == 0 {
+            due = Some((planned.clone(), *signal));
+        }
+    }
+    drop(plan);
+    if let Some((_, signal)) = due {
+        kill_process(getpid(), signal).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "is the process that other tests start"]
+fn agent_process() {
+    let Some(config) = std::env::var_os(CONFIG) else {
+        return;
+    };
+    for planned in std::env::var(STEPS)
+        .unwrap()
+        .split(',')
+        .filter(|planned| !planned.is_empty())
+    {
+        let parts: Vec<&str> = planned.split(':').collect();
+        let signal = if parts[2] == "kill" {
+            Signal::KILL
+        } else {
+            Signal::STOP
+        };
+        PLAN.lock()
+            .unwrap()
+            .push((parts[0].into(), parts[1].parse().unwrap(), signal));
+    }
+    ebbtide_agent::steps::watch(at_step);
+    let config = Config::of_file(Path::new(&config)).unwrap();
+    runtime().block_on(async {
+        let listener = tokio::net::TcpListener::bind(config.listen).await.unwrap();
+        let agent = Serving::start(config).await.unwrap();
+        agent.serve(listener, std::future::pending()).await.unwrap();
+    });
+}
+
+/// A server as a process, at this address.
+pub(crate) struct Server(Child);
+
+impl Server {
+    pub(crate) fn start(address: SocketAddr) -> Self {
+        let server = Self(
+            itself("agent::server_process")
+                .env(SERVER, address.to_string())
+                .spawn()
+                .unwrap(),
+        );
+        until("the server listens", || TcpStream::connect(address).is_ok());
+        server
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "is the process that other tests start"]
+fn server_process() {
+    let Ok(address) = std::env::var(SERVER) else {
+        return;
+    };
+    let _echo = Echo::listen(&address);
+    loop {
+        std::thread::park();
+    }
+}
