@@ -76,7 +76,7 @@ fn what_is_on_its_way_or_not_accepted_or_half_closed_is_busy() {
         },
         Socket {
             traffic: None,
-            ..idle.clone()
+            ..idle
         },
     ] {
         assert!(!is_idle(policy(30, None, 0), &busy), "{busy:?}");

@@ -28,6 +28,11 @@ impl Agent {
     /// An agent before these ports, with its state in this directory. `steps` is a list such as `looked:1:stop,sealed:2:kill`:
     /// what it does to itself at which occurrence of a step.
     pub(crate) fn start(ports: &[u16], directory: &Path, steps: &str) -> Self {
+        Self::configured(ports, directory, steps, "")
+    }
+
+    /// The same, with some lines of configuration more.
+    pub(crate) fn configured(ports: &[u16], directory: &Path, steps: &str, more: &str) -> Self {
         let endpoint = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -36,7 +41,7 @@ impl Agent {
         let state = directory.join("state.json");
         std::fs::write(
             &config,
-            format!("ports = {ports:?}\nlisten = '{endpoint}'\ninstance = '{INSTANCE}'\nstateFile = {state:?}\n"),
+            format!("ports = {ports:?}\nlisten = '{endpoint}'\ninstance = '{INSTANCE}'\nstateFile = {state:?}\n{more}\n"),
         )
         .unwrap();
         let mut command = itself("agent::agent_process");

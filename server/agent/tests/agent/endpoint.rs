@@ -1,6 +1,7 @@
 //! The session endpoint of a server that knows nothing of it, as Ebbtide's functions see it.
 
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use ebbtide_endpoint::Gate as _;
@@ -87,6 +88,45 @@ alone! {
         until("the server is stopped", || is_stopped(server.pid()));
         drop(session);
         says(agent.order("seal", 2), 409, &[("error", "InUse".into())]);
+    }
+}
+
+/// Answers every call of HTTP with this status.
+fn http(status: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = write!(connection, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    address
+}
+
+alone! {
+    fn the_servers_own_check_decides_too() {
+        let server = Echo::listen("127.0.0.1:0");
+        for (says, status) in [("200 OK", 200), ("503 Not Now", 503), ("302 Found", 503)] {
+            let (directory, own) = (tempfile::tempdir().unwrap(), http(says));
+            let more = format!("health.url = 'http://{own}/ready'");
+            let mut agent = Agent::configured(&[server.port()], directory.path(), "", &more);
+            assert_eq!(agent.ask("GET", "/health", &Value::Null).unwrap().0, status, "{says}");
+        }
+    }
+}
+
+alone! {
+    fn with_keys_unsigned_calls_are_refused_and_the_health_check_is_not() {
+        let (server, directory) = (Echo::listen("127.0.0.1:0"), tempfile::tempdir().unwrap());
+        let keys = directory.path().join("keys");
+        std::fs::write(&keys, "a1".repeat(32)).unwrap();
+        let more = format!("keys.file = {keys:?}");
+        let mut agent = Agent::configured(&[server.port()], directory.path(), "", &more);
+        assert_eq!(agent.report().0, 401);
+        assert_eq!(agent.order("seal", 1).unwrap().0, 401);
+        assert_eq!(agent.ask("GET", "/health", &Value::Null).unwrap().0, 200);
     }
 }
 

@@ -84,8 +84,9 @@ alone! {
         gate.set(Mode::Open).unwrap();
         let client = half_open(&server);
         gate.shut().unwrap();
-        gate.set(Mode::Sealed).unwrap();
         let_it_through(&client);
+        assert_eq!(present(&ports), 0, "what completes the handshake is dropped");
+        gate.set(Mode::Sealed).unwrap();
         // What is sent now is refused too, and comes after what the client has sent.
         until("the client is refused", || (&client).write_all(b"again").is_err());
         assert!(TcpStream::connect(server.address).is_err());
@@ -139,5 +140,30 @@ alone! {
         for address in [one.address, mapped] {
             assert!(TcpStream::connect(address).is_err(), "{address} is refused");
         }
+    }
+}
+
+alone! {
+    fn a_seal_whose_disk_was_slower_than_the_drop_lasts_looks_again_and_cuts_nobody() {
+        let runtime = runtime();
+        let _entered = runtime.enter();
+        let server = Echo::listen("127.0.0.1:0");
+        let ports = [server.port()];
+        let (gate, rules) = (gate(&ports), rules(&ports));
+        let lapsed = || until("the drop lapses", || !rules.drops(&rules.standing().unwrap()));
+        gate.set(Mode::Open).unwrap();
+        gate.shut().unwrap();
+        lapsed();
+        let mut session = Session::open(server.address).unwrap();
+        assert_eq!(in_use(gate.set(Mode::Sealed)), 1);
+        session.talk().unwrap();
+        gate.keep_up();
+        assert!(TcpStream::connect(server.address).is_err(), "until it is sealed nobody else comes in");
+        assert_eq!(gate.look().unwrap().busy, 1);
+        drop(session);
+        until("nothing is in use", || gate.shut().is_ok());
+        lapsed();
+        gate.set(Mode::Sealed).unwrap();
+        assert!(TcpStream::connect(server.address).is_err());
     }
 }
