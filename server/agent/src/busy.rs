@@ -25,6 +25,8 @@ struct Seen {
     client_spoke_last: bool,
     /// Since when it is busy.
     busy_since: Option<Instant>,
+    /// It was closed, and the server has not finished that.
+    leaving: bool,
 }
 
 impl Sessions {
@@ -64,40 +66,49 @@ impl Sessions {
     }
 
     fn follow(&self, before: Option<Seen>, socket: &Socket, now: Instant) -> Seen {
-        let pings = |then: &Traffic, traffic: &Traffic| {
+        let mut seen = before.unwrap_or(Seen {
+            traffic: None,
+            data_at: now,
+            client_spoke_last: false,
+            busy_since: None,
+            leaving: false,
+        });
+        let pings = |then: Traffic, traffic: Traffic| {
             let moved = (traffic.sent + traffic.received).saturating_sub(then.sent + then.received);
             moved <= self.policy.keepalive_bytes
         };
-        let busy_since = before.as_ref().and_then(|before| before.busy_since);
-        match (before, socket.traffic) {
-            (
-                Some(Seen {
-                    traffic: Some(then),
-                    data_at,
-                    client_spoke_last,
-                    ..
-                }),
-                Some(traffic),
-            ) if pings(&then, &traffic) => Seen {
-                traffic: Some(traffic),
-                data_at,
-                client_spoke_last,
-                busy_since,
-            },
-            (_, Some(traffic)) => Seen {
-                traffic: Some(traffic),
-                data_at: now
-                    .checked_sub(traffic.sent_ago.min(traffic.received_ago))
-                    .unwrap_or(now),
-                client_spoke_last: traffic.received_ago < traffic.sent_ago,
-                busy_since,
-            },
-            (_, None) => Seen {
-                traffic: None,
-                data_at: now,
-                client_spoke_last: false,
-                busy_since,
-            },
+        match (seen.traffic, socket.traffic) {
+            (Some(then), Some(traffic)) if pings(then, traffic) => {}
+            (_, Some(traffic)) => {
+                let silent = traffic.sent_ago.min(traffic.received_ago);
+                seen.data_at = now.checked_sub(silent).unwrap_or(now);
+                seen.client_spoke_last = traffic.received_ago < traffic.sent_ago;
+            }
+            (_, None) => seen.data_at = now,
+        }
+        seen.traffic = socket.traffic;
+        seen
+    }
+
+    /// Those of the last look that were idle, longest idle first.
+    pub fn idle(&self, sockets: Vec<Socket>) -> Vec<Socket> {
+        let idle = |socket: &Socket| {
+            self.seen
+                .get(&socket.cookie)
+                .filter(|seen| seen.busy_since.is_none())
+        };
+        let mut idle: Vec<_> = sockets
+            .into_iter()
+            .filter_map(|socket| Some((idle(&socket)?.data_at, socket)))
+            .collect();
+        idle.sort_by_key(|(data_at, _)| *data_at);
+        idle.into_iter().map(|(_, socket)| socket).collect()
+    }
+
+    /// It was closed: until it is gone it counts as busy.
+    pub fn leaves(&mut self, cookie: u64) {
+        if let Some(seen) = self.seen.get_mut(&cookie) {
+            seen.leaving = true;
         }
     }
 
@@ -112,7 +123,7 @@ impl Sessions {
             && socket.inode != 0
             && socket.unread == 0
             && socket.unacknowledged == 0;
-        at_rest && seen.traffic.is_some() && !waits && silent >= after
+        at_rest && !seen.leaving && seen.traffic.is_some() && !waits && silent >= after
     }
 }
 

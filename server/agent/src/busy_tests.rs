@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use netlink_packet_sock_diag::inet::SocketId;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn socket(sent_ago: u32, received_ago: u32) -> Socket {
     Socket {
+        id: SocketId::new_v4(),
         cookie: 7,
         port: 1883,
         peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
@@ -30,6 +33,7 @@ fn policy(after: u64, answer_within: Option<u64>, keepalive_bytes: u64) -> IdleP
         after: Some(Duration::from_secs(after)),
         answer_within: answer_within.map(Duration::from_secs),
         keepalive_bytes,
+        close: true,
     }
 }
 

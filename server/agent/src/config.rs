@@ -56,6 +56,8 @@ pub struct IdlePolicy {
     pub answer_within: Option<Duration>,
     /// Traffic of at most so many bytes between two samples is the protocol's own pings, and no data.
     pub keepalive_bytes: u64,
+    /// Idle sessions are closed while draining. Needs to look into the server's processes.
+    pub close: bool,
 }
 
 /// The keys of signed calls.
@@ -149,6 +151,9 @@ impl Config {
             keepalive_bytes: fields
                 .optional("keepaliveBytes", "a whole number of bytes", number)
                 .unwrap_or(0),
+            close: fields
+                .optional("closeIdle", "true or false", Value::as_bool)
+                .unwrap_or(false),
         };
         let health = fields.within("health", |health| {
             health.needed("url", "an http URL", http_url)
@@ -191,8 +196,9 @@ impl Config {
             after,
             answer_within,
             keepalive_bytes,
+            close,
         } = self.idle;
-        if after.is_none() && (answer_within.is_some() || keepalive_bytes > 0) {
+        if after.is_none() && (answer_within.is_some() || keepalive_bytes > 0 || close) {
             errors.push("idleAfterSeconds: missing; without it every session is busy, and the other settings of what is idle mean nothing".into());
         }
         errors

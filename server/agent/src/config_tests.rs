@@ -35,6 +35,7 @@ fn everything_can_be_said() {
         idleAfterSeconds = 90
         answerWithinSeconds = 600
         keepaliveBytes = 64
+        closeIdle = true
         health.url = "http://127.0.0.1:8081/ready"
         [keys]
         file = "/run/broker/keys"
@@ -45,7 +46,7 @@ fn everything_can_be_said() {
     assert_eq!(config.instance, Instance::File("/etc/instance-id".into()));
     assert_eq!(config.idle.after, Some(Duration::from_secs(90)));
     assert_eq!(config.idle.answer_within, Some(Duration::from_secs(600)));
-    assert_eq!(config.idle.keepalive_bytes, 64);
+    assert_eq!((config.idle.keepalive_bytes, config.idle.close), (64, true));
     assert_eq!(
         config.health.unwrap().as_str(),
         "http://127.0.0.1:8081/ready"

@@ -3,18 +3,20 @@
 //! Owns the order of steps: the rule first, the barrier, the count last. What cannot be told is an error, never a guess.
 //! One thing at a time: whoever counts waits for whoever seals.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ebbtide_endpoint::admission::Mode;
 use ebbtide_endpoint::order::Refused;
 use ebbtide_endpoint::{Count, Gate, Refusal, SessionNumber, Sessions, Unknown};
+use tokio::task::block_in_place;
 
 use crate::barrier::barrier;
 use crate::busy::Sessions as Held;
+use crate::closing::Closing;
 use crate::config::IdlePolicy;
 use crate::rules::{DROP_LASTS, Rules, Standing};
-use crate::sockets::{self, Detail};
+use crate::sockets::{self, Detail, Socket};
 use crate::steps;
 
 /// How long before its end a drop is not trusted any more: timers of the kernel are a little coarse.
@@ -25,6 +27,8 @@ pub struct KernelGate {
     ports: Vec<u16>,
     rules: Rules,
     inner: Mutex<Inner>,
+    /// Closes idle sessions, where the operator has said so.
+    closing: Option<Arc<Closing>>,
 }
 
 struct Inner {
@@ -44,6 +48,7 @@ impl KernelGate {
     pub fn new(ports: &[u16], rules: Rules, idle: IdlePolicy) -> Self {
         Self {
             ports: ports.into(),
+            closing: idle.close.then(|| Arc::new(Closing::new(rules.clone()))),
             rules,
             inner: Mutex::new(Inner {
                 mode: Mode::Open,
@@ -126,6 +131,18 @@ impl KernelGate {
             steps::done("installed");
         }
         Ok(())
+    }
+
+    /// Longest idle first. Nobody is, if that cannot be told.
+    fn idle_sockets(&self) -> Option<Vec<Socket>> {
+        let sockets = sockets::connections(&self.ports, Detail::Traffic)
+            .inspect_err(
+                |error| tracing::warn!(%error, "nobody is closed: the sockets cannot be read"),
+            )
+            .ok()?;
+        let mut inner = self.inner();
+        inner.held.seen(&sockets, Instant::now());
+        Some(inner.held.idle(sockets))
     }
 
     fn in_use(&self) -> Step<u64> {
@@ -266,11 +283,22 @@ impl Sessions for KernelGate {
     }
 
     fn idle(&self) -> Vec<SessionNumber> {
-        Vec::new()
+        let Some(closing) = &self.closing else {
+            return Vec::new();
+        };
+        block_in_place(|| closing.candidates(|| self.idle_sockets()))
     }
 
-    fn close_if_idle(&self, _: SessionNumber) -> bool {
-        false
+    fn close_if_idle(&self, session: SessionNumber) -> bool {
+        let Some(closing) = &self.closing else {
+            return false;
+        };
+        let closed =
+            block_in_place(|| closing.close(session, || self.untouched(&self.inner()).is_ok()));
+        if closed {
+            self.inner().held.leaves(session);
+        }
+        closed
     }
 }
 

@@ -4,10 +4,12 @@
 
 pub mod barrier;
 pub mod busy;
+mod closing;
 pub mod config;
 mod fields;
 pub mod gate;
 mod health;
+mod holders;
 pub mod nft;
 pub mod rules;
 pub mod serve;

@@ -8,11 +8,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::nft::{Nft, NftFailed};
+use crate::sockets::Socket;
 
 /// For how long a seal that is being tried keeps everything out, at most.
 pub const DROP_LASTS: Duration = Duration::from_secs(1);
 /// For how long new connections are refused unless that is said again.
 pub const REFUSAL_LASTS: Duration = Duration::from_millis(1500);
+/// For how long a session is frozen while it is closed, unless that is said again.
+pub const FREEZE_LASTS: Duration = Duration::from_secs(1);
 
 /// What stands in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub struct Standing {
 }
 
 /// The rules for some ports.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rules {
     nft: Nft,
     table: String,
@@ -56,11 +59,15 @@ impl Rules {
                  set dropped {{ type inet_service; flags timeout; }}\n\
                  set refused {{ type inet_service; flags timeout; }}\n\
                  set sealed {{ type inet_service; }}\n\
+                 set frozen4 {{ type ipv4_addr . inet_service . inet_service; flags timeout; }}\n\
+                 set frozen6 {{ type ipv6_addr . inet_service . inet_service; flags timeout; }}\n\
                  chain input {{\n\
                      type filter hook input priority -10; policy accept;\n\
                      tcp dport @sealed reject with tcp reset\n\
                      tcp dport @dropped drop\n\
                      tcp dport @refused tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset\n\
+                     ip saddr . tcp sport . tcp dport @frozen4 drop\n\
+                     ip6 saddr . tcp sport . tcp dport @frozen6 drop\n\
                  }}\n\
              }}\n"
         );
@@ -150,6 +157,34 @@ impl Rules {
             .run(&format!("{refusal}flush set inet {} sealed\n", self.table))
     }
 
+    /// Takes no packet of this client, for [`FREEZE_LASTS`] from now.
+    ///
+    /// # Errors
+    /// When packets may come.
+    pub fn freeze(&self, socket: &Socket) -> Result<(), NftFailed> {
+        let (table, (set, element)) = (&self.table, frozen(socket));
+        let add = format!(
+            "add element inet {table} {set} {{ {element} timeout {}ms }}\n",
+            FREEZE_LASTS.as_millis()
+        );
+        // An element that is there already would keep its end, and one that is not cannot be taken away.
+        let again = format!(
+            "add element inet {table} {set} {{ {element} timeout 1s }}\ndelete element inet {table} {set} {{ {element} }}\n{add}"
+        );
+        self.nft.run(&again)
+    }
+
+    /// Ends what [`Rules::freeze`] began.
+    ///
+    /// # Errors
+    /// When it had ended by itself, or may still last.
+    pub fn thaw(&self, socket: &Socket) -> Result<(), NftFailed> {
+        let (table, (set, element)) = (&self.table, frozen(socket));
+        self.nft.run(&format!(
+            "delete element inet {table} {set} {{ {element} }}\n"
+        ))
+    }
+
     fn elements(&self, each: &str) -> String {
         let elements: Vec<String> = self
             .ports
@@ -192,6 +227,24 @@ impl Rules {
     }
 }
 
+/// The set and the element that freeze a session.
+fn frozen(socket: &Socket) -> (&'static str, String) {
+    let set = if socket.peer.is_ipv4() {
+        "frozen4"
+    } else {
+        "frozen6"
+    };
+    (
+        set,
+        format!(
+            "{} . {} . {}",
+            socket.peer.ip(),
+            socket.peer.port(),
+            socket.port
+        ),
+    )
+}
+
 /// Reads what `nft -j list table` says. None if it is not of the form that is documented (libnftables-json(5)).
 fn read(listing: &[u8]) -> Option<Standing> {
     let listing: Value = serde_json::from_slice(listing).ok()?;
@@ -208,12 +261,14 @@ fn read(listing: &[u8]) -> Option<Standing> {
         let mut object = object.clone();
         if let Some(set) = object.get_mut("set") {
             let elements = set.as_object_mut()?.remove("elem");
-            let ports = elements.map_or(Some(Vec::new()), |elements| ports(&elements))?;
-            match set.get("name")?.as_str()? {
-                "dropped" => standing.dropped = ports,
-                "refused" => standing.refused = ports,
-                "sealed" => standing.sealed = ports,
-                _ => {}
+            let into = match set.get("name")?.as_str()? {
+                "dropped" => Some(&mut standing.dropped),
+                "refused" => Some(&mut standing.refused),
+                "sealed" => Some(&mut standing.sealed),
+                _ => None,
+            };
+            if let (Some(into), Some(elements)) = (into, elements) {
+                *into = ports(&elements)?;
             }
         }
         standing.frame.push(object);

@@ -18,11 +18,15 @@ use netlink_packet_sock_diag::inet::{
 };
 use netlink_sys::Socket as Netlink;
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_timeout};
 
 /// One connection to a port of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Socket {
+    /// Both its ends, as the kernel says them.
+    pub id: SocketId,
     /// What the kernel knows it by: no other socket has had it since the machine started.
     pub cookie: u64,
     /// The server's port.
@@ -63,7 +67,6 @@ pub enum Detail {
     Traffic,
 }
 
-const FAMILIES: [u8; 2] = [AF_INET, AF_INET6];
 /// The kernel answers at once; one that does not is not waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The kernel's messages of a dump are at most 32 KiB.
@@ -79,11 +82,9 @@ pub fn connections(ports: &[u16], detail: Detail) -> io::Result<Vec<Socket>> {
     states.remove(StateFlags::LISTEN | StateFlags::TIME_WAIT | StateFlags::CLOSE);
     let mut connections = Vec::new();
     for port in ports {
-        for family in FAMILIES {
-            dump(family, *port, &states, detail, |response| {
-                connections.push(socket(*port, response));
-            })?;
-        }
+        dump(*port, &states, detail, |response| {
+            connections.push(socket(*port, response))
+        })?;
     }
     Ok(connections)
 }
@@ -96,11 +97,9 @@ pub fn without_listener(ports: &[u16]) -> io::Result<Vec<u16>> {
     let mut without = Vec::new();
     for port in ports {
         let mut listeners = 0;
-        for family in FAMILIES {
-            dump(family, *port, &StateFlags::LISTEN, Detail::Presence, |_| {
-                listeners += 1
-            })?;
-        }
+        dump(*port, &StateFlags::LISTEN, Detail::Presence, |_| {
+            listeners += 1
+        })?;
         if listeners == 0 {
             without.push(*port);
         }
@@ -108,56 +107,89 @@ pub fn without_listener(ports: &[u16]) -> io::Result<Vec<u16>> {
     Ok(without)
 }
 
+/// The same socket now; None if it is gone.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn again(before: &Socket) -> io::Result<Option<Socket>> {
+    let request = request(before.id.clone(), StateFlags::all(), Detail::Traffic);
+    let mut now = None;
+    let answered = exchange(request, NLM_F_REQUEST, |response| {
+        now = Some(socket(before.port, response))
+    });
+    let gone = [Errno::NOENT, Errno::STALE].map(|gone| Some(gone.raw_os_error()));
+    match answered {
+        Ok(()) => Ok(now),
+        // Stale: others have its addresses now.
+        Err(error) if gone.contains(&error.raw_os_error()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn dump(
-    family: u8,
     port: u16,
     states: &StateFlags,
     detail: Detail,
     mut each: impl FnMut(&InetResponse),
 ) -> io::Result<()> {
-    // A socket for each dump: nothing that an earlier one left unread can be taken for an answer.
+    for mut id in [SocketId::new_v4(), SocketId::new_v6()] {
+        id.source_port = port;
+        exchange(
+            request(id, states.clone(), detail),
+            NLM_F_REQUEST | NLM_F_DUMP,
+            &mut each,
+        )?;
+    }
+    Ok(())
+}
+
+/// Sends a request and reads its whole answer.
+fn exchange(
+    request: InetRequest,
+    flags: u16,
+    mut each: impl FnMut(&InetResponse),
+) -> io::Result<()> {
+    // A socket for each: nothing that an earlier one left unread can be taken for an answer.
     let netlink = Netlink::new(NETLINK_SOCK_DIAG)?;
     set_socket_timeout(&netlink, Timeout::Recv, Some(PATIENCE))?;
     // Without the privilege for more the kernel grants what it grants; too little shows as ENOBUFS.
     set_socket_recv_buffer_size(&netlink, 4 << 20)?;
-    netlink.send(&request(family, port, states, detail), 0)?;
+    netlink.send(&message(request, flags), 0)?;
     let mut buffer = Vec::with_capacity(LARGEST_MESSAGE);
     loop {
         buffer.clear();
         // With MSG_TRUNC the answer is the message's length, also of one that the buffer cannot hold.
-        let length = netlink.recv(
-            &mut buffer,
-            rustix::net::RecvFlags::TRUNC.bits().cast_signed(),
-        )?;
+        let length = netlink.recv(&mut buffer, RecvFlags::TRUNC.bits().cast_signed())?;
         if length != buffer.len() || length == 0 {
             return Err(io::Error::other("a message of the dump was cut short"));
         }
-        if read(&buffer, &mut each)? {
+        let ended = read(&buffer, &mut each)?;
+        if ended || flags & NLM_F_DUMP == 0 {
             return Ok(());
         }
     }
 }
 
-fn request(family: u8, port: u16, states: &StateFlags, detail: Detail) -> Vec<u8> {
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let mut socket_id = if family == AF_INET {
-        SocketId::new_v4()
-    } else {
-        SocketId::new_v6()
-    };
-    socket_id.source_port = port;
-    let extensions = match detail {
-        Detail::Presence => ExtensionFlags::empty(),
-        Detail::Traffic => ExtensionFlags::INFO,
-    };
-    let request = InetRequest {
-        family,
+fn request(socket_id: SocketId, states: StateFlags, detail: Detail) -> InetRequest {
+    InetRequest {
+        family: if socket_id.source_address.is_ipv4() {
+            AF_INET
+        } else {
+            AF_INET6
+        },
         protocol: IPPROTO_TCP,
-        extensions,
-        states: states.clone(),
+        extensions: match detail {
+            Detail::Presence => ExtensionFlags::empty(),
+            Detail::Traffic => ExtensionFlags::INFO,
+        },
+        states,
         socket_id,
-    };
+    }
+}
+
+fn message(request: InetRequest, flags: u16) -> Vec<u8> {
+    let mut header = NetlinkHeader::default();
+    header.flags = flags;
     let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];
@@ -205,6 +237,7 @@ fn socket(port: u16, response: &InetResponse) -> Socket {
         _ => None,
     });
     Socket {
+        id: id.clone(),
         cookie: u64::from_ne_bytes(id.cookie),
         port,
         peer: SocketAddr::new(address, id.destination_port),

@@ -13,3 +13,6 @@ mod half_open;
 mod endpoint;
 // The agent killed at each of its steps and never started again; and started again.
 mod killed;
+
+// Idle sessions closed: frozen, looked at again, shut down, thawed.
+mod closing;

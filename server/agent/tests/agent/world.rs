@@ -103,6 +103,27 @@ impl Session {
         Ok(session)
     }
 
+    /// Says something, and does not wait to hear it.
+    pub(crate) fn say(&mut self) {
+        self.0.write_all(b"hello").unwrap();
+    }
+
+    /// What is heard next; None at the end.
+    pub(crate) fn hear(&mut self) -> std::io::Result<Option<[u8; 5]>> {
+        let mut heard = [0; 5];
+        match self.0.read(&mut heard)? {
+            0 => Ok(None),
+            _ => Ok(Some(heard)),
+        }
+    }
+
+    /// Bytes that it has said and the server's kernel has not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> u32 {
+        let port = self.0.local_addr().unwrap().port();
+        let own = connections(&[port], Detail::Presence).unwrap();
+        own.first().map_or(0, |own| own.unacknowledged)
+    }
+
     pub(crate) fn talk(&mut self) -> std::io::Result<()> {
         let mut heard = [0; 5];
         self.0.write_all(b"hello")?;
