@@ -96,6 +96,7 @@ impl Closing {
             Err(error) => tracing::warn!(%error, "an idle session is not closed"),
         }
         self.thaw(&socket);
+        steps::done("left alone");
         false
     }
 

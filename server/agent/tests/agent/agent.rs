@@ -94,6 +94,7 @@ impl Agent {
         until("the agent stops itself", || is_stopped(self.pid()));
     }
 
+    /// Lets it go on; when this returns it runs, or has stopped itself at a later step.
     pub(crate) fn go_on(&self) {
         kill_process(self.pid(), Signal::CONT).unwrap();
     }
