@@ -43,7 +43,8 @@ impl Health {
         }
     }
 
-    async fn unhealthy(&self) -> Option<String> {
+    /// What is wrong, if anything is.
+    pub(crate) async fn unhealthy(&self) -> Option<String> {
         let ports = self.ports.clone();
         match spawn_blocking(move || without_listener(&ports)).await {
             Ok(Ok(without)) if without.is_empty() => {}

@@ -4,12 +4,14 @@
 
 pub mod barrier;
 pub mod busy;
+pub mod check;
 mod closing;
 pub mod config;
 mod fields;
 pub mod gate;
 mod health;
 mod holders;
+mod metrics;
 pub mod nft;
 pub mod rules;
 pub mod serve;

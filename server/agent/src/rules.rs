@@ -78,6 +78,17 @@ impl Rules {
         self.standing()
     }
 
+    /// Takes the table away, and with it all that it refuses.
+    ///
+    /// # Errors
+    /// When it may still stand.
+    pub fn remove(&self) -> Result<(), NftFailed> {
+        let table = &self.table;
+        self.nft.run(&format!(
+            "add table inet {table}\ndelete table inet {table}\n"
+        ))
+    }
+
     /// What stands there now.
     ///
     /// # Errors

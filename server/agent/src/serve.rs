@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::get;
 use ebbtide_endpoint::instance::{NoInstance, from_file, from_metadata};
 use ebbtide_endpoint::{Endpoint, Guard, NoKeys, NotStarted};
@@ -16,6 +17,7 @@ use crate::barrier;
 use crate::config::{Config, Instance};
 use crate::gate::KernelGate;
 use crate::health::Health;
+use crate::metrics;
 use crate::nft::Nft;
 use crate::rules::Rules;
 
@@ -65,11 +67,7 @@ impl Agent {
         if !barrier::is_offered() {
             return Err(Stopped::NoBarrier);
         }
-        let instance = match &config.instance {
-            Instance::Metadata => from_metadata().await?,
-            Instance::File(path) => from_file(path)?,
-            Instance::Id(id) => id.clone(),
-        };
+        let instance = instance(&config.instance).await?;
         let rules = Rules::new(Nft::new(&config.nft), &config.table, &config.ports);
         let gate = Arc::new(KernelGate::new(&config.ports, rules, config.idle));
         let (behind, file) = (gate.clone(), config.state_file.clone());
@@ -98,13 +96,30 @@ impl Agent {
     }
 }
 
+/// Which instance this is.
+pub(crate) async fn instance(from: &Instance) -> Result<String, NoInstance> {
+    Ok(match from {
+        Instance::Metadata => from_metadata().await?,
+        Instance::File(path) => from_file(path)?,
+        Instance::Id(id) => id.clone(),
+    })
+}
+
 fn router(endpoint: &Endpoint, config: &Config) -> Result<Router, Stopped> {
     let health = Health::new(&config.ports, config.health.clone())?;
     let sessions = match &config.keys {
         Some(keys) => endpoint.signed_router(Guard::of_file(&keys.file, keys.unsigned)?),
         None => endpoint.router(),
     };
-    Ok(sessions.route("/health", get(async move || health.answer().await)))
+    let measured = endpoint.clone();
+    Ok(sessions
+        .route("/health", get(async move || health.answer().await))
+        .route("/metrics", get(async move || measure(&measured).await)))
+}
+
+async fn measure(endpoint: &Endpoint) -> Result<String, StatusCode> {
+    let report = endpoint.look().await.ok();
+    metrics::text(report.as_ref()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 async fn keep_up(gate: Arc<KernelGate>) {

@@ -96,15 +96,23 @@ pub fn connections(ports: &[u16], detail: Detail) -> io::Result<Vec<Socket>> {
 pub fn without_listener(ports: &[u16]) -> io::Result<Vec<u16>> {
     let mut without = Vec::new();
     for port in ports {
-        let mut listeners = 0;
-        dump(*port, &StateFlags::LISTEN, Detail::Presence, |_| {
-            listeners += 1
-        })?;
-        if listeners == 0 {
+        if listeners(*port)?.is_empty() {
             without.push(*port);
         }
     }
     Ok(without)
+}
+
+/// The inodes of the sockets that listen on this port.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn listeners(port: u16) -> io::Result<Vec<u32>> {
+    let mut inodes = Vec::new();
+    dump(port, &StateFlags::LISTEN, Detail::Presence, |response| {
+        inodes.push(response.header.inode)
+    })?;
+    Ok(inodes)
 }
 
 /// The same socket now; None if it is gone.

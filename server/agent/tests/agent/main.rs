@@ -16,3 +16,6 @@ mod killed;
 
 // Idle sessions closed: frozen, looked at again, shut down, thawed.
 mod closing;
+
+// The program: what it says on a terminal.
+mod commands;
