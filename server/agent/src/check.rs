@@ -179,7 +179,11 @@ fn barred() -> Result<String, String> {
 fn reached(config: &Config) -> Result<String, String> {
     let mut holders = Holders::default();
     for port in &config.ports {
-        for inode in listeners(*port).map_err(|error| error.to_string())? {
+        let inodes = listeners(*port).map_err(|error| error.to_string())?;
+        if inodes.is_empty() {
+            return Err(format!("nobody listens on {port}"));
+        }
+        for inode in inodes {
             holders
                 .duplicate(inode)
                 .map_err(|error| error.to_string())?;

@@ -64,6 +64,9 @@ fn hammered(seals: usize) {
                 Ok(()) => {
                     sealed += 1;
                     assert!(!is_wrong(&server), "{address}: seal {sealed} was wrong");
+                    if sealed % 100 == 0 {
+                        eprintln!("{address}: {sealed} seals, {refused} refused");
+                    }
                 }
                 Err(_) => refused += 1,
             }
