@@ -1,6 +1,8 @@
 //! Auto Scaling groups in every colour: they take turns, are parked between their turns, and are as they were after a
 //! deployment that does not stay.
 
+mod refresh;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types::AutoScalingGroup;
@@ -202,24 +204,14 @@ async fn an_apply_that_resumes_all_processes_cuts_nobody_that_the_hook_can_save(
     scene.passes(&execution, "TerminateBlue", 1).await;
     // When an apply resumes all processes in mid-drain, and a health check fails before the next pass
     let auto_scaling = &scene.cloud.clients().auto_scaling;
-    let resuming = auto_scaling
-        .resume_processes()
-        .auto_scaling_group_name(GROUPS[0]);
-    resuming.send().await.expect("they are resumed");
+    resumed(&scene).await;
     let ill = auto_scaling.set_instance_health().instance_id(&busy.server);
     let ill = ill
         .health_status("Unhealthy")
         .should_respect_grace_period(false);
     ill.send().await.expect("it is called unhealthy");
     // Then the deployment says who is being ended, and the session goes on
-    scene
-        .then("the check to name the server", || async {
-            let check = scene.last_check(&execution).await?;
-            let waiting = check["outlook"]["waitingFor"].to_string();
-            let named = waiting.contains("only a hook keeps") && waiting.contains(&busy.server);
-            Ok(if named { Ok(()) } else { Err(waiting) })
-        })
-        .await;
+    scene.only_a_hook_keeps(&execution, &busy.server).await;
     assert_eq!(busy.seen(), Seen::Asked);
     assert!(scene.lives(&busy.server));
     let held = settings(&scene, GROUPS[0]).await;
@@ -322,6 +314,14 @@ async fn whatever_size_others_give_a_group_in_mid_drain_its_busy_server_stays_an
     let wanted = parked(&before, execution.name(), ENVIRONMENTS[0]);
     assert_eq!(settings(&scene, GROUPS[0]).await, wanted);
     scene.ends().await;
+}
+
+/// When an apply resumes all processes of blue's group.
+async fn resumed(scene: &Scene) {
+    let auto_scaling = &scene.cloud.clients().auto_scaling;
+    let resuming = auto_scaling.resume_processes();
+    let resuming = resuming.auto_scaling_group_name(GROUPS[0]).send();
+    resuming.await.expect("they are resumed");
 }
 
 /// When somebody else changes the sizes of blue's group.

@@ -47,4 +47,15 @@ impl Scene {
         })
         .await;
     }
+
+    /// Then the check says that something else is ending this server, and that a hook holds that up.
+    pub async fn only_a_hook_keeps(&self, execution: &Execution, instance: &str) {
+        self.then("the check to name the server", || async {
+            let check = self.last_check(execution).await?;
+            let waiting = check["outlook"]["waitingFor"].to_string();
+            let named = waiting.contains("only a hook keeps") && waiting.contains(instance);
+            Ok(if named { Ok(()) } else { Err(waiting) })
+        })
+        .await;
+    }
 }
