@@ -185,6 +185,7 @@ async fn a_group_whose_release_never_becomes_healthy_is_parked_again_and_nobody_
         .await;
     // Then it is rejected, its protected members are gone, and its group is parked
     let cause = scene.fails_with(&execution, "GreenRejected").await;
+    assert_eq!(launched_by_greens_group(&scene).await, 3);
     assert!(
         cause.contains("0 of 3 servers of Auto Scaling group"),
         "{cause}"
@@ -314,6 +315,15 @@ async fn whatever_size_others_give_a_group_in_mid_drain_its_busy_server_stays_an
     let wanted = parked(&before, execution.name(), ENVIRONMENTS[0]);
     assert_eq!(settings(&scene, GROUPS[0]).await, wanted);
     scene.ends().await;
+}
+
+/// How many instances green's group has launched in all.
+async fn launched_by_greens_group(scene: &Scene) -> usize {
+    let instances = scene.cloud.instances().await.expect("instances");
+    let of_green = instances.iter();
+    of_green
+        .filter(|it| it.environment() == Some(ENVIRONMENTS[1]))
+        .count()
 }
 
 /// When an apply resumes all processes of blue's group.

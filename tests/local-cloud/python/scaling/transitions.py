@@ -109,7 +109,7 @@ def run_one(group, subnet, zone):
     reservation = group.ec2_backend.run_instances(
         group.image_id,
         1,
-        group.user_data,
+        None if template else group.user_data,  # EC2 has it of the template; moto refuses to read it there itself.
         group.security_groups,
         instance_type=instance_type(group),
         tags={"instance": tags},

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_ec2::types::InstanceAttributeName;
+
 use super::*;
 
 pub(super) async fn refused_launches_are_told(cloud: &LocalCloud) {
@@ -46,7 +48,8 @@ pub(super) async fn scale_in_deregisters(cloud: &LocalCloud) {
 pub(super) async fn members_are_spread_and_tagged(cloud: &LocalCloud) {
     let quiet = scaling::Tag::builder().key("quiet").value("tag");
     let quiet = quiet.propagate_at_launch(false).build();
-    let pinned = cloud.add_version("").await.unwrap().to_string();
+    let pinned = cloud.add_version("--idle-after 9s").await.unwrap();
+    let pinned = pinned.to_string();
     let template = scaling::LaunchTemplateSpecification::builder()
         .launch_template_id(&cloud.world().launch_template)
         .version(&pinned)
@@ -59,8 +62,15 @@ pub(super) async fn members_are_spread_and_tagged(cloud: &LocalCloud) {
     let members = described.instances().iter();
     let zones: BTreeSet<_> = members.map(|it| it.availability_zone().unwrap()).collect();
     assert_eq!(zones.len(), 3, "{zones:?}");
-    // Each member says, and is tagged with, the version that it was launched from
+    // Each member says, and is tagged with, the version that it was launched from, and has its user data
     let ids = group.members().await;
+    let asking = cloud.clients().ec2.describe_instance_attribute();
+    let asking = asking.instance_id(&ids[0]);
+    let told = asking.attribute(InstanceAttributeName::UserData).send();
+    let told = told.await.unwrap();
+    let data = told.user_data().and_then(|it| it.value()).unwrap();
+    let data = aws_smithy_types::base64::decode(data).unwrap();
+    assert_eq!(data, b"--idle-after 9s");
     let instances = cloud.instances().await.unwrap();
     for member in instances.iter().filter(|it| ids.contains(&it.id)) {
         let tags = &member.tags;
