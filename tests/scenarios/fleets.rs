@@ -1,6 +1,7 @@
 //! Auto Scaling groups in every colour: they take turns, are parked between their turns, and are as they were after a
 //! deployment that does not stay.
 
+mod effects;
 mod refresh;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,22 +22,41 @@ const PARKED: [&str; 2] = ["AlarmNotification", "ScheduledActions"];
 
 /// Given three environments that are Auto Scaling groups: three members serve, the other groups are parked.
 async fn fleets() -> Scene {
-    let scene = of_groups(0, 3).await;
+    fleets_with(Options::default()).await
+}
+
+/// The same on a cloud with these options.
+async fn fleets_with(options: Options) -> Scene {
+    let options = Options { blue: 0, ..options };
+    let scene = of_groups(options, 3).await;
     assert_eq!(scene.blue().len(), 3);
     scene
 }
 
-/// Given a group for each environment, the first with this many members, beside as many plain servers of blue's.
-async fn of_groups(plain: usize, members: i32) -> Scene {
+/// Given a group for each environment, the first with this many members, beside plain servers of blue's.
+async fn fleets_with(options: Options) -> Scene {
+    let options = Options { blue: 0, ..options };
+    let scene = of_groups(options, 3).await;
+    assert_eq!(scene.blue().len(), 3);
+    scene
+}
+
+/// Given a group for each environment, the first with this many members, beside plain servers of blue's.
+async fn of_groups(options: Options, members: i32) -> Scene {
     let options = Options {
+<<<<<<< HEAD
         blue: plain,
         ..Options::default()
+=======
+        parameters: vec![("AutoScalingGroupNames".to_owned(), GROUPS.join(","))],
+        ..options
+>>>>>>> 96effea (Lose each effect on a group before it is done and after, and redrive)
     };
     behind(options, members).await
 }
 
 /// The same on a cloud with these options.
-pub(crate) async fn behind(mut options: Options, members: i32) -> Scene {
+pub(crate) async fn of_groups(mut options: Options, members: i32) -> Scene {
     let names = ("AutoScalingGroupNames".to_owned(), GROUPS.join(","));
     options.parameters.push(names);
     Scene::of_fleets(options, members).await
@@ -204,13 +224,8 @@ async fn an_apply_that_resumes_all_processes_cuts_nobody_that_the_hook_can_save(
     let execution = scene.deploy(&hasty()).await;
     scene.passes(&execution, "TerminateBlue", 1).await;
     // When an apply resumes all processes in mid-drain, and a health check fails before the next pass
-    let auto_scaling = &scene.cloud.clients().auto_scaling;
     resumed(&scene).await;
-    let ill = auto_scaling.set_instance_health().instance_id(&busy.server);
-    let ill = ill
-        .health_status("Unhealthy")
-        .should_respect_grace_period(false);
-    ill.send().await.expect("it is called unhealthy");
+    ill(&scene, &busy.server).await;
     // Then the deployment says who is being ended, and the session goes on
     scene.only_a_hook_keeps(&execution, &busy.server).await;
     assert_eq!(busy.seen(), Seen::Asked);
@@ -228,7 +243,7 @@ async fn an_apply_that_resumes_all_processes_cuts_nobody_that_the_hook_can_save(
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_instances_move_into_groups_by_a_deployment() {
     // Given three plain servers, and a parked group for each environment
-    let scene = of_groups(3, 0).await;
+    let scene = of_groups(Options::default(), 0).await;
     let before = [
         settings(&scene, GROUPS[0]).await,
         settings(&scene, GROUPS[1]).await,
@@ -332,6 +347,16 @@ async fn resumed(scene: &Scene) {
     let resuming = auto_scaling.resume_processes();
     let resuming = resuming.auto_scaling_group_name(GROUPS[0]).send();
     resuming.await.expect("they are resumed");
+}
+
+/// When a member fails a health check.
+async fn ill(scene: &Scene, instance: &str) {
+    let auto_scaling = &scene.cloud.clients().auto_scaling;
+    let ill = auto_scaling.set_instance_health().instance_id(instance);
+    let ill = ill
+        .health_status("Unhealthy")
+        .should_respect_grace_period(false);
+    ill.send().await.expect("it is called unhealthy");
 }
 
 /// When somebody else changes the sizes of blue's group.

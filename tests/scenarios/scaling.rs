@@ -116,7 +116,7 @@ async fn settings(scene: &Scene, name: &str) -> Settings {
     }
 }
 
-async fn unprotect_one(scene: &Scene, fleet: &str) {
+pub(crate) async fn unprotect_one(scene: &Scene, fleet: &str) {
     let group = scene.cloud.scaling_group_now(fleet).await.expect("a group");
     let member = group.instances()[0].instance_id().expect("an id");
     let call = scene.cloud.clients().auto_scaling.set_instance_protection();

@@ -56,6 +56,16 @@ impl Variant {
         self.broken(task, "Output", "reply lost")
     }
 
+    /// The Task fails as soon as its function has, and is not tried again, whatever its Retry says of any failure; what it
+    /// says of a failure of its own kind stays.
+    #[must_use]
+    pub fn tried_once(mut self, task: &str) -> Self {
+        if let Some(state) = self.state(task, Some("Task")) {
+            forget_reactions(state, &["Retry"]);
+        }
+        self
+    }
+
     /// The Wait takes this long.
     #[must_use]
     pub fn wait_seconds(mut self, wait: &str, seconds: u32) -> Self {
@@ -126,11 +136,7 @@ impl Variant {
         if let Some(state) = self.state(task, Some("Task")) {
             let expression = format!("{{% $error('{ON_PURPOSE}: {how}') %}}");
             state.insert(field.to_owned(), Value::from(expression));
-            for reaction in ["Retry", "Catch"] {
-                if let Some(Value::Array(rules)) = state.get_mut(reaction) {
-                    rules.retain_mut(|rule| !forget_what_would_match(rule));
-                }
-            }
+            forget_reactions(state, &["Retry", "Catch"]);
         }
         self
     }
@@ -144,6 +150,15 @@ impl Variant {
                 .push(format!("the definition has no {kind} {name}"));
         }
         found.and_then(Value::as_object_mut)
+    }
+}
+
+/// Takes the rules out of these that would match a failing expression.
+fn forget_reactions(state: &mut Map<String, Value>, reactions: &[&str]) {
+    for reaction in reactions {
+        if let Some(Value::Array(rules)) = state.get_mut(*reaction) {
+            rules.retain_mut(|rule| !forget_what_would_match(rule));
+        }
     }
 }
 
@@ -202,6 +217,14 @@ mod tests {
             assert_eq!(plan["Retry"], json!([{"ErrorEquals": ["Throttled"]}]));
             assert_eq!(plan["Catch"], definition()["States"]["Plan"]["Catch"]);
         }
+    }
+
+    #[test]
+    fn a_task_that_is_tried_once_keeps_its_catch_and_what_it_retries_by_name() {
+        let variant = Variant::of(definition()).tried_once("Plan");
+        let plan = &variant.definition().unwrap()["States"]["Plan"];
+        assert_eq!(plan["Retry"], json!([{"ErrorEquals": ["Throttled"]}]));
+        assert_eq!(plan["Catch"], definition()["States"]["Plan"]["Catch"]);
     }
 
     #[test]
