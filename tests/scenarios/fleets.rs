@@ -2,6 +2,7 @@
 //! deployment that does not stay.
 
 mod effects;
+mod mixed;
 mod refresh;
 
 use std::collections::{BTreeMap, BTreeSet};
