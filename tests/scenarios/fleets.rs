@@ -3,6 +3,7 @@
 
 mod effects;
 mod mixed;
+mod moving;
 mod refresh;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,28 +36,6 @@ async fn fleets_with(options: Options) -> Scene {
 }
 
 /// Given a group for each environment, the first with this many members, beside plain servers of blue's.
-async fn fleets_with(options: Options) -> Scene {
-    let options = Options { blue: 0, ..options };
-    let scene = of_groups(options, 3).await;
-    assert_eq!(scene.blue().len(), 3);
-    scene
-}
-
-/// Given a group for each environment, the first with this many members, beside plain servers of blue's.
-async fn of_groups(options: Options, members: i32) -> Scene {
-    let options = Options {
-<<<<<<< HEAD
-        blue: plain,
-        ..Options::default()
-=======
-        parameters: vec![("AutoScalingGroupNames".to_owned(), GROUPS.join(","))],
-        ..options
->>>>>>> 96effea (Lose each effect on a group before it is done and after, and redrive)
-    };
-    behind(options, members).await
-}
-
-/// The same on a cloud with these options.
 pub(crate) async fn of_groups(mut options: Options, members: i32) -> Scene {
     let names = ("AutoScalingGroupNames".to_owned(), GROUPS.join(","));
     options.parameters.push(names);
@@ -238,32 +217,6 @@ async fn an_apply_that_resumes_all_processes_cuts_nobody_that_the_hook_can_save(
     scene.promoted(&execution).await;
     let blue = settings(&scene, GROUPS[0]).await;
     assert_eq!((blue.members, blue.hooks), (0, Vec::new()));
-    scene.ends().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn plain_instances_move_into_groups_by_a_deployment() {
-    // Given three plain servers, and a parked group for each environment
-    let scene = of_groups(Options::default(), 0).await;
-    let before = [
-        settings(&scene, GROUPS[0]).await,
-        settings(&scene, GROUPS[1]).await,
-    ];
-    let idle = scene.idle(6).await;
-    let mut busy = scene.busy("busy").await;
-    // When a deployment runs
-    let execution = scene.deploy(&hasty()).await;
-    // Then green is launched by its group, as large as blue is, and nobody busy is cut
-    scene.all_handed_over(&idle).await;
-    assert_eq!(busy.seen(), Seen::Asked);
-    let green = settings(&scene, GROUPS[1]).await;
-    assert_eq!((green.sizes, green.members), ([Some(3); 3], 3));
-    assert_eq!(green.tags, before[1].tags);
-    // And blue's servers end one by one, while their environment's group stays parked
-    busy.leave();
-    scene.promoted(&execution).await;
-    let wanted = parked(&before[0], execution.name(), ENVIRONMENTS[0]);
-    assert_eq!(settings(&scene, GROUPS[0]).await, wanted);
     scene.ends().await;
 }
 

@@ -135,7 +135,7 @@ async fn groups_serve_in_every_target_group_of_their_environment() {
         blue: 0,
         ..three_forwards()
     };
-    let scene = fleets::behind(options, 3).await;
+    let scene = fleets::of_groups(options, 3).await;
     let witness = scene.cloud.witness();
     let idle = idle_through_each(&scene).await;
     let mut busy = busy_through_each(&scene, "busy").await;

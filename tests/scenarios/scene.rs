@@ -72,6 +72,18 @@ impl Scene {
         Self::on(cloud)
     }
 
+    /// Given three blue servers in a group of this name, whose user never heard of Ebbtide.
+    pub async fn of_a_strangers_group(name: &str) -> Self {
+        let options = Options {
+            blue: 0,
+            ..Options::default()
+        };
+        let Self { cloud, .. } = Self::with(options).await;
+        let made = cloud.strangers_group(name, 3).await;
+        made.expect("a group");
+        Self::on(cloud)
+    }
+
     /// Given a cloud with these options.
     pub async fn with(options: Options) -> Self {
         let cloud = LocalCloud::start(options)

@@ -22,14 +22,10 @@ impl LocalCloud {
         name: &str,
         environment: &TargetGroup,
     ) -> CreateAutoScalingGroupFluentBuilder {
-        let template = LaunchTemplateSpecification::builder()
-            .launch_template_id(&self.world().launch_template)
-            .version("1")
-            .build();
         let making = self.clients().auto_scaling.create_auto_scaling_group();
         making
             .auto_scaling_group_name(name)
-            .launch_template(template)
+            .launch_template(self.template("1"))
             .vpc_zone_identifier(self.world().subnets.join(","))
             .new_instances_protected_from_scale_in(true)
             .min_size(0)
@@ -37,6 +33,30 @@ impl LocalCloud {
             .desired_capacity(0)
             .tags(tag(name, "ebbtide:service", self.service()))
             .tags(tag(name, "ebbtide:environment", &environment.name))
+    }
+
+    fn template(&self, version: &str) -> LaunchTemplateSpecification {
+        LaunchTemplateSpecification::builder()
+            .launch_template_id(&self.world().launch_template)
+            .version(version)
+            .build()
+    }
+
+    /// Makes the group of somebody who never heard of Ebbtide, attached to the first environment's target group: untagged, of
+    /// the launch template's default version, its members unprotected. They are healthy when this returns.
+    ///
+    /// # Errors
+    /// If moto refuses, or the members are not healthy within a minute.
+    pub async fn strangers_group(&self, name: &str, members: i32) -> Result<()> {
+        let environment = &self.world().a;
+        let making = self.new_scaling_group(name, environment).set_tags(None);
+        let making = making.launch_template(self.template("$Default"));
+        let making = making.new_instances_protected_from_scale_in(false);
+        let making = making.target_group_arns(&environment.arn);
+        let making = making.min_size(members).max_size(2 * members);
+        let made = making.desired_capacity(members).send().await;
+        made.map_err(Error::aws("CreateAutoScalingGroup"))?;
+        self.until_in_service(name).await
     }
 
     /// Makes a fleet: a group for each environment, attached to its target groups. The first one has this many protected
