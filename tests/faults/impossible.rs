@@ -35,7 +35,30 @@ pub(crate) fn reason(cell: Cell) -> Option<&'static str> {
         | Fault::Restarts
         | Fault::AddressReused => (stage == Stage::Release)
             .then_some("no blue instance is left when a promotion releases the service"),
+        Fault::GroupLaunches | Fault::GroupEnds | Fault::RefreshStarts | Fault::SizedToZero => {
+            (stage == Stage::Release)
+                .then_some("blue's group is empty and parked when a promotion releases the service")
+        }
+        Fault::ApplyResumes => suspends_nothing(stage),
+        Fault::ApplySizes => match stage {
+            Stage::Terminate | Stage::Release => None,
+            _ => {
+                Some("before the first server has ended the sizes are those that an apply restores")
+            }
+        },
         _ => None,
+    }
+}
+
+fn suspends_nothing(stage: Stage) -> Option<&'static str> {
+    match stage {
+        Stage::Switch | Stage::Drain | Stage::Check | Stage::Terminate | Stage::RollBack => None,
+        Stage::Release => {
+            Some("blue's group is empty and parked when a promotion releases the service")
+        }
+        _ => Some(
+            "nothing is suspended before the group is held: the row of the failed health check",
+        ),
     }
 }
 

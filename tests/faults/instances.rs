@@ -12,7 +12,7 @@ use crate::stand::{Floor, Stand};
 use crate::story::{End, Story};
 use crate::trial::{Ledger, Trial};
 
-mod rollback;
+pub(crate) mod rollback;
 mod strike;
 use strike::strike;
 
@@ -87,7 +87,7 @@ fn cells(fault: Fault, stages: &[Stage], outcome: Outcome) -> Vec<(Fault, Stage,
 }
 
 /// Blue may shrink to a few without stopping anything.
-fn patient() -> Value {
+pub(crate) fn patient() -> Value {
     json!({
         "green": {"count": 3},
         "bake": {"seconds": 3},

@@ -52,6 +52,24 @@ pub(crate) fn made(fault: Fault) -> &'static str {
         Fault::SessionsTurnBusy => {
             "At the stage's gate an idle session on blue gets a request that stays in flight; at the release, one on green."
         }
+        Fault::GroupLaunches => {
+            "Blue is an Auto Scaling group, whose desired and largest sizes grow by one at the stage's gate; the stage begins when the new server is healthy."
+        }
+        Fault::GroupEnds => {
+            "From the stage's gate on, a member of blue's group that holds nobody fails its health checks. Before the group is held it ends and is replaced; then its process is suspended."
+        }
+        Fault::RefreshStarts => {
+            "StartInstanceRefresh at the stage's gate, with a member that somebody has unprotected; the emulator lets it go on. Before the group is held it replaces that member; then it is paused."
+        }
+        Fault::SizedToZero => {
+            "Smallest and desired size of blue's group are set to 0 at the stage's gate; protected members pay no heed to it."
+        }
+        Fault::ApplyResumes => {
+            "At the stage's gate ResumeProcesses of all of blue's group, and a member fails its health check: at switch the one that has the busy session. The hook has it in Terminating:Wait."
+        }
+        Fault::ApplySizes => {
+            "Blue's group gets back the sizes that it had at the plan, once servers have ended, and launches anew."
+        }
         Fault::OperatorAborts => {
             "StopExecution while the deployment waits at the stage's gate; the next deployment is told so. Then the execution is redriven."
         }

@@ -19,6 +19,7 @@ mod endpoints;
 mod gates;
 mod ghosts;
 mod green;
+mod groups;
 mod impossible;
 mod instances;
 mod made;

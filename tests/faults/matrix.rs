@@ -134,6 +134,18 @@ pub(crate) enum Fault {
     SessionsArrive,
     /// Idle sessions turn busy.
     SessionsTurnBusy,
+    /// Blue's Auto Scaling group launches one more.
+    GroupLaunches,
+    /// It finds a member unhealthy.
+    GroupEnds,
+    /// Somebody starts an instance refresh of it.
+    RefreshStarts,
+    /// An operator wants it to have no members.
+    SizedToZero,
+    /// An apply resumes all of its processes, and a health check fails.
+    ApplyResumes,
+    /// An apply restores its sizes.
+    ApplySizes,
     /// The operator stops the execution.
     OperatorAborts,
     /// A second deployment starts.
@@ -142,7 +154,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// From top to bottom.
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 32] = [
         F::DiesBefore,
         F::ReplyLost,
         F::Ghost,
@@ -167,6 +179,12 @@ impl Fault {
         F::GreenHangs,
         F::SessionsArrive,
         F::SessionsTurnBusy,
+        F::GroupLaunches,
+        F::GroupEnds,
+        F::RefreshStarts,
+        F::SizedToZero,
+        F::ApplyResumes,
+        F::ApplySizes,
         F::OperatorAborts,
         F::SecondDeployment,
     ];
@@ -198,6 +216,12 @@ impl Fault {
             F::GreenHangs => "green-hangs",
             F::SessionsArrive => "sessions-arrive",
             F::SessionsTurnBusy => "sessions-turn-busy",
+            F::GroupLaunches => "group-launches",
+            F::GroupEnds => "group-ends",
+            F::RefreshStarts => "refresh-starts",
+            F::SizedToZero => "sized-to-zero",
+            F::ApplyResumes => "apply-resumes",
+            F::ApplySizes => "apply-sizes",
             F::OperatorAborts => "operator-aborts",
             F::SecondDeployment => "second-deployment",
         }
@@ -230,6 +254,12 @@ impl Fault {
             F::GreenHangs => "a green server hangs (SIGSTOP)",
             F::SessionsArrive => "sessions arrive",
             F::SessionsTurnBusy => "idle sessions turn busy",
+            F::GroupLaunches => "blue's group launches one more",
+            F::GroupEnds => "a member of blue's group fails its health check",
+            F::RefreshStarts => "an instance refresh of blue's group starts",
+            F::SizedToZero => "an operator wants blue's group to be empty",
+            F::ApplyResumes => "an apply resumes blue's group, a health check fails",
+            F::ApplySizes => "an apply restores the sizes of blue's group",
             F::OperatorAborts => "the operator stops the execution",
             F::SecondDeployment => "a second deployment starts",
         }
@@ -288,7 +318,7 @@ impl Outcome {
             }
             Self::NoOp => "nothing had to be repeated; it ended as it would have without the fault",
             Self::Block => {
-                "it went no further until the operator acted (a redrive, or the end of an instance in EC2), and then ended as it would have without the fault"
+                "it went no further until the operator acted (a redrive, the end of an instance in EC2, what it had asked for of an Auto Scaling group), and then ended as it would have without the fault"
             }
             Self::RollBack => "traffic went back to blue, green was drained and ended",
             Self::Gone => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::impossible;
 use crate::matrix::{Cell, Outcome};
 use crate::trial::Trial;
-use crate::{aborts, aws, endpoints, ghosts, green, instances, second, sessions, tasks};
+use crate::{aborts, aws, endpoints, ghosts, green, groups, instances, second, sessions, tasks};
 
 /// What is done with a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ghosts::trials(),
         instances::trials(),
         green::trials(),
+        groups::trials(),
         sessions::trials(),
         aborts::trials(),
         second::trials(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ebbtide_local_cloud::options::Options;
 use ebbtide_local_cloud::witness::{Testimony, Witness};
-use ebbtide_tests::scene::Scene;
+use ebbtide_tests::scene::{ENVIRONMENTS, Scene};
 use ebbtide_tests::sessions::Session;
 use serde_json::Value;
 
@@ -35,9 +35,23 @@ impl Stand {
         Self::with(Options::default()).await
     }
 
+    /// As many blue servers in an Auto Scaling group, beside one for each further environment; and users as ever.
+    pub(crate) async fn of_fleets(members: i32) -> Self {
+        let names = ENVIRONMENTS.map(|name| format!("{name}-fleet"));
+        let options = Options {
+            blue: 0,
+            parameters: vec![("AutoScalingGroupNames".to_owned(), names.join(","))],
+            ..Options::default()
+        };
+        Self::on(Scene::of_fleets(options, members).await).await
+    }
+
     /// A cloud with these options, a busy session on blue, and users who come all the time.
     pub(crate) async fn with(options: Options) -> Self {
-        let scene = Scene::with(options).await;
+        Self::on(Scene::with(options).await).await
+    }
+
+    async fn on(scene: Scene) -> Self {
         let busy = vec![scene.busy("busy").await];
         let witness = scene.cloud.witness();
         let users = Users::coming_to(scene.cloud.listener());

@@ -35,6 +35,8 @@ pub(crate) enum Act {
     Redrove(String),
     /// Terminated an instance in EC2 that the deployment had named as unknown.
     Terminated(String),
+    /// Did to the Auto Scaling group, or to a member of it, what the deployment had asked for.
+    Mended(String),
 }
 
 /// One deployment.
@@ -63,7 +65,7 @@ impl Story {
     /// The instances that others than the deployment ended: the fault, or the operator.
     pub(crate) fn ended_by_others(&self) -> Vec<&str> {
         let acts = self.acts.iter().filter_map(|(_, act)| match act {
-            Act::Terminated(instance) => Some(instance.as_str()),
+            Act::Terminated(instance) | Act::Mended(instance) => Some(instance.as_str()),
             Act::Redrove(_) => None,
         });
         let lost = self.lost.iter().map(|(_, instance)| instance.as_str());
@@ -74,7 +76,18 @@ impl Story {
     pub(crate) async fn loses(&mut self, scene: &Scene, stage: Stage, instance: &str) {
         let ended = scene.cloud.terminate(instance).await;
         ended.expect("it is terminated");
+        self.has_lost(stage, instance);
+    }
+
+    /// The fault: an instance's own group has ended it.
+    pub(crate) fn has_lost(&mut self, stage: Stage, instance: &str) {
         self.lost.push((stage, instance.to_owned()));
+    }
+
+    /// The operator has done to the Auto Scaling group, or to a member of it, what the deployment had asked for.
+    pub(crate) fn was_mended(&mut self, stage: Stage, what: &str) {
+        let act = Act::Mended(what.to_owned());
+        self.acts.push((stage, act));
     }
 
     /// The operator redrives what has failed or was stopped in one of the stage's states; it must have stopped there.
@@ -152,7 +165,10 @@ impl Story {
     pub(crate) async fn outcome_of(&self, stage: Stage, instance: &str, without: End) -> Outcome {
         let (end, standing) = self.ended().await;
         assert_eq!(end, without, "{}", standing.describe(None));
-        let ended_by = |act: &Act| matches!(act, Act::Terminated(one) if one == instance);
+        let ended_by = |act: &Act| match act {
+            Act::Terminated(one) | Act::Mended(one) => one == instance,
+            Act::Redrove(_) => false,
+        };
         if self.acts.iter().any(|(_, act)| ended_by(act)) {
             return Outcome::Block;
         }

@@ -87,7 +87,7 @@ async fn opened(scene: &Scene, instance: &str) {
 }
 
 /// Then blue has all weight and this many instances, green is gone, and the service is free.
-async fn blue_serves_alone(scene: &Scene, servers: usize) {
+pub(crate) async fn blue_serves_alone(scene: &Scene, servers: usize) {
     let weights = scene.cloud.weights().await.expect("weights");
     assert_eq!(weights, [Some(100), None, None]);
     assert_eq!(scene.running("tunnel-a").await.len(), servers);
