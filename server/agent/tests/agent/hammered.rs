@@ -23,10 +23,17 @@ fn is_wrong(server: &Echo) -> bool {
     came || server.accepted() != accepted
 }
 
+/// Waits until the clients are back from what kept them out.
+fn falls(server: &Echo) {
+    let accepted = server.accepted();
+    until("the hammer falls", || server.accepted() >= accepted + 5);
+}
+
 /// How many of `seals` seals with the count before the rule were wrong; gives up once one is.
 fn counted_first(server: &Echo, rules: &Rules, most: usize) -> (usize, usize) {
     let (mut sealed, mut wrong) = (0, 0);
     for _ in 0..most {
+        falls(server);
         if present(&[server.port()]) > 0 {
             continue;
         }
@@ -57,9 +64,7 @@ fn hammered(seals: usize) {
         );
         let (mut sealed, mut refused) = (0, 0);
         while sealed < seals {
-            // Not before the clients are back from what kept them out.
-            let accepted = server.accepted();
-            until("the hammer falls", || server.accepted() >= accepted + 5);
+            falls(&server);
             match gate.shut() {
                 Ok(()) => {
                     sealed += 1;
