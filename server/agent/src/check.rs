@@ -12,6 +12,7 @@ use crate::barrier;
 use crate::config::{Config, Instance};
 use crate::health::Health;
 use crate::holders::Holders;
+use crate::hook::Hook;
 use crate::nft::Nft;
 use crate::rules::Rules;
 use crate::serve::instance;
@@ -103,6 +104,16 @@ fn kernel(config: &Config) -> Vec<Finding> {
                 .into(),
         )
     };
+    if let Some(busy) = config.busy.clone() {
+        let said = Hook::new(busy)
+            .map_err(|error| error.to_string())
+            .and_then(|hook| hook.in_use());
+        let found = said.map(|in_use| format!("{in_use} now"));
+        findings.push(Finding {
+            what: "ask the server what is in use",
+            found,
+        });
+    }
     findings.push(Finding {
         what: "close idle sessions",
         found: closing,

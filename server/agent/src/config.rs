@@ -32,8 +32,19 @@ pub struct Config {
     pub idle: IdlePolicy,
     /// The server's own health check, asked beside the look for its listening sockets.
     pub health: Option<Url>,
+    /// What the server itself says is in use.
+    pub busy: Option<Busy>,
     /// The keys of signed calls.
     pub keys: Option<Keys>,
+}
+
+/// Where the server says how much is in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Busy {
+    /// Answers with JSON.
+    pub url: Url,
+    /// Where in it the number is (RFC 6901); empty if it is all there is.
+    pub pointer: String,
 }
 
 /// How the agent knows its instance.
@@ -158,6 +169,18 @@ impl Config {
         let health = fields.within("health", |health| {
             health.needed("url", "an http URL", http_url)
         });
+        let busy = fields.within("busy", |busy| {
+            let url = busy.needed("url", "an http URL", http_url);
+            let pointer = busy.optional(
+                "pointer",
+                "a JSON pointer such as \"/sessions/active\"",
+                pointer,
+            );
+            Some(Busy {
+                url: url?,
+                pointer: pointer.unwrap_or_default(),
+            })
+        });
         let keys = fields.within("keys", |keys| {
             let file = keys.needed("file", "a path", path);
             let unsigned = keys.optional("unsigned", "\"refused\" or \"taken\"", unsigned);
@@ -175,6 +198,7 @@ impl Config {
             nft: nft.unwrap_or_else(|| "nft".into()),
             idle,
             health,
+            busy,
             keys,
         })
     }
@@ -187,10 +211,16 @@ impl Config {
                 "listen: {own} is among ports: the agent would count its own callers"
             ));
         }
-        if let Some(port) = self.health.as_ref().and_then(Url::port_or_known_default)
-            && self.ports.contains(&port)
-        {
-            errors.push(format!("health.url: {port} is among ports: a check that connects there would spoil the seal"));
+        let own = self.health.as_ref().map(|url| ("health", url));
+        let busy = self.busy.as_ref().map(|busy| ("busy", &busy.url));
+        for (name, url) in own.into_iter().chain(busy) {
+            if let Some(port) = url.port_or_known_default()
+                && self.ports.contains(&port)
+            {
+                errors.push(format!(
+                    "{name}.url: {port} is among ports: whoever connects there spoils the seal"
+                ));
+            }
         }
         let IdlePolicy {
             after,
@@ -260,6 +290,11 @@ fn duration(value: &Value) -> Option<Duration> {
 
 fn http_url(value: &Value) -> Option<Url> {
     parsed::<Url>(value).filter(|url| url.scheme() == "http" && url.has_host())
+}
+
+fn pointer(value: &Value) -> Option<String> {
+    let pointer = value.as_str()?;
+    (pointer.is_empty() || pointer.starts_with('/')).then(|| pointer.into())
 }
 
 fn unsigned(value: &Value) -> Option<Unsigned> {

@@ -37,6 +37,8 @@ fn everything_can_be_said() {
         keepaliveBytes = 64
         closeIdle = true
         health.url = "http://127.0.0.1:8081/ready"
+        busy.url = "http://127.0.0.1:8081/stats"
+        busy.pointer = "/active"
         [keys]
         file = "/run/broker/keys"
         unsigned = "taken"
@@ -51,6 +53,7 @@ fn everything_can_be_said() {
         config.health.unwrap().as_str(),
         "http://127.0.0.1:8081/ready"
     );
+    assert_eq!(config.busy.unwrap().pointer, "/active");
     assert_eq!(config.keys.unwrap().unsigned, Unsigned::Taken);
 }
 

@@ -15,6 +15,7 @@ use crate::barrier::barrier;
 use crate::busy::Sessions as Held;
 use crate::closing::Closing;
 use crate::config::IdlePolicy;
+use crate::hook::Hook;
 use crate::rules::{DROP_LASTS, Rules, Standing};
 use crate::sockets::{self, Detail, Socket};
 use crate::steps;
@@ -29,6 +30,8 @@ pub struct KernelGate {
     inner: Mutex<Inner>,
     /// Closes idle sessions, where the operator has said so.
     closing: Option<Arc<Closing>>,
+    /// Asks the server what is in use, where it says.
+    hook: Option<Hook>,
 }
 
 struct Inner {
@@ -45,11 +48,12 @@ type Step<T> = Result<T, Refused>;
 
 impl KernelGate {
     /// A gate before these ports; open, and nothing is in the kernel yet.
-    pub fn new(ports: &[u16], rules: Rules, idle: IdlePolicy) -> Self {
+    pub fn new(ports: &[u16], rules: Rules, idle: IdlePolicy, hook: Option<Hook>) -> Self {
         Self {
             ports: ports.into(),
             closing: idle.close.then(|| Arc::new(Closing::new(rules.clone()))),
             rules,
+            hook,
             inner: Mutex::new(Inner {
                 mode: Mode::Open,
                 installed: None,
@@ -140,14 +144,25 @@ impl KernelGate {
                 |error| tracing::warn!(%error, "nobody is closed: the sockets cannot be read"),
             )
             .ok()?;
+        if self.hooked() != Ok(0) {
+            return None;
+        }
         let mut inner = self.inner();
         inner.held.seen(&sockets, Instant::now());
         Some(inner.held.idle(sockets))
     }
 
+    /// What the server says is in use; nothing where it is not asked.
+    fn hooked(&self) -> Result<u64, String> {
+        self.hook.as_ref().map_or(Ok(0), Hook::in_use)
+    }
+
     fn in_use(&self) -> Step<u64> {
         let connections = sockets::connections(&self.ports, Detail::Presence).map_err(unknown)?;
-        Ok(connections.len() as u64)
+        Ok(self
+            .hooked()
+            .map_err(unknown)?
+            .max(connections.len() as u64))
     }
 
     /// Drop, barrier, count: when this returns, nothing is in use, and nothing comes in before `shut_until`.
@@ -273,7 +288,8 @@ impl Gate for KernelGate {
             )));
         }
         let connections = sockets::connections(&self.ports, Detail::Traffic).map_err(unread)?;
-        Ok(inner.held.seen(&connections, Instant::now()))
+        let count = inner.held.seen(&connections, Instant::now());
+        Ok(with_hook(count, self.hooked().map_err(Unknown)?))
     }
 }
 
@@ -299,6 +315,18 @@ impl Sessions for KernelGate {
             self.inner().held.leaves(session);
         }
         closed
+    }
+}
+
+/// Where the server says that something is in use, none of its sessions is idle.
+fn with_hook(count: Count, hooked: u64) -> Count {
+    if hooked == 0 {
+        return count;
+    }
+    Count {
+        busy: hooked.max(count.busy + count.idle),
+        idle: 0,
+        ..count
     }
 }
 

@@ -11,6 +11,7 @@ mod fields;
 pub mod gate;
 mod health;
 mod holders;
+pub mod hook;
 mod metrics;
 pub mod nft;
 pub mod rules;

@@ -17,6 +17,7 @@ use crate::barrier;
 use crate::config::{Config, Instance};
 use crate::gate::KernelGate;
 use crate::health::Health;
+use crate::hook::Hook;
 use crate::metrics;
 use crate::nft::Nft;
 use crate::rules::Rules;
@@ -69,7 +70,8 @@ impl Agent {
         }
         let instance = instance(&config.instance).await?;
         let rules = Rules::new(Nft::new(&config.nft), &config.table, &config.ports);
-        let gate = Arc::new(KernelGate::new(&config.ports, rules, config.idle));
+        let hook = config.busy.clone().map(Hook::new).transpose()?;
+        let gate = Arc::new(KernelGate::new(&config.ports, rules, config.idle, hook));
         let (behind, file) = (gate.clone(), config.state_file.clone());
         let endpoint = spawn_blocking(move || Endpoint::behind(behind, &instance, file)).await??;
         Ok(Self {

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use ebbtide_endpoint::Gate as _;
 use ebbtide_endpoint::admission::Mode;
@@ -93,13 +94,23 @@ alone! {
 
 /// Answers every call of HTTP with this status.
 fn http(status: &'static str) -> SocketAddr {
+    saying(status, Arc::default())
+}
+
+/// The same, with a body that may change.
+fn saying(status: &'static str, body: Arc<Mutex<String>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
             let _ = connection.read(&mut [0; 4096]);
-            let _ = write!(connection, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            let body = body.lock().unwrap();
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            let _ = write!(connection, "{head}{body}");
         }
     });
     address
@@ -114,6 +125,23 @@ alone! {
             let mut agent = Agent::configured(&[server.port()], directory.path(), "", &more);
             assert_eq!(agent.ask("GET", "/health", &Value::Null).unwrap().0, status, "{says}");
         }
+    }
+}
+
+alone! {
+    fn what_the_server_says_is_in_use_is_in_use() {
+        let (server, directory) = (Echo::listen("127.0.0.1:0"), tempfile::tempdir().unwrap());
+        let body = Arc::new(Mutex::new(r#"{"active": 3}"#.to_owned()));
+        let own = saying("200 OK", body.clone());
+        let more = format!("busy.url = 'http://{own}/stats'\nbusy.pointer = '/active'");
+        let mut agent = Agent::configured(&[server.port()], directory.path(), "", &more);
+        says(Some(agent.report()), 200, &[("busy", 3.into()), ("idle", 0.into())]);
+        says(agent.order("seal", 1), 409, &[("error", "InUse".into()), ("busy", 3.into())]);
+        *body.lock().unwrap() = r#"{"active": "some"}"#.to_owned();
+        says(Some(agent.report()), 500, &[("error", "Unknown".into())]);
+        says(agent.order("seal", 1), 500, &[("error", "Unknown".into())]);
+        *body.lock().unwrap() = r#"{"active": 0}"#.to_owned();
+        says(agent.order("seal", 1), 200, &[("admission", "sealed".into())]);
     }
 }
 

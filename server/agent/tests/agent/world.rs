@@ -31,7 +31,7 @@ pub(crate) fn rules(ports: &[u16]) -> Rules {
 }
 
 pub(crate) fn gate(ports: &[u16]) -> KernelGate {
-    KernelGate::new(ports, rules(ports), IdlePolicy::default())
+    KernelGate::new(ports, rules(ports), IdlePolicy::default(), None)
 }
 
 /// How many connections the kernel has.
