@@ -33,10 +33,17 @@ impl Agent {
 
     /// The same, with some lines of configuration more.
     pub(crate) fn configured(ports: &[u16], directory: &Path, steps: &str, more: &str) -> Self {
-        let endpoint = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listening(free.local_addr().unwrap(), ports, directory, (steps, more))
+    }
+
+    /// The same, with its session endpoint at this address.
+    pub(crate) fn listening(
+        endpoint: SocketAddr,
+        ports: &[u16],
+        directory: &Path,
+        (steps, more): (&str, &str),
+    ) -> Self {
         let config = directory.join("agent.toml");
         let state = directory.join("state.json");
         std::fs::write(

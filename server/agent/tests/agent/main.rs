@@ -19,3 +19,6 @@ mod closing;
 
 // The program: what it says on a terminal.
 mod commands;
+
+// Every rule of the session endpoint, by the tool that tries any server.
+mod conformance;
