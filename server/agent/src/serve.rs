@@ -39,7 +39,7 @@ pub enum Stopped {
     Keys(#[from] NoKeys),
     /// The kernel has no barrier to seal with.
     #[error(
-        "membarrier is not offered by this kernel (it is not with nohz_full processors): no seal would be certain"
+        "this kernel offers no barrier (not with nohz_full processors, nor on one alone with PREEMPT_RT): no seal would be certain"
     )]
     NoBarrier,
     /// The client of the server's own health check.
