@@ -271,7 +271,12 @@ impl Gate for KernelGate {
             }
         }
         (inner.mode, inner.shut_until) = (mode, None);
-        steps::done("set");
+        steps::done(match mode {
+            Mode::Open => "set open",
+            Mode::Draining => "set draining",
+            Mode::Sealing => "set sealing",
+            Mode::Sealed => "set sealed",
+        });
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use crate::sockets::Socket;
 /// For how long a seal that is being tried keeps everything out, at most.
 pub const DROP_LASTS: Duration = Duration::from_secs(1);
 /// For how long new connections are refused unless that is said again.
-pub const REFUSAL_LASTS: Duration = Duration::from_millis(1500);
+pub const REFUSAL_LASTS: Duration = Duration::from_secs(2);
 /// For how long a session is frozen while it is closed, unless that is said again.
 pub const FREEZE_LASTS: Duration = Duration::from_secs(1);
 

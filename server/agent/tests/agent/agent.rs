@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -73,12 +74,36 @@ impl Agent {
         }
     }
 
-    pub(crate) fn report(&mut self) -> (u16, Value) {
+    pub(crate) fn report_once(&mut self) -> (u16, Value) {
         self.ask("GET", "/sessions", &Value::Null)
             .expect("the agent runs")
     }
 
+    /// Its report; a busy machine may be Unknown for a moment.
+    pub(crate) fn report(&mut self) -> (u16, Value) {
+        let mut report = self.report_once();
+        until("the agent can tell", || {
+            report.0 != 500 || {
+                report = self.report_once();
+                false
+            }
+        });
+        report
+    }
+
+    /// Orders, as Ebbtide does: again, while the answer is 500. None if the agent ends instead.
     pub(crate) fn order(&mut self, what: &str, epoch: u64) -> Option<(u16, Value)> {
+        let mut answer = self.order_once(what, epoch);
+        until("the order is answered", || {
+            answer.as_ref().is_none_or(|(status, _)| *status != 500) || {
+                answer = self.order_once(what, epoch);
+                false
+            }
+        });
+        answer
+    }
+
+    pub(crate) fn order_once(&mut self, what: &str, epoch: u64) -> Option<(u16, Value)> {
         let body = json!({
             "instance": INSTANCE, "deployment": "spring", "epoch": epoch, "perSecond": 5, "leaseSeconds": 60,
         });
@@ -106,11 +131,10 @@ impl Agent {
         kill_process(self.pid(), Signal::CONT).unwrap();
     }
 
-    /// Waits until it has ended itself.
+    /// Waits until it has killed itself.
     pub(crate) fn ended(&mut self) {
-        until("the agent ends itself", || {
-            self.child.try_wait().unwrap().is_some()
-        });
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{status}");
     }
 }
 

@@ -76,7 +76,7 @@ fn draining_with_sessions(step: &str) {
 
 alone! {
     fn killed_while_it_drains_it_cuts_nobody() {
-        for step in ["installed:1", "set:1", "set:2", "refused:1", "set:3"] {
+        for step in ["installed:1", "set open:1", "set draining:1", "refused:1", "set draining:2"] {
             draining_with_sessions(step);
         }
     }
@@ -107,7 +107,7 @@ fn sealing_while_one_comes(step: &str) {
 
 alone! {
     fn killed_while_it_tries_a_seal_it_cuts_nobody_who_comes_in_meanwhile() {
-        for step in ["dropped:1", "barred:1", "set:2"] {
+        for step in ["dropped:1", "barred:1", "set open:2"] {
             sealing_while_one_comes(step);
         }
     }
@@ -157,7 +157,7 @@ alone! {
 
 alone! {
     fn killed_once_the_rule_stands_it_keeps_its_promise() {
-        for step in ["sealed:1", "set:2"] {
+        for step in ["sealed:1", "set sealed:1"] {
             let (server, directory) = killed_sealing(step);
             assert!(is_sealed_on_disk(&directory));
             assert_eq!(elements().0, [Value::from(server.port())], "{step}");
@@ -173,7 +173,7 @@ alone! {
     fn killed_a_hundred_times_at_each_of_its_steps_it_cuts_nobody() {
         let rounds = std::env::var("EBBTIDE_ROUNDS").map_or(100, |rounds| rounds.parse().unwrap());
         for round in 0..rounds {
-            for step in ["set:2", "refused:1"] {
+            for step in ["set draining:1", "refused:1"] {
                 draining_with_sessions(step);
             }
             for step in ["dropped:1", "barred:1"] {
