@@ -105,7 +105,7 @@ impl Agent {
 
     pub(crate) fn order_once(&mut self, what: &str, epoch: u64) -> Option<(u16, Value)> {
         let body = json!({
-            "instance": INSTANCE, "deployment": "spring", "epoch": epoch, "perSecond": 5, "leaseSeconds": 60,
+            "instance": INSTANCE, "deployment": "spring", "epoch": epoch, "perSecond": 50, "leaseSeconds": 60,
         });
         self.ask("POST", &format!("/sessions/{what}"), &body)
     }
