@@ -1,7 +1,7 @@
 //! An agent as a process of its own, which ends or stops itself at a step that the test names; and a server as one.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 
 use crate::world::{Echo, PATIENCE, runtime, until};
 
+/// Where the session endpoint is. Every test has a network of its own; no client is ever given this port.
+pub(crate) const ENDPOINT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
+/// Where a server listens that is a process.
+pub(crate) const SERVED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1883);
 pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
 const CONFIG: &str = "EBBTIDE_TEST_CONFIG";
 const STEPS: &str = "EBBTIDE_TEST_STEPS";
@@ -22,7 +26,6 @@ const SERVER: &str = "EBBTIDE_TEST_SERVER";
 /// A running agent; killed when it is dropped.
 pub(crate) struct Agent {
     child: Child,
-    endpoint: SocketAddr,
 }
 
 impl Agent {
@@ -34,22 +37,11 @@ impl Agent {
 
     /// The same, with some lines of configuration more.
     pub(crate) fn configured(ports: &[u16], directory: &Path, steps: &str, more: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self::listening(free.local_addr().unwrap(), ports, directory, (steps, more))
-    }
-
-    /// The same, with its session endpoint at this address.
-    pub(crate) fn listening(
-        endpoint: SocketAddr,
-        ports: &[u16],
-        directory: &Path,
-        (steps, more): (&str, &str),
-    ) -> Self {
         let config = directory.join("agent.toml");
         let state = directory.join("state.json");
         std::fs::write(
             &config,
-            format!("ports = {ports:?}\nlisten = '{endpoint}'\ninstance = '{INSTANCE}'\nstateFile = {state:?}\n{more}\n"),
+            format!("ports = {ports:?}\nlisten = '{ENDPOINT}'\ninstance = '{INSTANCE}'\nstateFile = {state:?}\n{more}\n"),
         )
         .unwrap();
         let mut command = itself("agent::agent_process");
@@ -58,14 +50,14 @@ impl Agent {
             .env(STEPS, steps)
             .spawn()
             .unwrap();
-        Self { child, endpoint }
+        Self { child }
     }
 
     /// Asks, and gives status and body; waits for an agent that starts. None if it ends instead.
     pub(crate) fn ask(&mut self, method: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
         let begun = std::time::Instant::now();
         loop {
-            match call(self.endpoint, method, path, body) {
+            match call(method, path, body) {
                 Ok(answer) => return Some(answer),
                 Err(_) if self.child.try_wait().unwrap().is_some() => return None,
                 Err(error) => assert!(begun.elapsed() < PATIENCE, "{method} {path}: {error}"),
@@ -112,9 +104,9 @@ impl Agent {
 
     /// Gives an order without waiting for its end.
     pub(crate) fn begin(&self, what: &str, epoch: u64) {
-        let (endpoint, path) = (self.endpoint, format!("/sessions/{what}"));
+        let path = format!("/sessions/{what}");
         let body = json!({ "instance": INSTANCE, "deployment": "spring", "epoch": epoch });
-        std::thread::spawn(move || call(endpoint, "POST", &path, &body));
+        std::thread::spawn(move || call("POST", &path, &body));
     }
 
     fn pid(&self) -> Pid {
@@ -160,18 +152,13 @@ pub(crate) fn is_stopped(pid: Pid) -> bool {
 }
 
 /// One call of HTTP/1.1.
-fn call(
-    endpoint: SocketAddr,
-    method: &str,
-    path: &str,
-    body: &Value,
-) -> std::io::Result<(u16, Value)> {
-    let mut connection = TcpStream::connect(endpoint)?;
+fn call(method: &str, path: &str, body: &Value) -> std::io::Result<(u16, Value)> {
+    let mut connection = TcpStream::connect(ENDPOINT)?;
     connection.set_read_timeout(Some(PATIENCE))?;
     let body = body.to_string();
     let length = body.len();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {endpoint}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {ENDPOINT}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     connection.write_all(format!("{head}{body}").as_bytes())?;
     let mut answer = String::new();
@@ -238,7 +225,8 @@ fn agent_process() {
 pub(crate) struct Server(Child);
 
 impl Server {
-    pub(crate) fn start(address: SocketAddr) -> Self {
+    pub(crate) fn start() -> Self {
+        let address = SERVED;
         let server = Self(
             itself("agent::server_process")
                 .env(SERVER, address.to_string())

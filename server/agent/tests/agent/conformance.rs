@@ -1,6 +1,6 @@
 //! Every rule of the session endpoint, tried on a server that knows nothing of it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,12 +9,11 @@ use ebbtide_conformance::{Doer, Hands, NotOpened, Opener, Outcome, Session, Subj
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, ENDPOINT};
 use crate::namespace::alone;
 use crate::world::{Echo, runtime};
 
 const CLOSES: &str = "idleAfterSeconds = 2\ncloseIdle = true";
-const ENDPOINT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
 
 /// Opens sessions; a busy one says something all the time.
 fn opener(server: SocketAddr, busy: bool) -> Opener {
@@ -52,7 +51,7 @@ fn starter(
         if fresh {
             let _ = std::fs::remove_file(directory.join("state.json"));
         }
-        let mut started = Agent::listening(ENDPOINT, &[port], &directory, ("", CLOSES));
+        let mut started = Agent::configured(&[port], &directory, "", CLOSES);
         started.report();
         *agent = Some(started);
         Box::pin(std::future::ready(Ok(())))

@@ -10,7 +10,7 @@ use ebbtide_endpoint::admission::Mode;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
-use crate::agent::{Agent, Server, is_stopped};
+use crate::agent::{Agent, SERVED, Server, is_stopped};
 use crate::namespace::alone;
 use crate::world::{Echo, Session, gate, runtime, until};
 
@@ -72,8 +72,7 @@ alone! {
 alone! {
     fn a_server_that_is_stopped_holds_what_it_held() {
         let directory = tempfile::tempdir().unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let server = Server::start(address);
+        let (server, address) = (Server::start(), SERVED);
         let mut agent = Agent::start(&[address.port()], directory.path(), "");
         let mut session = Session::open(address).unwrap();
         until("nothing but the session", || agent.report().1["busy"] == 1);
