@@ -10,7 +10,7 @@ use ebbtide_endpoint::admission::Mode;
 use crate::namespace::alone;
 use crate::world::{Echo, Hammer, gate, present, rules, runtime, until};
 
-const PAUSE: Duration = Duration::from_micros(700);
+const PAUSE: Duration = Duration::from_micros(2000);
 
 /// Whether somebody is in, or comes in, although everything is kept out: and it is, until after this was seen.
 fn is_wrong(server: &Echo, rules: &Rules) -> bool {
@@ -76,7 +76,11 @@ fn hammered(seals: usize) {
                         eprintln!("{address}: {sealed} seals, {refused} refused");
                     }
                 }
-                Err(_) => refused += 1,
+                // It has let everybody in again.
+                Err(_) => {
+                    refused += 1;
+                    continue;
+                }
             }
             gate.set(Mode::Open).unwrap();
         }
