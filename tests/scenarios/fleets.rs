@@ -2,6 +2,7 @@
 //! deployment that does not stay.
 
 mod effects;
+mod long;
 mod mixed;
 mod moving;
 mod refresh;

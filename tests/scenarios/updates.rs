@@ -202,6 +202,8 @@ async fn the_next_deployment_obeys_each_parameter_that_was_changed_alone() {
         let cause = scene.fails_with(&failed, error).await;
         assert!(cause.contains(words), "{name}: {cause}");
     }
+    // And a stack whose deployments are over goes.
+    assert_eq!(scene.cloud.delete_stack().await.expect("an answer"), None);
     scene.ends().await;
 }
 
@@ -214,7 +216,7 @@ async fn what_a_deployment_needs_is_not_taken_away_and_its_stack_not_deleted() {
     let deployment = scene.deploy(&hasty()).await;
     scene.retires(deployment.name(), "tunnel-a").await;
     let plan = scene.entry_of(deployment.name()).await.plan;
-    // When somebody renames the service, takes its listener or a group away, or the whole stack
+    // When somebody renames the service, or takes its listener or a group away
     let without_a = plan.environments.iter().skip(1);
     let without_a: Vec<&str> = without_a.filter_map(|it| it.target_group(0)).collect();
     for (name, value, words) in [
@@ -226,27 +228,30 @@ async fn what_a_deployment_needs_is_not_taken_away_and_its_stack_not_deleted() {
             "takes away: tunnel-a",
         ),
     ] {
-        let refused = scene.cloud.update(&[(name, value)]).await.unwrap_err();
-        assert!(refused.to_string().contains(words), "{name}: {refused}");
+        scene.cloud.update(&[(name, value)]).await.unwrap_err();
+        let refused = scene.cloud.refusal().await.expect("its words");
+        assert!(refused.starts_with("SettingsGuard: "), "{name}: {refused}");
+        assert!(refused.contains(words), "{name}: {refused}");
     }
-    let refused = scene
-        .cloud
-        .delete_stack()
-        .await
-        .expect("an answer")
-        .expect("a refusal");
-    // Then it is told who needs it, and the drain goes on
-    let who = format!(
-        "DeletionGuard: tunnel-a retires for deployment {}",
-        deployment.name()
-    );
-    assert!(refused.contains(&who), "{refused}");
+    // Then the drain goes on and ends well
     scene.passes(&deployment, "CheckDrained", 1).await;
     scene.all_still_busy([&busy]);
     busy.leave();
     scene.promoted(&deployment).await;
     scene.minimum_held(witness, &[deployment.name()]).await;
-    // And nobody holds it any more
-    assert_eq!(scene.cloud.delete_stack().await.expect("an answer"), None);
+    // And when somebody deletes the stack while another one drains, it is refused before anything is deleted. The emulator
+    // deletes the rest then all the same; CloudFormation nothing that what is left depends on.
+    let busy = scene.busy("busy again").await;
+    let another = scene.deploy(&hasty()).await;
+    scene.retires(another.name(), "tunnel-b").await;
+    let refused = scene.cloud.delete_stack().await.expect("an answer");
+    let who = format!(
+        "DeletionGuard: tunnel-b retires for deployment {}",
+        another.name()
+    );
+    assert!(refused.is_some_and(|it| it.starts_with(&who)), "{who}");
+    let first = scene.cloud.first_deleted().await.expect("events");
+    assert_eq!(first, "DeletionGuard");
+    scene.all_still_busy([&busy]);
     scene.ends().await;
 }

@@ -91,6 +91,22 @@ impl LocalCloud {
         updated
     }
 
+    /// The words of the resource that refused the stack's last update.
+    ///
+    /// # Errors
+    /// If CloudFormation does not answer, or nothing did.
+    pub async fn refusal(&self) -> Result<String> {
+        crate::stack::refusal(&self.clients).await
+    }
+
+    /// What CloudFormation deleted first, or tried to.
+    ///
+    /// # Errors
+    /// If CloudFormation does not answer, or nothing was deleted.
+    pub async fn first_deleted(&self) -> Result<String> {
+        crate::stack::first_deleted(&self.clients).await
+    }
+
     /// Deletes the stack, as a user does; the words of what refused it, where something does.
     ///
     /// # Errors

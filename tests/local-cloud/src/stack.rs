@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
+use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent, StackStatus};
 use tokio::sync::OnceCell;
 
 use crate::clients::Clients;
@@ -207,21 +207,51 @@ pub(crate) async fn delete(clients: &Clients) -> Result<Option<String>> {
         let status = stacks.first().and_then(|stack| stack.stack_status());
         Ok(match status {
             None | Some(StackStatus::DeleteComplete) => Seen::Done(None),
-            Some(StackStatus::DeleteFailed) => Seen::Done(Some(why_not(clients).await?)),
+            Some(StackStatus::DeleteFailed) => Seen::Done(Some(refusal(clients).await?)),
             Some(other) => Seen::NotYet(other.to_string()),
         })
     })
     .await
 }
 
-/// The last words of a resource that was not deleted.
-async fn why_not(clients: &Clients) -> Result<String> {
-    let events = clients.cloudformation.describe_stack_events();
-    let answer = events.stack_name(STACK).send().await;
-    let answer = answer.map_err(Error::aws("DescribeStackEvents"))?;
-    let failed = answer.stack_events().iter().find(|event| {
-        let of_a_resource = event.logical_resource_id() != Some(STACK);
-        of_a_resource && event.resource_status() == Some(&ResourceStatus::DeleteFailed)
+/// What happened to the stack's resources, the newest first.
+async fn events(clients: &Clients) -> Result<Vec<StackEvent>> {
+    let pages = clients
+        .cloudformation
+        .describe_stack_events()
+        .stack_name(STACK);
+    let pages = pages.into_paginator().items().send();
+    let all: Vec<StackEvent> = pages
+        .try_collect()
+        .await
+        .map_err(Error::aws("DescribeStackEvents"))?;
+    let of_resources = all
+        .into_iter()
+        .filter(|event| event.logical_resource_id() != Some(STACK));
+    Ok(of_resources.collect())
+}
+
+/// The resource whose deletion began first.
+pub(crate) async fn first_deleted(clients: &Clients) -> Result<String> {
+    let events = events(clients).await?;
+    let mut begun = events
+        .iter()
+        .rev()
+        .filter(|event| event.resource_status() == Some(&ResourceStatus::DeleteInProgress));
+    let first = begun.next().and_then(|event| event.logical_resource_id());
+    first
+        .map(str::to_owned)
+        .ok_or_else(|| world::missing("DescribeStackEvents", "a deletion"))
+}
+
+/// The last words of a resource that could not be updated or deleted.
+pub(crate) async fn refusal(clients: &Clients) -> Result<String> {
+    let events = events(clients).await?;
+    let failed = events.iter().find(|event| {
+        let failed = [ResourceStatus::DeleteFailed, ResourceStatus::UpdateFailed];
+        event
+            .resource_status()
+            .is_some_and(|it| failed.contains(it))
     });
     let reason = failed.and_then(|event| {
         let (id, reason) = (
@@ -230,7 +260,7 @@ async fn why_not(clients: &Clients) -> Result<String> {
         );
         Some(format!("{id}: {reason}"))
     });
-    reason.ok_or_else(|| world::missing("DescribeStackEvents", "why the stack is not deleted"))
+    reason.ok_or_else(|| world::missing("DescribeStackEvents", "why the stack is as it was"))
 }
 
 async fn outputs(clients: &Clients) -> Result<Stack> {

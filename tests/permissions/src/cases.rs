@@ -367,7 +367,7 @@ impl Cases {
         for function in stack.functions().keys() {
             let arn = stack.function(function);
             let called = |arn: &str| Request::new("lambda:InvokeFunction", arn);
-            if function == ASKED_BY_INSTANCES {
+            if ASKED_BY_OTHERS.contains(&function.as_str()) {
                 let other = called(&format!("{}:7", stack.function("keep-record")));
                 self.change(by, &other, called(&format!("{arn}:7")));
                 continue;
@@ -379,8 +379,8 @@ impl Cases {
     }
 }
 
-/// The one function that no execution calls.
-pub(crate) const ASKED_BY_INSTANCES: &str = "issue-keys";
+/// The functions that no execution calls: instances ask the one, CloudFormation the other.
+pub(crate) const ASKED_BY_OTHERS: [&str; 2] = ["guard-stack", "issue-keys"];
 
 /// The functions that have the signing secret, to sign calls with or to derive keys from, and nothing else of AWS.
 const HAVE_THE_SECRET: [&str; 5] = [

@@ -241,6 +241,19 @@ fn launch_by_group(call: &Call) -> Result<Vec<Request>, Wrong> {
     given.map_or(Ok(Vec::new()), |given| launched(call, given, "*", &tags))
 }
 
+/// The recordings know no tags of templates. One has the tag of the service whose servers it launches: that of the group that
+/// launches from it, or that which the call gives to instances.
+fn service(call: &Call, given: &[(String, BTreeMap<String, String>)]) -> BTreeMap<String, String> {
+    const TAG: &str = "ebbtide:service";
+    let groups = call.known.groups.values().map(|group| &group.tags);
+    let mut all = groups.chain(given.iter().map(|(_, tags)| tags));
+    let found = all.find_map(|tags| tags.get_key_value(TAG));
+    found
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .into_iter()
+        .collect()
+}
+
 /// What a launch from the template that the call names there asks for, into a subnet and with these tags by kind.
 fn launched(
     call: &Call,
@@ -262,8 +275,9 @@ fn launched(
     let of_template =
         |resource: String| Request::new(RUN, resource).with("ec2:LaunchTemplate", &[&template]);
     let image = data["ImageId"].as_str().unwrap_or("ami-0");
+    let own = service(call, tags);
     let mut asked = vec![
-        of_template(template.clone()),
+        of_template(template.clone()).tagged(&own),
         of_template(format!("arn:{PARTITION}:ec2:{REGION}::image/{image}")),
         of_template(arn("ec2", &format!("subnet/{subnet}"))),
         of_template(arn("ec2", "network-interface/*")),
