@@ -241,7 +241,7 @@ async fn what_a_deployment_needs_is_not_taken_away_and_its_stack_not_deleted() {
     scene.minimum_held(witness, &[deployment.name()]).await;
     // And when somebody deletes the stack while another one drains, it is refused before anything is deleted. The emulator
     // deletes the rest then all the same; CloudFormation nothing that what is left depends on.
-    let busy = scene.busy("busy again").await;
+    let busy = scene.busy("busier").await;
     let another = scene.deploy(&hasty()).await;
     scene.retires(another.name(), "tunnel-b").await;
     let refused = scene.cloud.delete_stack().await.expect("an answer");
