@@ -282,7 +282,7 @@ impl Shared {
     /// The name of the function that makes a call; empty if nobody of this cloud does.
     async fn function(&self, call: &Call) -> String {
         let look = || async {
-            let pid = process_at(call.from, &self.directory).await?;
+            let pid = process_at(call.connection, &self.directory).await?;
             function_of(pid).ok_or_else(|| Error::Missing(format!("{pid} runs no function")))
         };
         let function = call.function.get_or_try_init(look).await;
@@ -354,7 +354,7 @@ impl Held {
     /// # Errors
     /// [`Error::Missing`] if nobody waits any more.
     pub async fn caller(&self) -> Result<u32> {
-        process_at(self.call.from, &self.directory).await
+        process_at(self.call.connection, &self.directory).await
     }
 
     /// Kills the process that waits for the answer: the function dies in mid-call. Says which function it ran.

@@ -17,28 +17,47 @@ use crate::warden;
 const LOOKS: usize = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
-/// The process that holds the socket at `local`, among those of the cloud whose private directory is `directory`.
+/// A connection to a proxy. Only both ends name it: a machine with many connections uses one port of its own towards several
+/// addresses at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Connection {
+    /// The caller's address.
+    pub(super) from: SocketAddr,
+    /// The proxy's.
+    pub(super) to: SocketAddr,
+}
+
+/// The process that holds the caller's end, among those of the cloud whose private directory is `directory`.
 ///
 /// # Errors
 /// [`Error::Missing`] if there is none: it ended, or it hung up.
-pub(super) async fn process_at(local: SocketAddr, directory: &Path) -> Result<u32> {
+pub(super) async fn process_at(connection: Connection, directory: &Path) -> Result<u32> {
     for _ in 0..LOOKS {
-        if let Some(pid) = look(local, directory) {
+        if let Some(pid) = look(connection, directory) {
             return Ok(pid);
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
+    let from = connection.from;
     Err(Error::Missing(format!(
-        "no process of this cloud is at {local}"
+        "no process of this cloud is at {from}"
     )))
 }
 
-fn look(local: SocketAddr, directory: &Path) -> Option<u32> {
+fn look(connection: Connection, directory: &Path) -> Option<u32> {
+    let inode = callers_socket(connection)?;
+    let mut marked = warden::marked(directory).into_iter();
+    marked.find(|pid| holds(*pid, inode))
+}
+
+fn callers_socket(connection: Connection) -> Option<u64> {
     let mut sockets = procfs::net::tcp().ok()?.into_iter();
     // A socket that was closed here is nobody's: its inode is 0.
-    let socket = sockets.find(|it| it.local_address == local && it.inode != 0)?;
-    let mut marked = warden::marked(directory).into_iter();
-    marked.find(|pid| holds(*pid, socket.inode))
+    let socket = sockets.find(|it| {
+        let ends = (it.local_address, it.remote_address);
+        ends == (connection.from, connection.to) && it.inode != 0
+    });
+    Some(socket?.inode)
 }
 
 impl LocalCloud {
@@ -78,4 +97,46 @@ fn holds(pid: u32, inode: u64) -> bool {
     let open = process.fd().into_iter().flatten().flatten();
     open.into_iter()
         .any(|fd| matches!(fd.target, FDTarget::Socket(held) if held == inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd as _;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    /// A connection from this address, which others may have as well.
+    fn connect(from: SocketAddr, to: SocketAddr) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        socket.into()
+    }
+
+    fn inode(stream: &TcpStream) -> u64 {
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", stream.as_raw_fd())).unwrap();
+        let digits = link
+            .to_string_lossy()
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect::<String>();
+        digits.parse().unwrap()
+    }
+
+    #[test]
+    fn a_port_that_two_callers_have_is_told_apart_by_whom_they_call() {
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [one, other] = listeners.each_ref().map(|it| it.local_addr().unwrap());
+        let first = connect("127.0.0.1:0".parse().unwrap(), one);
+        let from = first.local_addr().unwrap();
+        let second = connect(from, other);
+        assert_eq!(second.local_addr().unwrap(), from);
+        for (to, stream) in [(one, &first), (other, &second)] {
+            assert_eq!(callers_socket(Connection { from, to }), Some(inode(stream)));
+        }
+    }
 }

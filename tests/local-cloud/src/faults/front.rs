@@ -27,6 +27,7 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::caller::Connection;
 use crate::error::{Error, Result, chain};
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -38,8 +39,8 @@ const BETWEEN_BYTES: Duration = Duration::from_millis(100);
 /// One call, read as a whole.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    /// Who made it.
-    pub(super) from: SocketAddr,
+    /// How it came.
+    pub(super) connection: Connection,
     /// The function that made it, once somebody has looked: a connection is one process's.
     pub(super) function: Arc<OnceCell<String>>,
     /// Method, path and headers.
@@ -148,6 +149,10 @@ async fn serve(stream: TcpStream, from: SocketAddr, handle: Handle) {
     let Ok(resetting) = stream.as_fd().try_clone_to_owned().map(Socket::from) else {
         return;
     };
+    let Ok(to) = stream.local_addr() else {
+        return;
+    };
+    let connection = Connection { from, to };
     let resetting = Arc::new(resetting);
     let function = Arc::new(OnceCell::new());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -156,7 +161,7 @@ async fn serve(stream: TcpStream, from: SocketAddr, handle: Handle) {
             let (head, body) = request.into_parts();
             let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
             let call = Call {
-                from,
+                connection,
                 function,
                 head,
                 body,
