@@ -6,7 +6,7 @@
 use ebbtide_rules::record::Record;
 
 use crate::gates::Gated;
-use crate::instances::patient;
+use crate::instances::{STRUCK, patient};
 use crate::matrix::{Fault, Outcome, Stage};
 use crate::stand::{ALL_THREE, Floor, Stand};
 use crate::story::End;
@@ -17,43 +17,22 @@ mod rollback;
 mod sizes;
 use fleet::Fleet;
 
-/// The stages at whose gate blue's group is not held yet.
-const BEFORE: [Stage; 5] = [
-    Stage::Plan,
-    Stage::Claim,
-    Stage::Launch,
-    Stage::Test,
-    Stage::Hold,
-];
-
-/// Those at whose gate it is, and has members.
-const HELD: [Stage; 4] = [Stage::Switch, Stage::Drain, Stage::Check, Stage::Terminate];
+/// The stages at whose gate blue's group is not held yet, and those at whose gate it is, and has members.
+const BEFORE: &[Stage] = STRUCK.split_at(5).0;
+const HELD: &[Stage] = STRUCK.split_at(5).1;
 
 /// Members for the busy session and its request, for each of the held stages, and two more.
 const MANY: i32 = 8;
 
-/// Both, in their order.
-const STRUCK: [Stage; 9] = [
-    Stage::Plan,
-    Stage::Claim,
-    Stage::Launch,
-    Stage::Test,
-    Stage::Hold,
-    Stage::Switch,
-    Stage::Drain,
-    Stage::Check,
-    Stage::Terminate,
-];
-
 pub(crate) fn trials() -> Vec<Trial> {
     let own = [
         cells(Fault::GroupLaunches, &STRUCK, Outcome::NoOp),
-        cells(Fault::GroupEnds, &BEFORE, Outcome::Gone),
-        cells(Fault::GroupEnds, &HELD, Outcome::NoOp),
+        cells(Fault::GroupEnds, BEFORE, Outcome::Gone),
+        cells(Fault::GroupEnds, HELD, Outcome::NoOp),
     ];
     let refreshes = [
         cells(Fault::RefreshStarts, &BEFORE[1..], Outcome::Gone),
-        cells(Fault::RefreshStarts, &HELD, Outcome::NoOp),
+        cells(Fault::RefreshStarts, HELD, Outcome::NoOp),
     ];
     let mut trials = vec![
         Trial::new(
@@ -73,7 +52,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         Trial::new(
             "an apply resumes all processes of blue's group at each stage of its drain, and a health check fails",
-            &cells(Fault::ApplyResumes, &HELD, Outcome::NoOp),
+            &cells(Fault::ApplyResumes, HELD, Outcome::NoOp),
             applies_resume,
         ),
     ];
@@ -184,7 +163,7 @@ async fn refreshes_start(ledger: Ledger) {
 
 async fn applies_resume(ledger: Ledger) {
     let mut stand = Stand::of_fleets(3).await;
-    let mut gated = Gated::deploy(&stand.scene, &HELD, &patient()).await;
+    let mut gated = Gated::deploy(&stand.scene, HELD, &patient()).await;
     let busy = stand.busy[0].server.clone();
     let mut struck = Vec::new();
     while let Some(stage) = gated.next(&stand.scene).await {

@@ -20,7 +20,7 @@ use strike::strike;
 const BLUE: usize = 11;
 
 /// The stages at which there are blue servers to strike.
-const STRUCK: [Stage; 9] = [
+pub(crate) const STRUCK: [Stage; 9] = [
     Stage::Plan,
     Stage::Claim,
     Stage::Launch,

@@ -6,10 +6,6 @@
 //! the event's in CloudFormation. A record that cannot be read refuses too: whoever knows better retains the guard
 //! (docs/operating.md).
 
-use aws_lambda_events::cloudformation::{
-    CloudFormationCustomResourceRequest as Request, CloudFormationCustomResourceResponse as Answer,
-    CloudFormationCustomResourceResponseStatus as Status,
-};
 use ebbtide_aws::{Table, reply};
 use ebbtide_rules::guard::{self, Guarded};
 use ebbtide_rules::{ErrorName, Failure as _};
@@ -17,26 +13,48 @@ use serde::{Deserialize, Serialize};
 
 pub use ebbtide_runtime::Failed;
 
-/// The properties of both resources, by the parameters' names.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
+/// What CloudFormation asks.
+///
+/// Source: "Custom resource request objects" in CloudFormation's template reference.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Properties {
-    /// What is guarded.
-    pub guards: Guards,
-    /// The service.
-    pub service_name: String,
-    /// Its listeners, joined by commas; the deletion's guard has none.
+pub struct Event {
+    request_type: Kind,
+    #[serde(rename = "ResponseURL")]
+    response_url: String,
+    request_id: String,
+    stack_id: String,
+    logical_resource_id: String,
+    /// None of a resource that is being made.
+    physical_resource_id: Option<String>,
+    resource_properties: Properties,
+    /// Those of before, of a resource that is being updated.
     #[serde(default)]
-    pub listener_arn: String,
-    /// Its target groups, joined by commas.
-    #[serde(default)]
-    pub target_group_arns: String,
+    old_resource_properties: Properties,
+}
+
+/// What is to become of the resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+enum Kind {
+    Create,
+    Update,
+    Delete,
+}
+
+/// The properties of both resources, by the parameters' names; lists are joined by commas, and the deletion's guard has none.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Properties {
+    guards: Guards,
+    service_name: String,
+    listener_arn: String,
+    target_group_arns: String,
 }
 
 /// What a resource guards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Guards {
+enum Guards {
     /// Settings, at an update.
     #[default]
     Settings,
@@ -55,87 +73,67 @@ impl Properties {
     }
 }
 
+/// What CloudFormation is told.
+///
+/// Source: "Custom resource response objects", at the same place.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    status: &'static str,
+    reason: Option<String>,
+    physical_resource_id: String,
+    stack_id: String,
+    request_id: String,
+    logical_resource_id: String,
+}
+
 /// Decides, and tells CloudFormation.
 ///
 /// # Errors
 /// [`Failed`] where CloudFormation could not be told: Lambda asks again, twice.
-pub async fn handle(table: &Table, request: Request<Properties, Properties>) -> Result<(), Failed> {
-    let refused = decide(table, &request).await.err();
-    let (url, answer) = answer(request, refused)?;
-    tracing::info!(
-        resource = answer.logical_resource_id,
-        reason = answer.reason,
-        "answers"
-    );
+pub async fn handle(table: &Table, event: Event) -> Result<(), Failed> {
+    let reason = decide(table, &event).await.err();
+    tracing::info!(resource = event.logical_resource_id, reason, "answers");
+    let answer = Answer {
+        status: if reason.is_some() {
+            "FAILED"
+        } else {
+            "SUCCESS"
+        },
+        reason,
+        // It stands for nothing but itself.
+        physical_resource_id: event
+            .physical_resource_id
+            .unwrap_or_else(|| event.logical_resource_id.clone()),
+        stack_id: event.stack_id,
+        request_id: event.request_id,
+        logical_resource_id: event.logical_resource_id,
+    };
     let body = serde_json::to_vec(&answer)
         .map_err(|error| Failed::new(ErrorName::InvalidInput, error.to_string()))?;
-    reply(&url, body).await?;
-    Ok(())
+    Ok(reply(&event.response_url, body).await?)
 }
 
 /// The reason against it.
-async fn decide(table: &Table, request: &Request<Properties, Properties>) -> Result<(), String> {
-    let told = |error: ebbtide_aws::CloudError| {
-        format!(
-            "the service's record could not be read ({}: {error})",
-            error.name()
-        )
+async fn decide(table: &Table, event: &Event) -> Result<(), String> {
+    let read = async |service: &str| {
+        let record = table.records(service).read().await;
+        record.map_err(|error| {
+            let name = error.name();
+            format!("the service's record could not be read ({name}: {error})")
+        })
     };
-    match request {
-        Request::Update(update) if update.resource_properties.guards == Guards::Settings => {
-            let was = update.old_resource_properties.guarded();
-            let record = table.records(&was.service).read().await.map_err(told)?;
-            let is = update.resource_properties.guarded();
+    let is = event.resource_properties.guarded();
+    match (event.request_type, event.resource_properties.guards) {
+        (Kind::Update, Guards::Settings) => {
+            let was = event.old_resource_properties.guarded();
+            let record = read(&was.service).await?;
             guard::update(&record, &was, &is).map_err(|refusal| refusal.to_string())
         }
-        Request::Delete(delete) if delete.resource_properties.guards == Guards::Deletion => {
-            let service = &delete.resource_properties.service_name;
-            let record = table.records(service).read().await.map_err(told)?;
+        (Kind::Delete, Guards::Deletion) => {
+            let record = read(&is.service).await?;
             guard::deletion(&record).map_err(|refusal| refusal.to_string())
         }
         _ => Ok(()),
     }
-}
-
-fn answer(
-    request: Request<Properties, Properties>,
-    refused: Option<String>,
-) -> Result<(String, Answer), Failed> {
-    let mut answer = Answer::default();
-    let url;
-    match request {
-        Request::Create(create) => {
-            url = create.response_url;
-            // It stands for nothing but itself.
-            answer.physical_resource_id = create.logical_resource_id.clone();
-            answer.stack_id = create.stack_id;
-            answer.request_id = create.request_id;
-            answer.logical_resource_id = create.logical_resource_id;
-        }
-        Request::Update(update) => {
-            url = update.response_url;
-            answer.physical_resource_id = update.physical_resource_id;
-            answer.stack_id = update.stack_id;
-            answer.request_id = update.request_id;
-            answer.logical_resource_id = update.logical_resource_id;
-        }
-        Request::Delete(delete) => {
-            url = delete.response_url;
-            answer.physical_resource_id = delete.physical_resource_id;
-            answer.stack_id = delete.stack_id;
-            answer.request_id = delete.request_id;
-            answer.logical_resource_id = delete.logical_resource_id;
-        }
-        _ => {
-            let cause = "CloudFormation asks what this version does not know";
-            return Err(Failed::new(ErrorName::InvalidInput, cause));
-        }
-    }
-    answer.status = if refused.is_some() {
-        Status::Failed
-    } else {
-        Status::Success
-    };
-    answer.reason = refused;
-    Ok((url, answer))
 }

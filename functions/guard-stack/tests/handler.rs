@@ -97,11 +97,15 @@ fn free() -> Fake {
 async fn what_comes_is_welcome_whatever_the_record_says() {
     let fake = Fake::new();
     fake.fail("GetItem", Fault::Unreachable);
-    let created = event("Create", "SettingsGuard", &settings("tunnel", &["a", "b"]));
+    let mut created = event("Create", "SettingsGuard", &settings("tunnel", &["a", "b"]));
+    created
+        .as_object_mut()
+        .unwrap()
+        .remove("PhysicalResourceId");
     let told = answer(&fake, created).await;
     let expected = json!({
         "Status": "SUCCESS", "Reason": null, "PhysicalResourceId": "SettingsGuard", "StackId": "stack",
-        "RequestId": "request", "LogicalResourceId": "SettingsGuard", "NoEcho": false, "Data": {},
+        "RequestId": "request", "LogicalResourceId": "SettingsGuard",
     });
     assert_eq!(told, expected);
 }
