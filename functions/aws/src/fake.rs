@@ -18,6 +18,7 @@ mod executions;
 #[cfg(feature = "instances")]
 mod fleet;
 mod journal;
+mod layouts;
 mod records;
 #[cfg(feature = "signing")]
 mod secrets;
@@ -25,14 +26,12 @@ mod secrets;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, TargetGroupTuple,
-};
+use aws_sdk_elasticloadbalancingv2::types::{Action, LoadBalancerTypeEnum, TargetGroupTuple};
 use ebbtide_rules::observed::{
     DEPLOYMENT_TAG, ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG, SERVICE_TAG, Target,
 };
 use ebbtide_rules::record::{OutcomeItem, Record};
-use ebbtide_rules::scaling::{ScalingGroup, ScalingMember, Sizes};
+use ebbtide_rules::scaling::ScalingGroup;
 use ebbtide_rules::shape::Environment;
 use jiff::Timestamp;
 use journal::Journal;
@@ -44,8 +43,10 @@ pub use alarms::FakeAlarm;
 #[cfg(feature = "instances")]
 pub use aws_sdk_ec2::types as ec2_types;
 pub use danger::{Attributes, Dangers};
+pub use elb::forward;
 pub use executions::Started;
 pub use journal::{Noted, Things};
+pub use layouts::{at_both, fleet_environment};
 pub use records::{execution, recorded, recorded_in_groups};
 
 /// The listener of the fake.
@@ -337,76 +338,11 @@ impl World {
         tuples.filter_map(named).collect()
     }
 
-    /// Puts the service behind a second listener, in the record as well: each environment has a second group there, with
-    /// the same targets and the same weight.
-    pub fn add_listener(&mut self) {
-        let groups = self.groups.iter().map(|group| FakeGroup {
-            arn: second(&group.arn),
-            ..group.clone()
-        });
-        self.groups.extend(groups.collect::<Vec<_>>());
-        let mut weights = self.action();
-        weights = weights
-            .into_iter()
-            .map(|(arn, weight)| (second(&arn), weight))
-            .collect();
-        let named: Vec<(&str, i32)> = weights
-            .iter()
-            .map(|(arn, weight)| (arn.as_str(), *weight))
-            .collect();
-        self.second = Some(vec![forward_to(&named)]);
-        if let Some(record) = &mut self.record {
-            records::add_listener(record);
-        }
-    }
-
-    /// The weights of the second groups of `tunnel-a` and `tunnel-b`.
-    pub fn second_weights(&self) -> (i32, i32) {
-        let action = self.action();
-        let weight = |name: &str| action.get(&second(&arn(name))).copied().unwrap_or_default();
-        (weight("a"), weight("b"))
-    }
-
     /// The weights of `tunnel-a` and `tunnel-b`.
     pub fn weights(&self) -> (i32, i32) {
         let action = self.action();
         let weight = |name: &str| action.get(&arn(name)).copied().unwrap_or_default();
         (weight("a"), weight("b"))
-    }
-
-    /// Gives each environment an Auto Scaling group of its own, in the record as well: blue's three servers are members of
-    /// its group, which has sizes 2/6/3; the others are parked. All launch version 6.
-    pub fn put_into_groups(&mut self) {
-        for letter in ["a", "b", "c"] {
-            let environment = fleet_environment(letter);
-            let targets = self.group(&arn(letter)).targets.iter();
-            let members = targets.map(|target| ScalingMember {
-                instance: target.instance.clone(),
-                protected: false,
-                lifecycle: "InService".to_owned(),
-            });
-            let members: Vec<ScalingMember> = members.collect();
-            let desired = u32::try_from(members.len()).unwrap_or_default();
-            let tags = [
-                (SERVICE_TAG, "tunnel".to_owned()),
-                (ENVIRONMENT_TAG, environment.name.clone()),
-            ];
-            self.scaling.push(ScalingGroup {
-                name: environment.auto_scaling_group.unwrap_or_default(),
-                sizes: Sizes {
-                    min: desired.min(2),
-                    max: 2 * desired,
-                    desired,
-                },
-                version: "6".to_owned(),
-                tags: tags.map(|(key, value)| (key.to_owned(), value)).into(),
-                members,
-                ..ScalingGroup::default()
-            });
-        }
-        if let Some(record) = &mut self.record {
-            records::put_into_groups(record);
-        }
     }
 
     /// An Auto Scaling group.
@@ -460,12 +396,6 @@ pub fn arn(name: &str) -> String {
     format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/tunnel-{name}/{name}")
 }
 
-/// The ARN of the same environment's group at the second listener.
-fn second(first: &str) -> String {
-    let letter = first.rsplit('/').next().unwrap_or_default();
-    arn(&format!("{letter}-tls"))
-}
-
 /// An environment by its last letter.
 pub fn environment(name: &str) -> Environment {
     Environment {
@@ -473,22 +403,6 @@ pub fn environment(name: &str) -> Environment {
         name: format!("tunnel-{name}"),
         auto_scaling_group: None,
     }
-}
-
-/// An environment by its last letter, whose servers are members of an Auto Scaling group of its own.
-pub fn fleet_environment(name: &str) -> Environment {
-    Environment {
-        auto_scaling_group: Some(format!("fleet-{name}")),
-        ..environment(name)
-    }
-}
-
-/// The same environment with a group at the second listener as well.
-pub fn at_both(environment: Environment) -> Environment {
-    let mut environment = environment;
-    let group = environment.target_group(0).map(second);
-    environment.target_group_arns.extend(group);
-    environment
 }
 
 /// A target, registered.
@@ -500,35 +414,6 @@ pub fn target(instance: &str, healthy: bool) -> Target {
         state: String::new(),
         ports: vec![80],
     }
-}
-
-/// A forward action with these weights.
-pub fn forward(weights: &[(&str, i32)]) -> Action {
-    let named: Vec<(String, i32)> = weights
-        .iter()
-        .map(|(name, weight)| (arn(name), *weight))
-        .collect();
-    let named: Vec<(&str, i32)> = named
-        .iter()
-        .map(|(arn, weight)| (arn.as_str(), *weight))
-        .collect();
-    forward_to(&named)
-}
-
-fn forward_to(weights: &[(&str, i32)]) -> Action {
-    let tuple = |(arn, weight): &(&str, i32)| {
-        TargetGroupTuple::builder()
-            .target_group_arn(*arn)
-            .weight(*weight)
-            .build()
-    };
-    let config = ForwardActionConfig::builder()
-        .set_target_groups(Some(weights.iter().map(tuple).collect()))
-        .build();
-    Action::builder()
-        .r#type(ActionTypeEnum::Forward)
-        .forward_config(config)
-        .build()
 }
 
 fn group(name: &str) -> FakeGroup {

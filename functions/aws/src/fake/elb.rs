@@ -29,16 +29,16 @@ use aws_sdk_elasticloadbalancingv2::operation::register_targets::{
     RegisterTargetsError, RegisterTargetsInput, RegisterTargetsOutput,
 };
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, Listener, LoadBalancer, LoadBalancerTypeEnum, ProtocolEnum, Rule, TargetDescription,
-    TargetGroup, TargetGroupAttribute, TargetHealth, TargetHealthDescription,
-    TargetHealthStateEnum, TargetTypeEnum,
+    Action, ActionTypeEnum, ForwardActionConfig, Listener, LoadBalancer, LoadBalancerTypeEnum,
+    ProtocolEnum, Rule, TargetDescription, TargetGroup, TargetGroupAttribute, TargetGroupTuple,
+    TargetHealth, TargetHealthDescription, TargetHealthStateEnum, TargetTypeEnum,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use ebbtide_rules::observed::{InstanceState, Target};
 use ebbtide_rules::shape::group_name;
 
 use super::answer::{Acted, Answer, operation, page};
-use super::{LISTENER, LOAD_BALANCER, SECOND_LISTENER, World, target};
+use super::{LISTENER, LOAD_BALANCER, SECOND_LISTENER, World, arn, target};
 
 pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
     operation(
@@ -322,4 +322,33 @@ fn deregister(world: &mut World, input: &DeregisterTargetsInput) -> Acted<Deregi
         }
     }
     Ok(DeregisterTargetsOutput::builder().build())
+}
+
+/// A forward action with these weights.
+pub fn forward(weights: &[(&str, i32)]) -> Action {
+    let named: Vec<(String, i32)> = weights
+        .iter()
+        .map(|(name, weight)| (arn(name), *weight))
+        .collect();
+    let named: Vec<(&str, i32)> = named
+        .iter()
+        .map(|(arn, weight)| (arn.as_str(), *weight))
+        .collect();
+    forward_to(&named)
+}
+
+pub(super) fn forward_to(weights: &[(&str, i32)]) -> Action {
+    let tuple = |(arn, weight): &(&str, i32)| {
+        TargetGroupTuple::builder()
+            .target_group_arn(*arn)
+            .weight(*weight)
+            .build()
+    };
+    let config = ForwardActionConfig::builder()
+        .set_target_groups(Some(weights.iter().map(tuple).collect()))
+        .build();
+    Action::builder()
+        .r#type(ActionTypeEnum::Forward)
+        .forward_config(config)
+        .build()
 }
