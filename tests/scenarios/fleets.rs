@@ -84,6 +84,24 @@ async fn settings(scene: &Scene, name: &str) -> Settings {
     }
 }
 
+/// The settings of blue's group and of green's.
+async fn both(scene: &Scene) -> [Settings; 2] {
+    [
+        settings(scene, GROUPS[0]).await,
+        settings(scene, GROUPS[1]).await,
+    ]
+}
+
+/// Then blue's group is as it was, and green's as well, apart from what parking needs.
+async fn blue_is_as_before_and_green_parked(
+    scene: &Scene,
+    before: &[Settings; 2],
+    deployment: &str,
+) {
+    let parked = parked(&before[1], deployment, ENVIRONMENTS[1]);
+    assert_eq!(both(scene).await, [before[0].clone(), parked]);
+}
+
 fn version(group: &AutoScalingGroup) -> String {
     let template = group.launch_template().and_then(|it| it.version());
     template.unwrap_or_default().to_owned()
@@ -148,10 +166,7 @@ async fn after_a_rollback_blues_group_is_as_it_was_and_greens_is_parked() {
     let scene = fleets().await;
     let busy = scene.busy("busy").await;
     scene.cloud.add_version("").await.expect("a version");
-    let before = [
-        settings(&scene, GROUPS[0]).await,
-        settings(&scene, GROUPS[1]).await,
-    ];
+    let before = both(&scene).await;
     // When a deployment that holds blue's group is rolled back, with a busy session on it
     let execution = scene.deploy(&long_bake()).await;
     scene.passes(&execution, "CheckDrained", 1).await;
@@ -163,9 +178,7 @@ async fn after_a_rollback_blues_group_is_as_it_was_and_greens_is_parked() {
     scene.fails_with(&execution, "RolledBack").await;
     // Then nobody was cut, and both groups are as they were, apart from what parking needs
     assert_eq!(busy.seen(), Seen::Asked);
-    assert_eq!(settings(&scene, GROUPS[0]).await, before[0]);
-    let wanted = parked(&before[1], execution.name(), ENVIRONMENTS[1]);
-    assert_eq!(settings(&scene, GROUPS[1]).await, wanted);
+    blue_is_as_before_and_green_parked(&scene, &before, execution.name()).await;
     scene.serves_alone("tunnel-a").await;
     scene.ends().await;
 }
@@ -176,10 +189,7 @@ async fn a_group_whose_release_never_becomes_healthy_is_parked_again_and_nobody_
     let busy = scene.busy("busy").await;
     let release = scene.cloud.add_version("stand-in --health 503").await;
     release.expect("a version");
-    let before = [
-        settings(&scene, GROUPS[0]).await,
-        settings(&scene, GROUPS[1]).await,
-    ];
+    let before = both(&scene).await;
     // When a release is deployed whose servers fail their health checks
     let execution = scene
         .deploy(&json!({"green": {"healthySeconds": 10}}))
@@ -191,9 +201,7 @@ async fn a_group_whose_release_never_becomes_healthy_is_parked_again_and_nobody_
         cause.contains("0 of 3 servers of Auto Scaling group"),
         "{cause}"
     );
-    assert_eq!(settings(&scene, GROUPS[0]).await, before[0]);
-    let wanted = parked(&before[1], execution.name(), ENVIRONMENTS[1]);
-    assert_eq!(settings(&scene, GROUPS[1]).await, wanted);
+    blue_is_as_before_and_green_parked(&scene, &before, execution.name()).await;
     assert_eq!(busy.seen(), Seen::Asked);
     scene.ends().await;
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns the limits of every wait. Asserts what sessions, EC2 and the listener say, never only what the execution says.
 
+mod record;
 mod told;
 
 use std::future::Future;
@@ -16,7 +17,7 @@ use ebbtide_local_cloud::redrive::tasks_entered;
 use ebbtide_local_cloud::wait::{Seen as Look, until};
 use ebbtide_local_cloud::witness::{Testimony, Witness};
 use ebbtide_local_cloud::{LocalCloud, Result};
-use ebbtide_rules::record::{Entry, Outcome, Record};
+use ebbtide_rules::record::{Outcome, Record};
 use serde_json::{Value, json};
 
 use crate::sessions::{Seen, Session};
@@ -250,43 +251,6 @@ impl Scene {
             let wanted = if name == environment { 3 } else { 0 };
             assert_eq!(running, wanted, "{name} runs");
         }
-    }
-
-    /// The service's record.
-    pub async fn record(&self) -> Record {
-        self.cloud.record().await.expect("the record")
-    }
-
-    /// The deployment that holds the front.
-    pub async fn front(&self) -> Option<String> {
-        let front = self.record().await.front;
-        front.map(|front| front.owner.deployment)
-    }
-
-    /// What retires for a deployment.
-    pub async fn entry_of(&self, deployment: &str) -> Entry {
-        let record = self.record().await;
-        let entry = record.entry_of(deployment).cloned();
-        entry.unwrap_or_else(|| panic!("nothing retires for {deployment}: {record:?}"))
-    }
-
-    /// When a deployment's bake, or its rollback, is over: it has left the front, and empties this environment.
-    pub async fn retires(&self, deployment: &str, environment: &str) {
-        self.then(
-            &format!("{environment} to retire for {deployment}"),
-            || async {
-                let record = self.cloud.record().await?;
-                let entry = record.entry_of(deployment);
-                let retires = entry.is_some_and(|entry| entry.environment.name == environment)
-                    && record.front_of(deployment).is_none();
-                Ok(if retires {
-                    Ok(())
-                } else {
-                    Err(format!("{record:?}"))
-                })
-            },
-        )
-        .await;
     }
 
     /// Then the deployment has changed nothing after all: the servers that were blue at the start have all weight and take

@@ -14,8 +14,8 @@ use ebbtide_local_cloud::variant::Variant;
 use serde_json::{Value, json};
 
 use super::{
-    GROUPS, PARKED, fleets_with, ill, only_those_in_use_are_left, parked, resumed, serving,
-    settings,
+    GROUPS, PARKED, blue_is_as_before_and_green_parked, both, fleets_with, ill,
+    only_those_in_use_are_left, parked, resumed, serving, settings,
 };
 use crate::rollback::long_bake;
 use crate::scaling::unprotect_one;
@@ -132,10 +132,7 @@ async fn a_rejection_of_a_group_survives_the_loss_of_each_effect_before_it_is_do
     let busy = scene.busy("busy").await;
     let release = scene.cloud.add_version("stand-in --health 503").await;
     release.expect("a version");
-    let before = [
-        settings(&scene, GROUPS[0]).await,
-        settings(&scene, GROUPS[1]).await,
-    ];
+    let before = both(&scene).await;
     // When a release that never becomes healthy is deployed, and each of its effects on green's group is lost
     lose(&scene, &WAKE[..1]);
     lose(&scene, &REJECT);
@@ -147,9 +144,7 @@ async fn a_rejection_of_a_group_survives_the_loss_of_each_effect_before_it_is_do
     let execution = scene.redriven(&execution).await;
     // Then it ends as it would have
     scene.fails_with(&execution, "GreenRejected").await;
-    assert_eq!(settings(&scene, GROUPS[0]).await, before[0]);
-    let wanted = parked(&before[1], execution.name(), ENVIRONMENTS[1]);
-    assert_eq!(settings(&scene, GROUPS[1]).await, wanted);
+    blue_is_as_before_and_green_parked(&scene, &before, execution.name()).await;
     assert_eq!(busy.seen(), Seen::Asked);
     scene.ends().await;
 }
@@ -160,10 +155,7 @@ async fn a_rollback_of_a_group_survives_the_loss_of_each_effect_before_it_is_don
     let busy = scene.busy("busy").await;
     scene.quiet_alarm("errors").await;
     unprotect_one(&scene, GROUPS[0]).await;
-    let before = [
-        settings(&scene, GROUPS[0]).await,
-        settings(&scene, GROUPS[1]).await,
-    ];
+    let before = both(&scene).await;
     // When each effect of holding blue is lost
     lose(&scene, &HOLD);
     let mut input = long_bake();
@@ -181,9 +173,7 @@ async fn a_rollback_of_a_group_survives_the_loss_of_each_effect_before_it_is_don
     // Then it is rolled back, and both groups are as they were, apart from what parking needs
     scene.fails_with(&execution, "RolledBack").await;
     assert_eq!(busy.seen(), Seen::Asked);
-    assert_eq!(settings(&scene, GROUPS[0]).await, before[0]);
-    let wanted = parked(&before[1], execution.name(), ENVIRONMENTS[1]);
-    assert_eq!(settings(&scene, GROUPS[1]).await, wanted);
+    blue_is_as_before_and_green_parked(&scene, &before, execution.name()).await;
     scene.serves_as_before("RolledBack").await;
     scene.ends().await;
 }
@@ -193,10 +183,7 @@ async fn a_promotion_of_a_group_survives_the_loss_of_each_effect_before_it_is_do
     // Given a green that a deployment has parked
     let scene = fleets().await;
     let version = scene.cloud.add_version("").await.expect("a version");
-    let before = [
-        settings(&scene, GROUPS[0]).await,
-        settings(&scene, GROUPS[1]).await,
-    ];
+    let before = both(&scene).await;
     parked_by_another(&scene).await;
     let wanted = parked(&before[1], "another", ENVIRONMENTS[1]);
     assert_eq!(settings(&scene, GROUPS[1]).await, wanted);

@@ -4,7 +4,7 @@ use aws_sdk_autoscaling::types::{LaunchTemplateSpecification, Tag};
 use ebbtide_local_cloud::options::Options;
 use serde_json::json;
 
-use super::{GROUPS, of_groups, parked, serving, settings};
+use super::{GROUPS, both, of_groups, parked, serving, settings};
 use crate::scene::{ENVIRONMENTS, Scene, hasty};
 use crate::sessions::Seen;
 
@@ -12,10 +12,7 @@ use crate::sessions::Seen;
 async fn plain_instances_move_into_groups_by_a_deployment() {
     // Given three plain servers, and a parked group for each environment
     let scene = of_groups(Options::default(), 0).await;
-    let before = [
-        settings(&scene, GROUPS[0]).await,
-        settings(&scene, GROUPS[1]).await,
-    ];
+    let before = both(&scene).await;
     let idle = scene.idle(6).await;
     let mut busy = scene.busy("busy").await;
     // When a deployment runs
@@ -59,10 +56,7 @@ async fn one_group_becomes_the_first_of_three_by_the_steps_of_the_docs() {
     prepared(&scene).await;
     let shown = scene.deploy(&json!({"dryRun": true})).await;
     scene.ends_well(&shown).await;
-    let before = [
-        settings(&scene, GROUPS[0]).await,
-        settings(&scene, GROUPS[1]).await,
-    ];
+    let before = both(&scene).await;
     // And a deployment moves the service on, with nobody cut
     let version = scene.cloud.add_version("").await.expect("a version");
     let execution = scene.deploy(&hasty()).await;
