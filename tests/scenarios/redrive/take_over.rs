@@ -11,8 +11,6 @@ async fn a_wish_and_take_overs_back_and_on_survive_the_failure_of_each_task() {
     let scene = Scene::of_three_blue_servers().await;
     let mut busy = scene.busy("busy").await;
     let witness = scene.cloud.witness();
-    let emulators = scene.cloud.emulators().expect("emulators");
-    emulators.set_wait_scale(0.3).await.expect("scaled");
     let back = scene
         .deploy(&json!({"bake": {"seconds": 600}, "drain": {"settleSeconds": 1}}))
         .await;
@@ -28,6 +26,9 @@ async fn a_wish_and_take_overs_back_and_on_survive_the_failure_of_each_task() {
         asked || heard.contains("is rolling back already"),
         "{heard}"
     );
+    // Waits are shorter from here on: before, a wish had to write between two passes, however slow the machine is
+    let emulators = scene.cloud.emulators().expect("emulators");
+    emulators.set_wait_scale(0.3).await.expect("scaled");
     scene.passes(&back, "ResumeBlue", 1).await;
     // When that rollback stops, and every Task of its take-over fails
     back.stop().await.expect("it is stopped");
