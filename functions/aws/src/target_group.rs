@@ -80,6 +80,8 @@ impl TargetGroups {
             cross_zone: set(CROSS_ZONE).and_then(|value| value.parse().ok()),
             leaves_dns: !(off(DNS_COUNT, "1") && off(DNS_PERCENTAGE, "off")),
             port: port(group.port()).unwrap_or_default(),
+            // A number, or `traffic-port`: TargetGroup's reference.
+            health_port: group.health_check_port().and_then(|it| it.parse().ok()),
             targets: Vec::new(),
         })
     }

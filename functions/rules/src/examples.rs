@@ -101,6 +101,7 @@ pub fn policy() -> Policy {
         most_passes: 400,
         pages: Default::default(),
         signing_secret: None,
+        against_agents: Vec::new(),
     }
 }
 

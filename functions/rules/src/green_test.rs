@@ -1,7 +1,8 @@
 //! Whether green may be given traffic: accept it, ask again, or reject it before anybody's session is at stake.
 //!
 //! Owns what is demanded of a green server: version 1, open, empty, the epoch taken, the user's pages answered. Of a
-//! blue one, before anything is touched, only that it can be drained at all: version 1, not sealed, of no newer epoch.
+//! blue one, before anything is touched, only that it can be drained at all: version 1, not sealed, of no newer epoch. Of
+//! both, where an agent reports for them: that the load balancer is set for agents.
 //! It refuses for good what asking again cannot mend; what is Unknown is asked again by the definition's Retry. Called by
 //! `test-green`.
 
@@ -83,9 +84,21 @@ impl Failure for NotFit {
     }
 }
 
-/// Judges a server's first report; of blue it is the only one.
-pub fn of_reading(reading: &Reading, fence: &Fence, subject: Subject) -> Finding {
+/// Judges a server's first report; of blue it is the only one. `against_agents` is what of the load balancer speaks against
+/// servers that an agent reports for.
+pub fn of_reading(
+    reading: &Reading,
+    fence: &Fence,
+    subject: Subject,
+    against_agents: &[String],
+) -> Finding {
     match reading {
+        Reading::Report(report) if report.agent && !against_agents.is_empty() => {
+            Finding::Unfit(format!(
+                "an agent reports for it, and its groups are not set for that (docs/agent.md): {}",
+                against_agents.join(" and ")
+            ))
+        }
         Reading::Report(report) => match subject {
             Subject::Green => of_report(report, fence),
             Subject::Blue => of_blue(report, fence),
@@ -118,6 +131,7 @@ pub fn of_resume(answer: &Reply, fence: &Fence) -> Finding {
 pub fn of_pages(pages: &[(String, PageAnswer)]) -> Finding {
     let mut not_yet = None;
     for (path, answer) in pages {
+        let path = brief(path);
         match answer {
             PageAnswer::Status(200..=299) => {}
             PageAnswer::Status(status @ (408 | 429 | 500..=599)) => {
@@ -219,7 +233,7 @@ fn told<'a>(
     reason: impl Fn(&'a Finding) -> Option<&'a String>,
 ) -> Vec<String> {
     let told = findings.iter().filter_map(|(instance, finding)| {
-        reason(finding).map(|reason| format!("{instance}: {}", brief(reason)))
+        reason(finding).map(|reason| format!("{instance}: {reason}"))
     });
     told.collect()
 }

@@ -3,6 +3,7 @@
 //! Refuses a world in which a deployment could cut sessions or leave traffic without servers; every refusal is told at
 //! once and carries its numbers. Called by `plan-deployment`, which hands the plan to every later state.
 
+mod agents;
 mod balancer;
 mod blue;
 mod document;
@@ -59,6 +60,8 @@ pub struct Group {
     pub leaves_dns: bool,
     /// Its port, on which a target is registered unless it has ports of its own.
     pub port: u16,
+    /// The port that its health check asks; none: the one on which the target is registered.
+    pub health_port: Option<u16>,
     /// Its targets, without those whose instance EC2 calls terminated.
     pub targets: Vec<Target>,
 }
@@ -188,7 +191,7 @@ pub fn decide(
     let counts = blue::Counts::of(&seen.groups_of(&blue));
     let sizes = group::sizes(seen, &blue, counts.registered, input.count);
     let count = sizes.desired;
-    let policy = policy(input, defaults, counts, seen.is_network());
+    let policy = policy(seen, input, defaults, counts);
     refusals.extend(hazards::refuse_fleets(seen, &blue, &green));
     refusals.extend(blue::refuse(seen, &blue, counts));
     refusals.extend(refuse_left_over(seen, &blue, &green));

@@ -69,6 +69,8 @@ pub struct SessionReport {
     pub closed: u64,
     /// For how long the longest busy session has been busy; 0 when none is.
     pub oldest_busy_seconds: u64,
+    /// Whether an agent reports, for a server beside it that knows nothing of it.
+    pub agent: bool,
 }
 
 impl SessionReport {
@@ -269,6 +271,7 @@ pub(crate) mod examples {
             idle,
             closed: 0,
             oldest_busy_seconds: if busy > 0 { 431 } else { 0 },
+            agent: false,
         }
     }
 

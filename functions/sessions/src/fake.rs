@@ -90,6 +90,8 @@ pub struct Inside {
     pub arrive_before_seal: u64,
     /// Something in use that no session counts, such as a handshake.
     pub handshakes: u64,
+    /// Who reports for it, if it does not itself.
+    pub agent: Option<&'static str>,
     /// The orders given, as they came.
     pub asked: Vec<(Call, Value)>,
     /// It takes calls that are signed with one of these, and signs its answers; with none it does neither.
@@ -189,6 +191,7 @@ impl FakeServer {
             closed: 0,
             arrive_before_seal: 0,
             handshakes: 0,
+            agent: None,
             asked: Vec::new(),
             keys: Arc::default(),
             answers_with: None,
@@ -387,6 +390,7 @@ impl Inside {
             in_use: self.busy + self.idle + self.handshakes,
         };
         server.closed = self.closed;
+        server.agent = self.agent;
         server
     }
 

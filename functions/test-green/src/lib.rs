@@ -29,15 +29,16 @@ pub async fn handle(client: &SessionClient, invocation: Invocation) -> Result<Gr
         other => return Err(WrongAct(other).into()),
     };
     let fence = document.fence()?;
+    let policy = &document.recorded()?.policy;
     let mut test = Test::of(servers);
     let readings = client.read(&test.fit()).await;
     let found = readings.iter();
-    test.note(found.map(|reading| of_reading(reading, &fence, subject)));
+    test.note(found.map(|reading| of_reading(reading, &fence, subject, &policy.against_agents)));
     // Blue's servers hold users: to take the epoch they would have to be asked something.
     if subject == Subject::Green {
         let answers = client.resume(&fence, &test.fit()).await;
         test.note(answers.iter().map(|answer| of_resume(answer, &fence)));
-        let (fit, pages) = (test.fit(), &document.recorded()?.policy.pages);
+        let (fit, pages) = (test.fit(), &policy.pages);
         let answers = client.pages(&fit, pages.port, &pages.paths).await;
         test.note(answers.iter().map(|answers| of_pages(answers)));
     }

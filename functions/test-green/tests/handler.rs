@@ -106,6 +106,30 @@ async fn green_is_accepted_when_every_server_is_open_and_empty_and_has_the_epoch
 }
 
 #[tokio::test]
+async fn an_agents_server_is_refused_where_the_load_balancer_is_not_set_for_agents() {
+    let fleet = Fleet::start(2).await;
+    fleet.servers[1].inside().agent = Some("ebbtide-agent 1.0.0");
+    assert_eq!(run(&fleet, &[]).await.unwrap().servers, 2);
+    assert_eq!(preflight(&fleet).await.unwrap().servers, 2);
+    let against = |mut document: Document| {
+        let plan = document.plan.as_mut().unwrap();
+        let Asked::Deploy(deploy) = &mut plan.asked else {
+            panic!("no deployment");
+        };
+        deploy.recorded.policy.against_agents = vec!["move its health check".to_owned()];
+        document
+    };
+    let reason = "1 of 2; i-0a1: an agent reports for it, and its groups are not set for that (docs/agent.md): move its \
+                  health check";
+    let blue = ask(&fleet, Act::TestBlue, against(planned(&fleet)), &[]).await;
+    refused(blue, ErrorName::PreflightRefused, reason);
+    let resumed = fleet.servers[1].asked(Call::Resume).len();
+    let green = ask(&fleet, Act::TestGreen, against(launched(&fleet)), &[]).await;
+    refused(green, ErrorName::GreenUnfit, reason);
+    assert_eq!(fleet.servers[1].asked(Call::Resume).len(), resumed);
+}
+
+#[tokio::test]
 async fn a_server_that_may_still_come_is_told_as_not_fit_yet() {
     let mut fleet = Fleet::start(2).await;
     fleet.kill(1).await;

@@ -28,6 +28,9 @@ pub struct KernelGate {
     ports: Vec<u16>,
     rules: Rules,
     inner: Mutex<Inner>,
+    /// What is in use. Apart from the rest, which is kept while nft works: whoever asks for the last count, and each order
+    /// does, must not wait for that, or nobody is left to read what nft says.
+    held: Mutex<Held>,
     /// Closes idle sessions, where the operator has said so.
     closing: Option<Arc<Closing>>,
     /// Asks the server what is in use, where it says.
@@ -41,7 +44,6 @@ struct Inner {
     installed: Option<Standing>,
     /// Until when the drop of [`Gate::shut`] is trusted.
     shut_until: Option<Instant>,
-    held: Held,
 }
 
 type Step<T> = Result<T, Refused>;
@@ -58,13 +60,18 @@ impl KernelGate {
                 mode: Mode::Open,
                 installed: None,
                 shut_until: None,
-                held: Held::new(idle),
             }),
+            held: Mutex::new(Held::new(idle)),
         }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never kept while something else is waited for.
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps up what lapses by itself, and puts back what somebody has taken away. Called a few times in
@@ -147,9 +154,9 @@ impl KernelGate {
         if self.hooked() != Ok(0) {
             return None;
         }
-        let mut inner = self.inner();
-        inner.held.seen(&sockets, Instant::now());
-        Some(inner.held.idle(sockets))
+        let mut held = self.held();
+        held.seen(&sockets, Instant::now());
+        Some(held.idle(sockets))
     }
 
     /// What the server says is in use; nothing where it is not asked.
@@ -248,6 +255,10 @@ impl KernelGate {
 }
 
 impl Gate for KernelGate {
+    fn agent(&self) -> &'static str {
+        concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"))
+    }
+
     fn shut(&self) -> Result<(), Refused> {
         let mut inner = self.inner();
         Self::shut(self, &mut inner)
@@ -293,14 +304,14 @@ impl Gate for KernelGate {
             )));
         }
         let connections = sockets::connections(&self.ports, Detail::Traffic).map_err(unread)?;
-        let count = inner.held.seen(&connections, Instant::now());
+        let count = self.held().seen(&connections, Instant::now());
         Ok(with_hook(count, self.hooked().map_err(Unknown)?))
     }
 }
 
 impl Sessions for KernelGate {
     fn count(&self) -> Count {
-        self.inner().held.last()
+        self.held().last()
     }
 
     fn idle(&self) -> Vec<SessionNumber> {
@@ -317,7 +328,7 @@ impl Sessions for KernelGate {
         let closed =
             block_in_place(|| closing.close(session, || self.untouched(&self.inner()).is_ok()));
         if closed {
-            self.inner().held.leaves(session);
+            self.held().leaves(session);
         }
         closed
     }
@@ -338,3 +349,7 @@ fn with_hook(count: Count, hooked: u64) -> Count {
 fn unknown(error: impl std::fmt::Display) -> Refused {
     Refused::Unknown(error.to_string())
 }
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

@@ -165,6 +165,7 @@ impl Endpoint {
             oldest_busy_seconds: count
                 .oldest_busy
                 .map_or(0, |since| now.saturating_duration_since(since).as_secs()),
+            agent: self.0.gate.as_ref().map(|gate| gate.agent()),
         }
     }
 

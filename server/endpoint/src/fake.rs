@@ -20,6 +20,8 @@ pub struct Server {
     pub admission: State,
     /// Sessions closed by orders since draining began.
     pub closed: u64,
+    /// Who reports for it, if it does not itself.
+    pub agent: Option<&'static str>,
 }
 
 impl Server {
@@ -29,6 +31,7 @@ impl Server {
             kept: Kept::new(instance),
             admission: State::start(false),
             closed: 0,
+            agent: None,
         }
     }
 
@@ -90,6 +93,7 @@ impl Server {
             idle,
             closed: self.closed,
             oldest_busy_seconds: if busy > 0 { 431 } else { 0 },
+            agent: self.agent,
         }
     }
 }

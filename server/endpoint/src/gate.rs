@@ -14,6 +14,9 @@ pub struct Unknown(pub String);
 /// Admission that is enforced outside of this process, and sessions that are counted there. All but what [`Sessions`] has
 /// may block: they are called in tasks that may.
 pub trait Gate: Sessions {
+    /// Whose the gate is, as reports say it: name and version.
+    fn agent(&self) -> &'static str;
+
     /// Keeps everything out, and then counts: when this returns, nothing is in use, and nothing comes in until
     /// [`Gate::set`], or until a time has passed that is the gate's own. The first half of a seal.
     ///

@@ -56,6 +56,10 @@ impl Sessions for Scripted {
 }
 
 impl Gate for Scripted {
+    fn agent(&self) -> &'static str {
+        "scripted 1"
+    }
+
     fn shut(&self) -> Result<(), Refused> {
         self.asked("shut")
     }
@@ -151,7 +155,9 @@ async fn a_seal_that_is_written_and_not_enforced_is_none_yet_and_has_no_way_back
         world.gate.answers([Ok(()), failed]);
         endpoint.order(order(What::Seal)).await.unwrap_err();
         assert_eq!(endpoint.state().mode, Mode::Sealing);
-        assert_eq!(endpoint.look().await.unwrap().admission, "draining");
+        let report = endpoint.look().await.unwrap();
+        assert_eq!(report.admission, "draining");
+        assert_eq!(report.agent, Some("scripted 1"));
         let refused = endpoint.order(order(What::Resume)).await.unwrap_err();
         assert!(matches!(refused, Refused::Admission(Refusal::Sealed)));
         world.gate.answers([in_use()]);

@@ -26,6 +26,9 @@ pub struct Report {
     pub closed: u64,
     /// For how long the longest busy of `busy` has been busy.
     pub oldest_busy_seconds: u64,
+    /// Who reports for a server that knows nothing of it, name and version; a server that reports for itself names nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<&'static str>,
 }
 
 /// The version of the session endpoint that this library speaks.

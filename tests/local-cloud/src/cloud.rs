@@ -159,13 +159,18 @@ fn parameters(options: &Options, service: &Service) -> Vec<(String, String)> {
     let arns: Vec<&str> = forwards.iter().map(|it| it.arn.as_str()).collect();
     let of_environments = |it| Forward::groups(it).take(options.environments);
     let groups: Vec<&str> = forwards.iter().flat_map(of_environments).collect();
+    // The agent answers by HTTP, the server beside it need not.
+    let test_port = match options.machines {
+        None => service.service_port,
+        Some(_) => service.session_port,
+    };
     let mut parameters: Vec<(String, String)> = [
         ("ServiceName", service.name.clone()),
         ("ListenerArn", arns.join(",")),
         ("TargetGroupArns", groups.join(",")),
         ("LaunchTemplateId", service.world.launch_template.clone()),
         ("SessionPort", service.session_port.to_string()),
-        ("TestPort", service.service_port.to_string()),
+        ("TestPort", test_port.to_string()),
         ("TestPaths", "/health".to_owned()),
         ("BakeSeconds", "10".to_owned()),
         ("SettleSeconds", "2".to_owned()),

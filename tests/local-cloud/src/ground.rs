@@ -16,6 +16,8 @@ pub(crate) struct Ground {
     pub(crate) venv: Venv,
     /// The Python programs of the local cloud.
     pub(crate) scripts: PathBuf,
+    /// What machines boot from.
+    pub(crate) machines: PathBuf,
     pub(crate) tunnel_server: PathBuf,
     pub(crate) directory: Directory,
 }
@@ -32,6 +34,7 @@ impl Ground {
         };
         Ok(Self {
             scripts: repository.join("tests/local-cloud/python"),
+            machines: repository.join("tests/local-cloud/machines"),
             repository,
             venv,
             tunnel_server,

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::process::Child;
 
 use crate::error::{Error, Result};
 use crate::faults::SessionFaults;
+use crate::machines::Machine;
 use crate::observation::Instance;
 use crate::program::Program;
 use crate::signing::SigningSecret;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub python: PathBuf,
     /// Where the stand-in server is.
     pub scripts: PathBuf,
+    /// Where machines boot from.
+    pub machines: PathBuf,
 }
 
 /// Runs the servers' processes.
@@ -147,7 +150,7 @@ impl Host {
                 .filter(|(id, entry)| !entry.killed && !is_alive(instances, id));
             over.map(|(id, entry)| {
                 entry.killed = true;
-                let _ = entry.process.start_kill();
+                entry.kill();
                 tracing::info!(
                     instance = id,
                     pid = entry.pid,
@@ -228,7 +231,7 @@ impl Host {
         let ids: Vec<String> = self.lock().keys().cloned().collect();
         for entry in self.lock().values_mut() {
             entry.killed = true;
-            let _ = entry.process.start_kill();
+            entry.kill();
         }
         self.until_gone(&ids).await;
     }
@@ -282,12 +285,12 @@ impl Host {
         instance: &Instance,
         named: &str,
         program: &ServerProgram,
-    ) -> Program {
+    ) -> Result<Program> {
         let settings = &self.settings;
         let new = |executable: &Path| Program::new(log, executable, &settings.directory);
         let listen = format!("{}:{}", instance.ip, settings.service_port);
         let sessions = format!("{}:{}", instance.ip, settings.session_port);
-        match program {
+        Ok(match program {
             ServerProgram::Tunnel(arguments) => new(&settings.tunnel_server)
                 .args([
                     "--instance",
@@ -309,6 +312,22 @@ impl Host {
                 .args(["--listen", &listen, "--sessions", &sessions])
                 .args(arguments),
             ServerProgram::Command(executable, arguments) => new(executable).args(arguments),
+            ServerProgram::Machine(user_data) => {
+                return self.machine(instance).program(log, user_data);
+            }
+        })
+    }
+
+    fn machine<'a>(&'a self, instance: &'a Instance) -> Machine<'a> {
+        let settings = &self.settings;
+        Machine {
+            cloud: &settings.directory,
+            own: settings.directory.join("servers").join(&instance.id),
+            instance: &instance.id,
+            ip: instance.ip,
+            ports: (settings.service_port, settings.session_port),
+            machines: &settings.machines,
+            programs: settings.tunnel_server.parent().unwrap_or(Path::new("")),
         }
     }
 
@@ -319,6 +338,16 @@ impl Host {
 }
 
 impl Entry {
+    /// With all that it has started: a machine has several processes.
+    fn kill(&mut self) {
+        let group = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if runs(&mut self.process)
+            && let Some(group) = group
+        {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+
     fn server(&mut self) -> Server {
         let process = match (runs(&mut self.process), self.killed) {
             (_, true) => ProcessState::Ended,

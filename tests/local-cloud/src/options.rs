@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::host::{NewServer, ServerProgram};
+use crate::machines::Machines;
 
 /// How to start a local cloud. The default is the one that the demo shows.
 #[derive(Clone, Debug)]
@@ -26,6 +27,10 @@ pub struct Options {
     pub parameters: Vec<(String, String)>,
     /// Arguments of every tunnel server, such as `--idle-after`.
     pub tunnel_arguments: Vec<String>,
+    /// What the instances run, where each is a machine of its own behind a Network Load Balancer: a network namespace with an
+    /// address of the VPC 10.0.0.0/16, and an agent that answers for the server. The calling process is in a network
+    /// namespace of its own then, see [`Machines::enter`]. Otherwise they are processes on loopback addresses.
+    pub machines: Option<Machines>,
     /// Which program an instance gets; by default what its user data says.
     pub choice: Choice,
     /// Whether calls of servers and of AWS go by proxies that can be told to misbehave: see [`crate::faults`].
@@ -51,6 +56,7 @@ impl Default for Options {
             rules: 0,
             parameters: Vec::new(),
             tunnel_arguments: Vec::new(),
+            machines: None,
             choice: Choice::default(),
             faults: false,
             signed: false,

@@ -65,6 +65,7 @@ impl Service {
             blue: options.blue,
             listeners: options.listeners,
             rules: options.rules,
+            machines: options.machines.map(|it| (session_port, it.user_data())),
         };
         let world = World::make(clients, &wanted).await?;
         let signing = match options.signed {
@@ -81,6 +82,7 @@ impl Service {
             tunnel_arguments: options.tunnel_arguments.clone(),
             python: ground.venv.program("python"),
             scripts: ground.scripts.clone(),
+            machines: ground.machines.clone(),
         })?);
         let (publisher, observed) = watch::channel(Observation::default());
         let arns: Vec<String> = world.forwards().into_iter().map(|it| it.arn).collect();
@@ -94,6 +96,10 @@ impl Service {
             routes_port,
             frontends: arns.iter().map(frontend).collect::<Result<_>>()?,
             follows_after: options.follows_after,
+            passes: match options.machines {
+                None => balancer::Passes::Http,
+                Some(_) => balancer::Passes::Tcp,
+            },
             idle_timeout: options.idle_timeout,
         };
         let balancer = Balancer::start(settings).await?;

@@ -2,7 +2,7 @@
 //! with three target groups for each of its forwards, and blue's instances.
 //!
 //! All of it in moto, made once per cloud. The subnets are loopback networks, so that each instance's private address
-//! is one that a server process on this machine can listen on.
+//! is one that a server process on this machine can listen on, unless each instance is a machine of its own.
 
 use aws_sdk_ec2::types::{RequestLaunchTemplateData, ResourceType, Tag, TagSpecification};
 use aws_sdk_elasticloadbalancingv2::types as elb;
@@ -28,6 +28,9 @@ pub struct Wanted<'a> {
     pub listeners: usize,
     /// How many rules of the first listener do, besides it.
     pub rules: usize,
+    /// Where an agent answers for each server, where they are machines of their own: the port, and their user data. A Network
+    /// Load Balancer stands before them.
+    pub machines: Option<(u16, String)>,
 }
 
 /// Ids and ARNs of what was made.
@@ -45,7 +48,7 @@ pub struct World {
     pub further: Vec<Forward>,
     /// The launch template that instances come from.
     pub launch_template: String,
-    /// Three subnets: 127.0.10.0/24, 127.0.20.0/24 and 127.0.30.0/24.
+    /// Three subnets: 127.0.10.0/24, 127.0.20.0/24 and 127.0.30.0/24; of machines, those of 10.0.0.0/16.
     pub subnets: Vec<String>,
 }
 
@@ -55,8 +58,12 @@ impl World {
     /// # Errors
     /// If moto refuses a call.
     pub async fn make(clients: &Clients, wanted: &Wanted<'_>) -> Result<Self> {
-        let (vpc, subnets) = network(clients).await?;
-        let launch_template = launch_template(clients, wanted.service).await?;
+        let (net, user_data) = match &wanted.machines {
+            None => (127, ""),
+            Some((_, user_data)) => (10, user_data.as_str()),
+        };
+        let (vpc, subnets) = network(clients, net).await?;
+        let launch_template = launch_template(clients, wanted.service, user_data).await?;
         let mut forwards = forwards::make(clients, wanted, &vpc, &subnets).await?;
         let Forward {
             arn: listener_arn,
@@ -181,11 +188,12 @@ impl World {
     }
 }
 
-async fn network(clients: &Clients) -> Result<(String, Vec<String>)> {
+/// A VPC with three subnets; `net` is the first byte of every address.
+async fn network(clients: &Clients, net: u8) -> Result<(String, Vec<String>)> {
     let made = clients
         .ec2
         .create_vpc()
-        .cidr_block("127.0.0.0/16")
+        .cidr_block(format!("{net}.0.0.0/16"))
         .send()
         .await
         .map_err(Error::aws("CreateVpc"))?;
@@ -195,16 +203,12 @@ async fn network(clients: &Clients) -> Result<(String, Vec<String>)> {
         .ok_or_else(|| missing("CreateVpc", "an id"))?
         .to_owned();
     let mut subnets = Vec::new();
-    for (block, zone) in [
-        ("127.0.10.0/24", "a"),
-        ("127.0.20.0/24", "b"),
-        ("127.0.30.0/24", "c"),
-    ] {
+    for (block, zone) in [(10, "a"), (20, "b"), (30, "c")] {
         let made = clients
             .ec2
             .create_subnet()
             .vpc_id(&vpc)
-            .cidr_block(block)
+            .cidr_block(format!("{net}.0.{block}.0/24"))
             .availability_zone(format!("{}{zone}", crate::REGION))
             .send()
             .await
@@ -218,12 +222,12 @@ async fn network(clients: &Clients) -> Result<(String, Vec<String>)> {
     Ok((vpc, subnets))
 }
 
-async fn launch_template(clients: &Clients, service: &str) -> Result<String> {
+async fn launch_template(clients: &Clients, service: &str, user_data: &str) -> Result<String> {
     let made = clients
         .ec2
         .create_launch_template()
         .launch_template_name(service)
-        .launch_template_data(template_data(""))
+        .launch_template_data(template_data(user_data))
         .send()
         .await
         .map_err(Error::aws("CreateLaunchTemplate"))?;

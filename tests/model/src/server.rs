@@ -139,6 +139,7 @@ impl Server {
             idle: u64::from(self.idle),
             closed: 0,
             oldest_busy_seconds: 0,
+            agent: false,
         }
     }
 

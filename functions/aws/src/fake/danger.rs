@@ -36,6 +36,8 @@ pub struct Dangers {
     pub protocol: Option<ProtocolEnum>,
     /// Those of every target group.
     pub groups: Attributes,
+    /// The port of their health checks, where it is not `traffic-port`.
+    pub health_port: Option<&'static str>,
     /// Other load balancers that send traffic to a group of the service.
     pub other_balancers: Vec<String>,
     /// Instances with termination protection.

@@ -228,6 +228,7 @@ fn groups(
                 .target_type(TargetTypeEnum::from(group.target_type.as_str()))
                 .protocol(protocol(world))
                 .port(PORT)
+                .health_check_port(world.dangers.health_port.unwrap_or("traffic-port"))
                 .set_load_balancer_arns(Some(balancers.clone()))
                 .build()
         });

@@ -161,6 +161,7 @@ async fn a_dry_run_and_every_setting_reach_the_plan() {
             "healthySeconds": 600, "minimumHealthy": 3, "blueMinimum": 3, "steps": [10, 100], "stepSeconds": 5, "bakeSeconds": 9,
             "alarms": ["errors"], "settleSeconds": 2, "closuresPerSecond": 20, "pollSeconds": 30,
             "deadlineSeconds": 86_400, "detached": true, "mostPasses": 400, "pages": {"port": 0, "paths": []},
+            "againstAgents": ["set HealthCheckPort to the agent's port, which serves nobody, in tunnel-a, tunnel-b"],
         })
     );
 }

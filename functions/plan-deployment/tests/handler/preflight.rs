@@ -382,6 +382,29 @@ async fn a_network_load_balancer_cuts_the_unhealthy_unless_told_not_to() {
 }
 
 #[tokio::test]
+async fn what_an_agent_would_not_work_behind_is_in_the_plan() {
+    let against = async |fake: &Fake| {
+        let deploy = deploy(fake, json!({})).await;
+        deploy.recorded.policy.against_agents
+    };
+    let fake = free();
+    network(&fake);
+    let told = against(&fake).await;
+    assert!(
+        told[0].contains("set HealthCheckPort to the agent's port"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].contains("unhealthy.connection_termination.enabled off in tunnel-a, tunnel-b"),
+        "{told:?}"
+    );
+    fake.world().dangers.health_port = Some("7070");
+    let key = "target_health_state.unhealthy.connection_termination.enabled";
+    fake.world().dangers.groups.push((key, "false"));
+    assert_eq!(against(&fake).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn attributes_that_are_not_there_stop_nothing() {
     let fake = free();
     assert_eq!(warnings(&fake).await, Vec::<String>::new());

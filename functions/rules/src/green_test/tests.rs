@@ -21,7 +21,7 @@ fn with_epoch(epoch: u64) -> SessionReport {
 
 #[test]
 fn a_green_server_is_open_and_empty() {
-    let reading = |report| of_reading(&Reading::Report(report), &fence(), Subject::Green);
+    let reading = |report| of_reading(&Reading::Report(report), &fence(), Subject::Green, &[]);
     assert_eq!(reading(with_epoch(0)), Finding::Fit);
     assert_eq!(reading(with_epoch(5)), Finding::Fit);
     assert!(is_unfit(&reading(with_epoch(6))));
@@ -38,16 +38,40 @@ fn a_green_server_is_open_and_empty() {
 
 #[test]
 fn a_blue_server_may_hold_sessions_but_not_be_sealed_nor_of_a_newer_epoch() {
-    let reading = |report| of_reading(&Reading::Report(report), &fence(), Subject::Blue);
+    let reading = |report| of_reading(&Reading::Report(report), &fence(), Subject::Blue, &[]);
     for admission in [Admission::Open, Admission::Draining] {
         assert_eq!(reading(report("i-0a", admission, 3, 7)), Finding::Fit);
     }
     assert_eq!(reading(with_epoch(4)), Finding::Fit);
     assert!(is_unfit(&reading(with_epoch(6))));
     assert!(is_unfit(&reading(report("i-0a", Admission::Sealed, 0, 0))));
-    let unknown = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Blue);
+    let unknown = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Blue, &[]);
     assert!(is_not_yet(&unknown(UnknownReason::TimedOut)));
     assert!(is_unfit(&unknown(UnknownReason::Version(2))));
+}
+
+#[test]
+fn an_agent_is_taken_only_where_the_load_balancer_is_set_for_it() {
+    let not_set = ["move the health check in a".to_owned(), "b".to_owned()];
+    for subject in [Subject::Blue, Subject::Green] {
+        for (agent, against, taken) in [
+            (true, &not_set[..], false),
+            (true, &[][..], true),
+            (false, &not_set[..], true),
+        ] {
+            let reading = Reading::Report(SessionReport {
+                agent,
+                ..with_epoch(5)
+            });
+            let found = of_reading(&reading, &fence(), subject, against);
+            assert_eq!(found == Finding::Fit, taken, "{subject:?} {found:?}");
+            let told = "(docs/agent.md): move the health check in a and b";
+            assert_eq!(
+                matches!(&found, Finding::Unfit(reason) if reason.ends_with(told)),
+                !taken
+            );
+        }
+    }
 }
 
 #[test]
@@ -85,7 +109,7 @@ fn the_verdict_names_its_subject() {
 #[test]
 fn what_is_unknown_is_asked_again_but_another_version_or_lack_of_keys_in_a_preflight_will_not_change()
  {
-    let reading = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Green);
+    let reading = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Green, &[]);
     assert!(is_not_yet(&reading(UnknownReason::Refused)));
     assert!(is_not_yet(&reading(UnknownReason::Status(503))));
     assert!(is_not_yet(&reading(UnknownReason::OtherInstance)));
@@ -94,7 +118,7 @@ fn what_is_unknown_is_asked_again_but_another_version_or_lack_of_keys_in_a_prefl
     assert!(is_not_yet(&reading(UnknownReason::ForeignSignature)));
     assert!(is_unfit(&reading(UnknownReason::Version(2))));
     // What would refuse a preflight is asked of green again, before it is ended for it.
-    let of_blue = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Blue);
+    let of_blue = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Blue, &[]);
     for lack in [UnknownReason::DemandsSignature, UnknownReason::Unsigned] {
         assert!(is_unfit(&of_blue(lack.clone())));
         assert!(is_not_yet(&reading(lack)));

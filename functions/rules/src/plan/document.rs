@@ -224,6 +224,9 @@ pub struct Policy {
     /// The secret that calls of servers are signed with, by ARN; none: they are not signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_secret: Option<String>,
+    /// What of the load balancer speaks against servers that an agent reports for, a sentence each: none of them is taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub against_agents: Vec<String>,
 }
 
 impl Policy {

@@ -1,27 +1,27 @@
 //! The numbers that bound a deployment: what the input asks for, else the stack's, else the load balancer's.
 
 use super::blue::Counts;
-use super::{Policy, Refusal, watching};
+use super::{Observation, Policy, Refusal, agents, watching};
 use crate::input::Input;
 use crate::settings::Defaults;
 
-/// The policy of a deployment whose blue has so many servers, behind an NLB or not.
+/// The policy of a deployment whose blue has so many servers.
 ///
 /// Green has to carry what blue was meant to; of blue nobody asks more than it has.
 pub(super) fn policy(
+    seen: &Observation,
     input: &Input,
     defaults: &Defaults,
     Counts {
         registered,
         healthy,
     }: Counts,
-    is_network: bool,
 ) -> Policy {
     let percent = input
         .minimum_healthy_percent
         .unwrap_or(defaults.minimum_healthy_percent);
     // New sessions reached blue for 75 s and 120 s after a switch, measured on NLBs; ALBs follow within seconds.
-    let by_kind = if is_network { 180 } else { 30 };
+    let by_kind = if seen.is_network() { 180 } else { 30 };
     let share = |servers: u32| percent.saturating_mul(servers).div_ceil(100).max(1);
     let list = |asked: &Option<Vec<String>>, default: &Vec<String>| {
         asked.as_ref().unwrap_or(default).clone()
@@ -47,6 +47,7 @@ pub(super) fn policy(
         most_passes: defaults.passes_per_execution,
         pages: defaults.pages.clone(),
         signing_secret: defaults.signing_secret.clone(),
+        against_agents: agents::against(seen),
     }
 }
 

@@ -45,6 +45,7 @@ fn group(name: &str, targets: Vec<Target>) -> Group {
         cross_zone: None,
         leaves_dns: true,
         port: 80,
+        health_port: Some(8080),
         targets,
     }
 }

@@ -27,6 +27,7 @@ struct Body {
     idle: Option<Value>,
     closed: Option<Value>,
     oldest_busy_seconds: Option<Value>,
+    agent: Option<Value>,
     error: Option<Value>,
 }
 
@@ -82,6 +83,10 @@ fn believe(body: &Body, expected: &str) -> Result<SessionReport, UnknownReason> 
             body.oldest_busy_seconds.as_ref(),
             MOST_SECONDS,
         )?,
+        agent: match &body.agent {
+            None => false,
+            named => text("agent", named.as_ref()).map(|_| true)?,
+        },
     };
     if report.admission == Admission::Sealed && !report.counts_nothing() {
         return Err(UnknownReason::Contradiction("sealed with sessions"));

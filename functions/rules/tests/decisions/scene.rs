@@ -44,6 +44,7 @@ pub(crate) fn policy() -> Policy {
         most_passes: 400,
         pages: Default::default(),
         signing_secret: None,
+        against_agents: Vec::new(),
     }
 }
 

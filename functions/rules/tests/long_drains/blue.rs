@@ -134,6 +134,7 @@ impl Server {
             idle: self.idle,
             closed: self.closed,
             oldest_busy_seconds: busy.min(1) * 431,
+            agent: false,
         }
     }
 

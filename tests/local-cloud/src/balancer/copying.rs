@@ -1,4 +1,4 @@
-//! Copies an upgraded connection both ways until it ends or nothing moves any more.
+//! Copies a connection both ways until it ends or nothing moves any more.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +10,10 @@ use tokio::time::Instant;
 const BUFFER: usize = 8 * 1024;
 
 /// Copies both ways. One side closing its writing half closes the other's, as TCP does; an error ends both.
-pub(super) async fn both_ways<A, B>(one: A, other: B, idle_timeout: Duration)
+///
+/// # Errors
+/// When a side broke, or nothing moved for too long.
+pub(super) async fn both_ways<A, B>(one: A, other: B, idle_timeout: Duration) -> std::io::Result<()>
 where
     A: AsyncRead + AsyncWrite,
     B: AsyncRead + AsyncWrite,
@@ -21,7 +24,7 @@ where
     let there = one_way(&mut one_reads, &mut other_writes, &activity);
     let back = one_way(&mut other_reads, &mut one_writes, &activity);
     // An error on one way is the end of both: the peer is gone.
-    let _ = tokio::try_join!(there, back);
+    tokio::try_join!(there, back).map(drop)
 }
 
 /// When something last moved, on either way.

@@ -1,4 +1,4 @@
-//! The load balancer: a small HTTP proxy that follows the weights of its listeners and rules, and the targets' health.
+//! The load balancer: a small proxy of HTTP or TCP that follows the weights of its listeners and rules, and the targets' health.
 //!
 //! moto tells it of every change at once, and the caller of ModifyListener is not answered before it knows: how late it
 //! follows new weights is set here and never depends on how busy the machine is.
@@ -33,11 +33,22 @@ pub struct Settings {
     pub routes_port: u16,
     /// What it stands for.
     pub frontends: Vec<Frontend>,
+    /// What it passes on.
+    pub passes: Passes,
     /// How long after a change of weights it goes on by those of before: 75 s and 120 s were measured on AWS. Health it
     /// follows at once.
     pub follows_after: Duration,
     /// When a connection on which nothing moves is closed. An ALB's default is 60 s, its most 4000 s.
     pub idle_timeout: Duration,
+}
+
+/// What a load balancer passes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passes {
+    /// HTTP, request by request, as an Application Load Balancer does.
+    Http,
+    /// TCP, connection by connection, as a Network Load Balancer does, here with connections of its own to the targets.
+    Tcp,
 }
 
 /// Where the clients of a listener, or those whom a rule is for, connect.
@@ -75,7 +86,8 @@ impl Balancer {
         tokio::spawn(stop.clone().run_until_cancelled_owned(feed.follow()));
         let frontends = listening.into_iter().map(|((listener, address), routes)| {
             let proxy = proxy::Proxy::new(routes.clone(), settings.idle_timeout);
-            tokio::spawn(proxy::serve(listener, proxy, stop.clone()));
+            let passes = settings.passes;
+            tokio::spawn(proxy::serve(listener, passes, proxy, stop.clone()));
             (address, routes)
         });
         Ok(Self {

@@ -17,10 +17,11 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Routes, copying};
+use super::{Passes, Routes, copying};
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
@@ -59,6 +60,27 @@ impl Proxy {
             routes,
             client,
             idle_timeout,
+        }
+    }
+
+    /// A connection as it is, to the target whose turn it is. What is broken on one side, or comes to nothing, is reset on
+    /// the other: an orderly end is the server's or the client's own.
+    async fn pass(&self, client: TcpStream) {
+        let Some(target) = self.routes.next(Instant::now()) else {
+            return reset(&client);
+        };
+        let connecting = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(target));
+        let Ok(Ok(server)) = connecting.await else {
+            return reset(&client);
+        };
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let (mut client, mut server) = (client, server);
+        if copying::both_ways(&mut client, &mut server, self.idle_timeout)
+            .await
+            .is_err()
+        {
+            reset(&client);
+            reset(&server);
         }
     }
 
@@ -118,11 +140,22 @@ impl Proxy {
 }
 
 /// Accepts until stopped; stopping drops every connection.
-pub(super) async fn serve(listener: TcpListener, proxy: Proxy, stop: CancellationToken) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    passes: Passes,
+    proxy: Proxy,
+    stop: CancellationToken,
+) {
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection(stream, peer.ip(), proxy.clone(), stop.clone());
+                let (proxy, stopping) = (proxy.clone(), stop.clone());
+                let connection = async move {
+                    match passes {
+                        Passes::Http => connection(stream, peer.ip(), proxy, stopping).await,
+                        Passes::Tcp => proxy.pass(stream).await,
+                    }
+                };
                 tokio::spawn(stop.clone().run_until_cancelled_owned(connection));
             }
             Err(error) => {
@@ -132,6 +165,11 @@ pub(super) async fn serve(listener: TcpListener, proxy: Proxy, stop: Cancellatio
             }
         }
     }
+}
+
+/// Whoever is at the other end sees a reset once it is dropped.
+fn reset(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 async fn connection(stream: TcpStream, peer: IpAddr, proxy: Proxy, stop: CancellationToken) {
@@ -158,7 +196,11 @@ async fn pin(
 ) {
     match tokio::try_join!(client, target) {
         Ok((client, target)) => {
-            copying::both_ways(TokioIo::new(client), TokioIo::new(target), idle_timeout).await
+            let ended =
+                copying::both_ways(TokioIo::new(client), TokioIo::new(target), idle_timeout).await;
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a pinned connection broke");
+            }
         }
         Err(error) => tracing::debug!(%error, "an upgrade came to nothing"),
     }

@@ -101,6 +101,7 @@ impl World {
         };
         let settings = Settings {
             routes_port: moto.local_addr().unwrap().port(),
+            passes: Passes::Http,
             frontends: vec![at(LISTENER, port), at(RULE, ports::free().unwrap())],
             follows_after,
             idle_timeout,

@@ -13,7 +13,7 @@ use futures_util::stream;
 use reqwest::{Body, Response, StatusCode};
 
 use super::app::APPLICATION;
-use super::observe::{Environment, Kind, Recorder, Request};
+use super::observe::{Environment, Kind, Recorder};
 
 /// Response header by which a tunnel server says which instance holds the tunnel.
 const SERVER: &str = "tunnel-server";
@@ -29,15 +29,35 @@ const PIECE_PAUSE: Duration = Duration::from_millis(80);
 /// How long a streamed request takes at least.
 pub(super) const STREAM_TAKES: Duration = Duration::from_millis(16 * 80);
 
+/// Somebody who has work for the clients of a service. Every request, good or not, goes into the record; with an environment
+/// expected, an answer from elsewhere is a failure.
+pub(super) trait Caller: Clone + Send + Sync + 'static {
+    /// Work for so long, of a kind that is not [`Kind::Stream`].
+    fn wait(
+        &self,
+        client: &str,
+        kind: Kind,
+        wait: Duration,
+        expected: Option<Environment>,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// A lot of data, there and back.
+    fn stream(
+        &self,
+        client: &str,
+        expected: Option<Environment>,
+    ) -> impl Future<Output = ()> + Send;
+}
+
 /// A client of the listener.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(super) struct HttpCaller {
     http: reqwest::Client,
     listener: Arc<str>,
     recorder: Recorder,
 }
 
-impl Caller {
+impl HttpCaller {
     /// A caller of the listener at `http://host:port`.
     ///
     /// # Errors
@@ -54,90 +74,57 @@ impl Caller {
             recorder,
         })
     }
+}
 
-    /// Asks the tunnel's application to answer after `wait`. With an environment expected, an answer from elsewhere is
-    /// a failure.
-    pub(super) async fn wait(
-        &self,
-        tunnel: &str,
-        kind: Kind,
-        wait: Duration,
-        expected: Option<Environment>,
-    ) {
+impl Caller for HttpCaller {
+    /// Asks the tunnel's application to answer after `wait`.
+    async fn wait(&self, tunnel: &str, kind: Kind, wait: Duration, expected: Option<Environment>) {
         let word = format!("{tunnel}-{}", self.recorder.now());
         let url = format!(
             "{}/t/{tunnel}/wait/{}/{word}",
             self.listener,
             wait.as_millis()
         );
-        self.record(tunnel, kind, expected, async {
-            let response = self.http.get(url).send().await.map_err(in_full)?;
-            let server = good(tunnel, &response)?;
-            let body = response.bytes().await.map_err(in_full)?;
-            if body == word {
-                Ok(server)
-            } else {
-                Err(format!("answered {body:?}, expected {word:?}"))
-            }
-        })
-        .await;
-    }
-
-    /// Streams a body to the tunnel's application and back, and compares every byte as it comes; `expected` as in
-    /// [`Caller::wait`].
-    pub(super) async fn stream(&self, tunnel: &str, expected: Option<Environment>) {
-        let seed = usize::try_from(self.recorder.now()).unwrap_or(0);
-        self.record(tunnel, Kind::Stream, expected, async {
-            let sent = Arc::new(AtomicUsize::new(0));
-            let body = Body::wrap_stream(pieces(seed, Arc::clone(&sent)));
-            let url = format!("{}/t/{tunnel}/echo", self.listener);
-            let mut response = self
-                .http
-                .post(url)
-                .body(body)
-                .send()
-                .await
-                .map_err(in_full)?;
-            let server = good(tunnel, &response)?;
-            let mut compared = Compared {
-                seed,
-                ..Compared::default()
-            };
-            while let Some(piece) = response.chunk().await.map_err(in_full)? {
-                compared.take(&piece, sent.load(Ordering::Relaxed))?;
-            }
-            compared.finish().map(|()| server)
-        })
-        .await;
-    }
-
-    async fn record<W>(&self, tunnel: &str, kind: Kind, expected: Option<Environment>, work: W)
-    where
-        W: Future<Output = Result<String, String>>,
-    {
-        let started = self.recorder.now();
-        let outcome = work.await.and_then(|server| self.placed(server, expected));
-        let ended = self.recorder.now();
-        let tunnel = tunnel.to_owned();
-        self.recorder.note(|seen| {
-            seen.requests.push(Request {
-                tunnel,
-                kind,
-                started,
-                ended,
-                outcome,
+        self.recorder
+            .request(tunnel, kind, expected, async {
+                let response = self.http.get(url).send().await.map_err(in_full)?;
+                let server = good(tunnel, &response)?;
+                let body = response.bytes().await.map_err(in_full)?;
+                if body == word {
+                    Ok((server, 0))
+                } else {
+                    Err(format!("answered {body:?}, expected {word:?}"))
+                }
             })
-        });
+            .await;
     }
 
-    fn placed(&self, server: String, expected: Option<Environment>) -> Result<String, String> {
-        match expected {
-            Some(wanted) if self.recorder.environment(&server) != Some(wanted) => Err(format!(
-                "answered through {server}, which is not {}",
-                wanted.name()
-            )),
-            _ => Ok(server),
-        }
+    /// Streams a body to the tunnel's application and back, and compares every byte as it comes.
+    async fn stream(&self, tunnel: &str, expected: Option<Environment>) {
+        let seed = usize::try_from(self.recorder.now()).unwrap_or(0);
+        self.recorder
+            .request(tunnel, Kind::Stream, expected, async {
+                let sent = Arc::new(AtomicUsize::new(0));
+                let body = Body::wrap_stream(pieces(seed, Arc::clone(&sent)));
+                let url = format!("{}/t/{tunnel}/echo", self.listener);
+                let mut response = self
+                    .http
+                    .post(url)
+                    .body(body)
+                    .send()
+                    .await
+                    .map_err(in_full)?;
+                let server = good(tunnel, &response)?;
+                let mut compared = Compared {
+                    seed,
+                    ..Compared::default()
+                };
+                while let Some(piece) = response.chunk().await.map_err(in_full)? {
+                    compared.take(&piece, sent.load(Ordering::Relaxed))?;
+                }
+                compared.finish().map(|()| (server, 0))
+            })
+            .await;
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn drawing<'a>(seen: &'a Observation, report: &Report) -> Drawing<'a>
     let (zero, zero_is) = match (seen.switched_at, seen.execution.started_at) {
         (Some(at), _) => (at, "the switch"),
         (None, Some(at)) => (at, "the execution’s start"),
-        (None, None) => (0, "the first tunnel"),
+        (None, None) => (0, "the first client"),
     };
     Drawing {
         zero,
@@ -54,7 +54,7 @@ pub(super) fn drawing<'a>(seen: &'a Observation, report: &Report) -> Drawing<'a>
         green: thinned(counts_over_time(seen, Environment::Green)),
         servers: strips(seen),
         rows: rows(seen),
-        sessions: seen.tunnels.len(),
+        sessions: seen.clients.len(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::report::Report;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
     /// Tunnels that were to be opened.
-    pub tunnels: usize,
+    pub clients: usize,
     /// Sessions that must be busy at the switch.
     pub least_busy: usize,
     /// Requests that must be exceeded.
@@ -52,14 +52,14 @@ pub(super) fn judge(report: &Report, wanted: Wanted) -> Vec<Expectation> {
             held: report.execution_status == "SUCCEEDED",
         },
         is(
-            "every tunnel was opened",
+            "every client was served",
             report.sessions_opened,
-            wanted.tunnels,
+            wanted.clients,
         ),
         is(
-            "every tunnel was on blue at the switch",
+            "every client was on blue at the switch",
             on_blue,
-            wanted.tunnels,
+            wanted.clients,
         ),
         more(
             "sessions were busy at the switch",
@@ -85,12 +85,12 @@ pub(super) fn judge(report: &Report, wanted: Wanted) -> Vec<Expectation> {
             report.idle_closed_gracefully,
         ),
         is(
-            "every tunnel was open at the end",
+            "every client was open at the end",
             report.open_at_end,
-            wanted.tunnels,
+            wanted.clients,
         ),
         is(
-            "every open tunnel was on green",
+            "every open client was on green",
             report.open_at_end_on_green,
             report.open_at_end,
         ),
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     const WANTED: Wanted = Wanted {
-        tunnels: 300,
+        clients: 300,
         least_busy: 100,
         least_requests: 500,
         blue_servers: 3,
@@ -172,7 +172,7 @@ mod tests {
         );
         assert_eq!(
             failed(|report| report.open_at_end_on_green = 299),
-            ["every open tunnel was on green"]
+            ["every open client was on green"]
         );
         assert_eq!(
             failed(|report| report.reconnected_to_green = 299),

@@ -1,7 +1,7 @@
-//! The users: 300 tunnels' clients, and callers who work through some of them before, during and after the switch.
+//! The users: 300 clients, and callers who work with some of them before, during and after the switch.
 //!
 //! Owns who works when. A worker learns of the switch only when it is seen, works on without pause for its own time
-//! after it, stops, waits until its tunnel was moved, and works again. Nothing here counts: see [`super::report`].
+//! after it, stops, waits until its client was moved, and works again. Nothing here counts: see [`super::report`].
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::caller::{Caller, STREAM_TAKES};
+use super::clients::Client;
 use super::observe::{Environment, Kind, Recorder};
-use super::tunnels::Tunnel;
 
 /// The first worker stops this long after the switch, the last one that long.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -22,19 +22,19 @@ const LAST_PAUSE: Duration = Duration::from_millis(24_500);
 const SLOW_FROM: Duration = Duration::from_secs(2);
 const SLOW_SPREAD_MILLIS: usize = 3_000;
 
-/// What a worker does after its tunnel was moved.
+/// What a worker does after its client was moved.
 const ON_GREEN: [Work; 3] = [
     Work::Stream,
     Work::SlowAndStream(SLOW_FROM),
     Work::Quick(Duration::from_millis(200)),
 ];
 
-/// Callers that now and then send a single request through a tunnel nobody works with, the switch and the drain
+/// Callers that now and then send a single request through a client nobody works with, the switch and the drain
 /// included: they neither know nor care that a deployment is running.
 const PASSERS_BY: usize = 12;
 const PASS_EVERY: Duration = Duration::from_secs(4);
 
-/// Requests at once when every tunnel is tried at the end.
+/// Requests at once when every client is tried at the end.
 const TRIED_AT_ONCE: usize = 24;
 
 /// When the switch was seen; nothing before.
@@ -42,8 +42,8 @@ pub(super) type Switched = watch::Receiver<Option<Instant>>;
 
 /// The callers of a demo.
 #[derive(Debug)]
-pub(super) struct Load {
-    caller: Caller,
+pub(super) struct Load<C> {
+    caller: C,
     recorder: Recorder,
     workers: TaskTracker,
     passers: TaskTracker,
@@ -51,9 +51,9 @@ pub(super) struct Load {
     stop: CancellationToken,
 }
 
-impl Load {
+impl<C: Caller> Load<C> {
     /// Callers that use `caller` and end when `stop` is.
-    pub(super) fn new(caller: Caller, recorder: Recorder, stop: CancellationToken) -> Self {
+    pub(super) fn new(caller: C, recorder: Recorder, stop: CancellationToken) -> Self {
         Self {
             caller,
             recorder,
@@ -64,14 +64,14 @@ impl Load {
         }
     }
 
-    /// Starts a worker on each of the first `busy` tunnels, and passers-by on some of the others.
-    pub(super) fn start(&self, tunnels: &[Tunnel], busy: usize, switched: &Switched) {
-        let (worked_with, others) = tunnels.split_at(busy.min(tunnels.len()));
-        for (place, tunnel) in worked_with.iter().enumerate() {
+    /// Starts a worker on each of the first `busy` clients, and passers-by on some of the others.
+    pub(super) fn start(&self, clients: &[Client], busy: usize, switched: &Switched) {
+        let (worked_with, others) = clients.split_at(busy.min(clients.len()));
+        for (place, client) in worked_with.iter().enumerate() {
             let worker = Worker {
                 caller: self.caller.clone(),
                 recorder: self.recorder.clone(),
-                tunnel: tunnel.clone(),
+                client: client.clone(),
                 place,
                 pauses_after: pause(place, worked_with.len()),
                 switched: switched.clone(),
@@ -80,8 +80,8 @@ impl Load {
                 .spawn(self.stop.clone().run_until_cancelled_owned(worker.work()));
         }
         let apart = (others.len() / PASSERS_BY).max(1);
-        for (place, tunnel) in others.iter().step_by(apart).take(PASSERS_BY).enumerate() {
-            let passing = pass_by(self.caller.clone(), tunnel.name.clone(), place);
+        for (place, client) in others.iter().step_by(apart).take(PASSERS_BY).enumerate() {
+            let passing = pass_by(self.caller.clone(), client.name.clone(), place);
             self.passers.spawn(
                 self.no_more_passing
                     .clone()
@@ -90,8 +90,8 @@ impl Load {
         }
     }
 
-    /// Waits for every worker to be done, then sends one request through every tunnel.
-    pub(super) async fn finish(&self, tunnels: &[Tunnel]) {
+    /// Waits for every worker to be done, then sends one request through every client.
+    pub(super) async fn finish(&self, clients: &[Client]) {
         self.workers.close();
         self.workers.wait().await;
         self.no_more_passing.cancel();
@@ -99,10 +99,10 @@ impl Load {
         self.passers.wait().await;
         let trying = TaskTracker::new();
         let turn = std::sync::Arc::new(tokio::sync::Semaphore::new(TRIED_AT_ONCE));
-        for tunnel in tunnels {
+        for client in clients {
             let (caller, name, turn) = (
                 self.caller.clone(),
-                tunnel.name.clone(),
+                client.name.clone(),
                 std::sync::Arc::clone(&turn),
             );
             trying.spawn(async move {
@@ -129,11 +129,11 @@ fn pause(place: usize, of: usize) -> Duration {
     FIRST_PAUSE + (LAST_PAUSE - FIRST_PAUSE) * share / shares
 }
 
-/// Somebody at work through one tunnel.
-struct Worker {
-    caller: Caller,
+/// Somebody at work through one client.
+struct Worker<C> {
+    caller: C,
     recorder: Recorder,
-    tunnel: Tunnel,
+    client: Client,
     place: usize,
     pauses_after: Duration,
     switched: Switched,
@@ -183,7 +183,7 @@ impl Work {
     }
 }
 
-impl Worker {
+impl<C: Caller> Worker<C> {
     async fn work(mut self) {
         let mut turn = 0;
         while let Some(work) = Work::of(self.place, turn).that_fits(self.left()) {
@@ -211,11 +211,11 @@ impl Worker {
                 .as_deref()
                 .is_some_and(|server| recorder.environment(server) == Some(Environment::Green))
         };
-        self.tunnel.server.wait_for(on_green).await.is_ok()
+        self.client.server.wait_for(on_green).await.is_ok()
     }
 
     async fn perform(&self, work: Work, expected: Option<Environment>) {
-        let (caller, name) = (&self.caller, &self.tunnel.name);
+        let (caller, name) = (&self.caller, &self.client.name);
         match work {
             Work::Quick(wait) => caller.wait(name, Kind::Quick, wait, expected).await,
             Work::Slow(wait) => caller.wait(name, Kind::Slow, wait, expected).await,
@@ -230,12 +230,12 @@ impl Worker {
     }
 }
 
-async fn pass_by(caller: Caller, tunnel: String, place: usize) {
+async fn pass_by<C: Caller>(caller: C, client: String, place: usize) {
     let apart = PASS_EVERY + Duration::from_millis((place * 317 % 1_500) as u64);
     loop {
         tokio::time::sleep(apart).await;
         caller
-            .wait(&tunnel, Kind::Quick, Duration::from_millis(50), None)
+            .wait(&client, Kind::Quick, Duration::from_millis(50), None)
             .await;
     }
 }

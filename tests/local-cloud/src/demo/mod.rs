@@ -1,16 +1,18 @@
 //! `ebbtide-local demo`: one blue/green deployment of a real stateful service, watched from outside.
 //!
-//! Starts a local cloud of its own, opens tunnels through its load balancer, lets callers work through some of them,
+//! Starts a local cloud of its own, opens clients' sessions through its load balancer, lets callers work with some of them,
 //! starts a deployment with the default input, and watches until it ended and everybody is done. Then it judges what was
 //! seen, writes `target/demo/report.json` and `report.html`, and ends everything it started.
 
 mod app;
 mod caller;
+mod clients;
 mod counts;
 mod drawing;
 mod expectations;
 mod follow;
 mod load;
+mod mqtt;
 mod observe;
 mod page;
 mod progress;
@@ -34,26 +36,52 @@ use self::expectations::Wanted;
 use self::observe::{Millis, Observation, Recorder};
 use self::progress::Progress;
 use crate::error::{Error, Result};
+use crate::machines::{self, Machines};
 use crate::{LocalCloud, Options, places};
 
 /// The service's servers, as many as the local cloud starts.
 const BLUE_SERVERS: usize = 3;
-/// The tunnel servers' `--idle-after`, which the local cloud leaves at its default.
+/// The tunnel servers' `--idle-after`, which the local cloud leaves at its default, and the agents' `idleAfterSeconds`.
 const IDLE_AFTER: Millis = 2_000;
 /// A demo that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(300);
-/// What the default demo must reach, of its 300 tunnels and 110 workers.
+/// What the default demo must reach, of its 300 clients and 110 workers.
 const LEAST_REQUESTS: usize = 500;
 
 /// How large a demo is.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Arguments {
-    /// Tunnels to open.
+    /// Clients, each with a session.
     #[arg(long, default_value_t = 300)]
-    pub tunnels: usize,
-    /// Tunnels that somebody works through without pause until after the switch.
+    pub clients: usize,
+    /// Clients that somebody works with without pause until after the switch.
     #[arg(long, default_value_t = 110)]
     pub busy: usize,
+    /// What serves them.
+    #[arg(long, value_enum, default_value_t = Server::Tunnel)]
+    pub server: Server,
+}
+
+/// What a demo's servers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Server {
+    /// The example of this repository, which has the session endpoint in it: WebSocket tunnels
+    Tunnel,
+    /// An MQTT broker as Debian ships it, with the agent beside it
+    Mosquitto,
+    /// nginx as Debian ships it, a proxy with workers before that broker, with the agent beside it
+    Nginx,
+}
+
+impl Server {
+    /// What its instances run, where each is a machine of its own.
+    pub fn machines(self) -> Option<Machines> {
+        match self {
+            Self::Tunnel => None,
+            Self::Mosquitto => Some(machines::MOSQUITTO),
+            Self::Nginx => Some(machines::NGINX),
+        }
+    }
 }
 
 /// How a demo ended.
@@ -77,6 +105,7 @@ pub async fn run(arguments: Arguments, interrupt: CancellationToken) -> Result<E
     let mut progress = Progress::new();
     let options = Options {
         progress: crate::Progress::new(|line| println!("{line}")),
+        machines: arguments.server.machines(),
         ..Options::default()
     };
     let Some(cloud) = interrupt
@@ -128,7 +157,7 @@ async fn observe(
     // What was seen is worth a report however it ended.
     let ended = conclude(&seen, arguments, progress);
     match played {
-        Ok(Ok(tunnels)) => tunnels.close().await,
+        Ok(Ok(clients)) => clients.close().await,
         Ok(Err(error)) => return Err(error),
         Err(_) => {
             return Err(Error::TimedOut {
@@ -162,9 +191,9 @@ fn conclude(seen: &Observation, arguments: Arguments, progress: &mut Progress) -
 
 // A smaller demo is judged by its own size.
 fn wanted(arguments: Arguments) -> Wanted {
-    let busy = arguments.busy.min(arguments.tunnels);
+    let busy = arguments.busy.min(arguments.clients);
     Wanted {
-        tunnels: arguments.tunnels,
+        clients: arguments.clients,
         // On a machine with other work, callers come late and some sessions rest meanwhile.
         least_busy: busy / 2,
         least_requests: if busy >= 100 {

@@ -1,16 +1,17 @@
-//! What was seen from outside during a demo: by the tunnels' clients, by the callers who send requests through them,
+//! What was seen from outside during a demo: by the service's clients, by the callers who send requests through them,
 //! in the servers' own reports, in EC2 and in the execution's history.
 //!
 //! Owns the observation and the recorder that collects it. Refuses to interpret: nothing here knows what was planned,
 //! and every number of the report is computed from this record by [`super::report`].
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
 
-/// Milliseconds since the recorder was made, which is just before the first tunnel is opened.
+/// Milliseconds since the recorder was made, which is just before the first client is opened.
 pub(super) type Millis = u64;
 
 /// One of the two environments of a deployment.
@@ -33,22 +34,27 @@ impl Environment {
     }
 }
 
-/// One thing that a tunnel's client saw happen to its connection.
+/// One thing that a client saw happen to its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ClientEvent {
-    /// A server took the tunnel.
+    /// A server took the client.
     Connected {
         /// The server's instance id, from the answer to the upgrade.
         server: String,
     },
-    /// The server closed the tunnel with a close frame.
+    /// The server closed the client with a close frame.
     Closed {
         /// WebSocket close code.
         code: u16,
         /// Requests the client was answering at that moment.
         in_flight: usize,
     },
-    /// The connection ended without a close frame.
+    /// The server ended the stream in order: all that a protocol without close frames has.
+    Ended {
+        /// Requests that the server had taken and not answered at that moment.
+        in_flight: usize,
+    },
+    /// The connection ended in no order.
     Lost {
         /// What the client's socket said.
         error: String,
@@ -59,13 +65,13 @@ pub(super) enum ClientEvent {
     RequestStarted,
     /// The application's answer was handed over completely.
     RequestEnded,
-    /// The demo is about to close this tunnel itself; what follows is nobody's fault.
+    /// The demo is about to close this client itself; what follows is nobody's fault.
     Left,
 }
 
-/// One tunnel, with everything its client saw in order.
+/// One client of the service, with everything it saw in order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tunnel {
+pub(super) struct Client {
     /// The name in its public path.
     pub name: String,
     /// Events with the time each was seen.
@@ -87,15 +93,17 @@ pub(super) enum Kind {
 /// One request as its caller saw it, on the public side of the load balancer.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
-    /// The tunnel's name.
-    pub tunnel: String,
+    /// The client's name.
+    pub client: String,
     /// What was asked.
     pub kind: Kind,
     /// When the caller began.
     pub started: Millis,
     /// When the last byte had been read and compared, or it failed.
     pub ended: Millis,
-    /// The instance that held the tunnel, or what went wrong.
+    /// How often its client had to say it again, on another connection.
+    pub repeats: usize,
+    /// The instance that held the client, or what went wrong.
     pub outcome: Result<String, String>,
 }
 
@@ -154,10 +162,10 @@ pub(super) struct Execution {
 /// Everything that was seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Observation {
-    /// How long after its last request the servers call a tunnel idle.
+    /// How long after its last request the servers call a client idle.
     pub idle_after: Millis,
-    /// Every tunnel.
-    pub tunnels: Vec<Tunnel>,
+    /// Every client.
+    pub clients: Vec<Client>,
     /// Every request that has ended.
     pub requests: Vec<Request>,
     /// Every server seen in EC2, by instance id.
@@ -172,7 +180,7 @@ pub(super) struct Observation {
     pub baked_at: Option<Millis>,
     /// The execution.
     pub execution: Execution,
-    /// When observing stopped; the tunnels were still open then.
+    /// When observing stopped; the clients were still open then.
     pub ended_at: Millis,
     /// Length of the whole demo, from the command's start, in seconds.
     pub wall_seconds: f64,
@@ -184,6 +192,7 @@ pub(super) struct Recorder {
     origin: Instant,
     origin_at: jiff::Timestamp,
     seen: Arc<Mutex<Observation>>,
+    numbers: Arc<AtomicU64>,
 }
 
 impl Recorder {
@@ -197,7 +206,13 @@ impl Recorder {
             origin: Instant::now(),
             origin_at: jiff::Timestamp::now(),
             seen: Arc::new(Mutex::new(seen)),
+            numbers: Arc::default(),
         }
+    }
+
+    /// A number that nobody else gets.
+    pub(super) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Time since the recorder was made.
@@ -213,21 +228,57 @@ impl Recorder {
         u64::try_from(since).unwrap_or(0)
     }
 
-    /// Adds a tunnel and returns its number.
-    pub(super) fn tunnel(&self, name: &str) -> usize {
+    /// Adds a client and returns its number.
+    pub(super) fn client(&self, name: &str) -> usize {
         let mut seen = self.lock();
-        seen.tunnels.push(Tunnel {
+        seen.clients.push(Client {
             name: name.to_owned(),
             events: Vec::new(),
         });
-        seen.tunnels.len() - 1
+        seen.clients.len() - 1
     }
 
-    /// Notes what a tunnel's client saw just now.
-    pub(super) fn event(&self, tunnel: usize, event: ClientEvent) {
+    /// Notes what a client saw just now.
+    pub(super) fn event(&self, client: usize, event: ClientEvent) {
         let at = self.now();
-        if let Some(tunnel) = self.lock().tunnels.get_mut(tunnel) {
-            tunnel.events.push((at, event));
+        if let Some(client) = self.lock().clients.get_mut(client) {
+            client.events.push((at, event));
+        }
+    }
+
+    /// Notes a request that `work` makes: its answer is the server that gave it and how often the request was repeated, or
+    /// what went wrong. With an environment expected, an answer from elsewhere is a failure.
+    pub(super) async fn request<W>(
+        &self,
+        client: &str,
+        kind: Kind,
+        expected: Option<Environment>,
+        work: W,
+    ) where
+        W: Future<Output = Result<(String, usize), String>>,
+    {
+        let started = self.now();
+        let answer = work.await;
+        let repeats = answer.as_ref().map_or(0, |(_, repeats)| *repeats);
+        let outcome = answer.and_then(|(server, _)| self.placed(server, expected));
+        let request = Request {
+            client: client.to_owned(),
+            kind,
+            started,
+            ended: self.now(),
+            repeats,
+            outcome,
+        };
+        self.note(|seen| seen.requests.push(request));
+    }
+
+    fn placed(&self, server: String, expected: Option<Environment>) -> Result<String, String> {
+        match expected {
+            Some(wanted) if self.environment(&server) != Some(wanted) => Err(format!(
+                "answered through {server}, which is not {}",
+                wanted.name()
+            )),
+            _ => Ok(server),
         }
     }
 

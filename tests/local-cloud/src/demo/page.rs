@@ -32,7 +32,7 @@ pub(super) fn write(
         ),
         ("{{lede}}", escape(&lede(report))),
         ("{{figures}}", figures(report)),
-        ("{{rows}}", escape(&rows_note(seen.tunnels.len()))),
+        ("{{rows}}", escape(&rows_note(seen.clients.len()))),
         ("{{stages}}", stage_rows(report)),
         ("{{expectations}}", expectation_rows(judged)),
         ("{{failures}}", failures(report)),
@@ -156,12 +156,12 @@ fn figures(report: &Report) -> String {
         })
 }
 
-fn rows_note(tunnels: usize) -> String {
-    if tunnels > MOST_ROWS {
+fn rows_note(clients: usize) -> String {
+    if clients > MOST_ROWS {
         format!(
             "One line for each of {} sessions out of {}, every cut one among them, in the order they left blue.",
             grouped(MOST_ROWS),
-            grouped(tunnels)
+            grouped(clients)
         )
     } else {
         "One line for each session, in the order they left blue.".to_owned()

@@ -26,7 +26,7 @@ fn nothing_is_loaded_from_elsewhere() {
 #[test]
 fn text_from_outside_cannot_become_markup() {
     let mut seen = Observation::default();
-    seen.tunnels.push(super::super::observe::Tunnel {
+    seen.clients.push(super::super::observe::Client {
         name: "</script><script>alert(1)</script>{{json}}".into(),
         events: vec![],
     });

@@ -34,7 +34,7 @@ pub(super) struct Report {
     pub idle_closed_gracefully: usize,
     /// Sessions open on blue at the switch that their own client ended.
     pub left_by_themselves: usize,
-    /// Sessions among `idleClosedGracefully` whose tunnel was on green afterwards.
+    /// Sessions among `idleClosedGracefully` whose client was on green afterwards.
     pub reconnected_to_green: usize,
     /// Tunnels open when observing stopped.
     pub open_at_end: usize,
@@ -44,13 +44,16 @@ pub(super) struct Report {
     pub requests_total: usize,
     /// Requests that failed, were answered with another status than 200, or whose body differed by a byte.
     pub requests_failed: usize,
+    /// Requests that their client had to say again on another connection, the first one having ended before they were
+    /// answered.
+    pub requests_repeated: usize,
     /// Requests by kind.
     pub requests_by_kind: ByKind,
-    /// Well-answered requests by the environment that held the tunnel.
+    /// Well-answered requests by the environment that held the client.
     pub requests_on_blue: usize,
     /// The same for green.
     pub requests_on_green: usize,
-    /// How long quick requests took, their application's own 20 to 400 ms included. Those that waited for a tunnel that
+    /// How long quick requests took, their application's own 20 to 400 ms included. Those that waited for a client that
     /// was being moved are among the slowest.
     pub quick_request_millis: Percentiles,
     /// From the close by blue to the next connection on green.
@@ -73,7 +76,7 @@ pub(super) struct Report {
     pub execution_arn: String,
     /// Seconds from the execution's start to its end.
     pub execution_seconds: Option<f64>,
-    /// When the listener was first seen with all its weight on green, in seconds after the first tunnel was opened,
+    /// When the listener was first seen with all its weight on green, in seconds after the first client was opened,
     /// as are all `…AtSeconds` and the stages' times.
     pub switched_at_seconds: Option<f64>,
     /// End of the settle time.
@@ -127,9 +130,9 @@ pub(super) struct StageTimes {
 /// Computes the report.
 pub(super) fn compute(seen: &Observation) -> Report {
     let lives: Vec<Vec<Session>> = seen
-        .tunnels
+        .clients
         .iter()
-        .map(|tunnel| timeline::sessions(tunnel, seen))
+        .map(|client| timeline::sessions(client, seen))
         .collect();
     let mut report = Report {
         wall_seconds: round(seen.wall_seconds),
@@ -151,7 +154,7 @@ pub(super) fn compute(seen: &Observation) -> Report {
 
 fn count_sessions(report: &mut Report, seen: &Observation, lives: &[Vec<Session>]) {
     report.sessions_opened = lives.iter().filter(|sessions| !sessions.is_empty()).count();
-    for (tunnel, sessions) in seen.tunnels.iter().zip(lives) {
+    for (client, sessions) in seen.clients.iter().zip(lives) {
         for session in sessions {
             let Some((at, reason)) = session.cut() else {
                 continue;
@@ -162,8 +165,8 @@ fn count_sessions(report: &mut Report, seen: &Observation, lives: &[Vec<Session>
                 Some(Environment::Blue) | None => report.busy_cut += 1,
             }
             report.failures.push(format!(
-                "tunnel {} was cut {}: {reason}",
-                tunnel.name,
+                "client {} was cut {}: {reason}",
+                client.name,
                 when(seen, at)
             ));
         }
@@ -221,6 +224,7 @@ fn count_requests(report: &mut Report, seen: &Observation) {
     report.quick_request_millis = percentiles(&mut took);
     for request in &seen.requests {
         report.requests_total += 1;
+        report.requests_repeated += usize::from(request.repeats > 0);
         match request.kind {
             Kind::Quick => report.requests_by_kind.quick += 1,
             Kind::Slow => report.requests_by_kind.slow += 1,
@@ -237,7 +241,7 @@ fn count_requests(report: &mut Report, seen: &Observation) {
                 report.failures.push(format!(
                     "{:?} request through {} failed {}: {error}",
                     request.kind,
-                    request.tunnel,
+                    request.client,
                     when(seen, request.ended)
                 ));
             }
@@ -302,7 +306,7 @@ fn when(seen: &Observation, at: Millis) -> String {
     match seen.switched_at {
         Some(switch) if at >= switch => format!("{:.1} s after the switch", seconds(at - switch)),
         Some(switch) => format!("{:.1} s before the switch", seconds(switch - at)),
-        None => format!("{:.1} s after the first tunnel", seconds(at)),
+        None => format!("{:.1} s after the first client", seconds(at)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reports computed from observations made by hand.
 
 use super::super::counts::{Peak, counts_over_time};
-use super::super::observe::{ClientEvent, Counts, Execution, Request, Sample, Server, Tunnel};
+use super::super::observe::{Client, ClientEvent, Counts, Execution, Request, Sample, Server};
 use super::*;
 
 const SWITCH: Millis = 10_000;
@@ -42,11 +42,11 @@ const RESTART: ClientEvent = ClientEvent::Closed {
     in_flight: 0,
 };
 
-fn with(mut seen: Observation, tunnels: Vec<Vec<(Millis, ClientEvent)>>) -> Report {
-    seen.tunnels = tunnels
+fn with(mut seen: Observation, clients: Vec<Vec<(Millis, ClientEvent)>>) -> Report {
+    seen.clients = clients
         .into_iter()
         .enumerate()
-        .map(|(number, events)| Tunnel {
+        .map(|(number, events)| Client {
             name: format!("t-{number}"),
             events,
         })
@@ -260,7 +260,7 @@ fn requests_are_counted_by_kind_place_and_outcome() {
         (Kind::Stream, Err("byte 7 differs".to_owned())),
     ] {
         seen.requests.push(Request {
-            tunnel: "t-0".into(),
+            client: "t-0".into(),
             kind,
             started: 1,
             ended: 2_000,

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::observe::{Environment, Millis, Observation, Tunnel};
+use super::observe::{Client, Environment, Millis, Observation};
 use super::timeline::{self, Session};
 
 /// More sessions than this are not drawn one by one; every cut one is among those that are.
@@ -32,10 +32,10 @@ impl Serialize for Shade {
     }
 }
 
-/// One tunnel's row.
+/// One client's row.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Row<'a> {
-    /// The tunnel's name.
+    /// The client's name.
     pub name: &'a str,
     /// Start, end, shade.
     pub spans: Vec<(Millis, Millis, Shade)>,
@@ -48,9 +48,9 @@ pub(super) struct Row<'a> {
 /// The rows, ordered by when each session left blue. Of more than fit, every cut one and an even choice of the rest.
 pub(super) fn rows(seen: &Observation) -> Vec<Row<'_>> {
     let mut all: Vec<Row<'_>> = seen
-        .tunnels
+        .clients
         .iter()
-        .map(|tunnel| row(tunnel, seen))
+        .map(|client| row(client, seen))
         .collect();
     all.sort_by(|one, other| (one.moved, one.name).cmp(&(other.moved, other.name)));
     if all.len() <= MOST_ROWS {
@@ -76,10 +76,10 @@ pub(super) fn rows(seen: &Observation) -> Vec<Row<'_>> {
     all
 }
 
-fn row<'a>(tunnel: &'a Tunnel, seen: &Observation) -> Row<'a> {
-    let sessions = timeline::sessions(tunnel, seen);
+fn row<'a>(client: &'a Client, seen: &Observation) -> Row<'a> {
+    let sessions = timeline::sessions(client, seen);
     let mut row = Row {
-        name: &tunnel.name,
+        name: &client.name,
         spans: Vec::new(),
         cuts: Vec::new(),
         moved: Millis::MAX,
@@ -117,7 +117,7 @@ mod tests {
     use super::super::observe::{ClientEvent, Server};
     use super::*;
 
-    fn seen(tunnels: Vec<Vec<(Millis, ClientEvent)>>) -> Observation {
+    fn seen(clients: Vec<Vec<(Millis, ClientEvent)>>) -> Observation {
         let mut seen = Observation {
             idle_after: 2_000,
             ended_at: 50_000,
@@ -132,10 +132,10 @@ mod tests {
                 },
             );
         }
-        seen.tunnels = tunnels
+        seen.clients = clients
             .into_iter()
             .enumerate()
-            .map(|(number, events)| Tunnel {
+            .map(|(number, events)| Client {
                 name: format!("t-{number:05}"),
                 events,
             })
@@ -209,10 +209,10 @@ mod tests {
 
     #[test]
     fn of_too_many_rows_every_cut_one_is_kept() {
-        let mut tunnels: Vec<_> = (0..10_000).map(|at| moved(10_000 + at)).collect();
-        tunnels[4_321] = cut(14_000);
-        tunnels[9_999] = cut(14_001);
-        let seen = seen(tunnels);
+        let mut clients: Vec<_> = (0..10_000).map(|at| moved(10_000 + at)).collect();
+        clients[4_321] = cut(14_000);
+        clients[9_999] = cut(14_001);
+        let seen = seen(clients);
         let rows = rows(&seen);
         assert_eq!(rows.len(), MOST_ROWS);
         assert_eq!(rows.iter().filter(|row| !row.cuts.is_empty()).count(), 2);

@@ -1,4 +1,4 @@
-//! What happens in a demo, in order: tunnels, load, the deployment, and the wait until everybody is done.
+//! What happens in a demo, in order: clients, load, the deployment, and the wait until everybody is done.
 //!
 //! Owns the order and the bounds. What is seen on the way goes into the record by itself.
 
@@ -9,18 +9,18 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::caller::Caller;
+use super::caller::{Caller, HttpCaller};
+use super::clients::Clients;
 use super::follow::follow;
 use super::load::Load;
 use super::observe::Recorder;
 use super::progress::{self, Progress};
-use super::tunnels::Tunnels;
-use super::{Arguments, watch as watching};
+use super::{Arguments, Server, mqtt, tunnels, watch as watching};
 use crate::LocalCloud;
 use crate::error::{Error, Result};
 use crate::wait::{Seen, until};
 
-/// All tunnels are open well within this.
+/// All clients are there well within this.
 const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// Everybody works this long before the deployment starts.
 const BEFORE: Duration = Duration::from_millis(2_500);
@@ -29,54 +29,93 @@ const DONE_WITHIN: Duration = Duration::from_secs(40);
 /// How often progress is shown.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs the demo on a cloud that serves, up to the moment when everything has been seen; the tunnels are still open then.
+/// Runs the demo on a cloud that serves, up to the moment when everything has been seen; the clients are still there then.
 ///
 /// # Errors
-/// When the tunnels do not open, or the deployment cannot be started or followed.
+/// When the clients do not come, or the deployment cannot be started or followed.
 pub(super) async fn play(
     cloud: &LocalCloud,
     arguments: &Arguments,
     recorder: &Recorder,
     progress: &mut Progress,
     stop: &CancellationToken,
-) -> Result<Tunnels> {
-    let (tell, switched) = watch::channel(None);
-    let seen = cloud.observed();
-    watching::note_blue(&seen.borrow(), recorder);
-    let _watching = [
-        task(watching::cloud(seen.clone(), recorder.clone(), tell)),
-        task(watching::reports(
-            seen,
-            cloud.session_port(),
-            recorder.clone(),
-        )),
-    ];
-    let tunnels = Tunnels::open(cloud.listener(), arguments.tunnels, recorder);
-    until("every tunnel to be open", OPEN_WITHIN, || async {
-        let connected = tunnels.connected();
-        Ok(if connected == arguments.tunnels {
-            Seen::Done(())
-        } else {
-            Seen::NotYet(format!("{connected} are"))
-        })
-    })
-    .await?;
-    let caller = Caller::new(cloud.listener(), recorder.clone())
-        .map_err(|error| Error::Input(format!("no HTTP client: {error}")))?;
-    let load = Load::new(caller, recorder.clone(), stop.clone());
-    load.start(tunnels.all(), arguments.busy, &switched);
-    let deploying = async {
-        sleep(BEFORE).await;
-        let deployment = cloud.deploy(None, &serde_json::json!({})).await?;
-        follow(&cloud.clients().sfn, &deployment, recorder).await?;
-        if recorder.read(|seen| seen.execution.status == "SUCCEEDED") {
-            // Whoever is not done by then is missed by the expectations, which say so in numbers.
-            let _ = timeout(DONE_WITHIN, load.finish(tunnels.all())).await;
-        }
-        Ok(())
+) -> Result<Clients> {
+    let (listener, count) = (cloud.listener(), arguments.clients);
+    let scene = Scene {
+        cloud,
+        busy: arguments.busy,
+        recorder,
+        stop,
     };
-    showing(deploying, recorder, progress).await?;
-    Ok(tunnels)
+    match arguments.server {
+        Server::Tunnel => {
+            let caller = HttpCaller::new(listener, recorder.clone())
+                .map_err(|error| Error::Input(format!("no HTTP client: {error}")))?;
+            let open = || tunnels::open(listener, count, recorder);
+            scene.play(open, caller, progress).await
+        }
+        Server::Mosquitto | Server::Nginx => {
+            let (clients, caller) = mqtt::open(listener, count, recorder);
+            scene.play(|| clients, caller, progress).await
+        }
+    }
+}
+
+/// What a demo is played on.
+struct Scene<'a> {
+    cloud: &'a LocalCloud,
+    busy: usize,
+    recorder: &'a Recorder,
+    stop: &'a CancellationToken,
+}
+
+impl Scene<'_> {
+    async fn play<C: Caller>(
+        self,
+        open: impl FnOnce() -> Clients,
+        caller: C,
+        progress: &mut Progress,
+    ) -> Result<Clients> {
+        let Self {
+            cloud, recorder, ..
+        } = self;
+        let (tell, switched) = watch::channel(None);
+        let seen = cloud.observed();
+        watching::note_blue(&seen.borrow(), recorder);
+        let _watching = [
+            task(watching::cloud(seen.clone(), recorder.clone(), tell)),
+            task(watching::reports(
+                seen,
+                cloud.session_port(),
+                recorder.clone(),
+            )),
+        ];
+        let clients = open();
+        let all = clients.all().len();
+        until("every client to be there", OPEN_WITHIN, || async {
+            let connected = clients.connected();
+            Ok(if connected == all {
+                Seen::Done(())
+            } else {
+                Seen::NotYet(format!("{connected} are"))
+            })
+        })
+        .await?;
+        let load = Load::new(caller, recorder.clone(), self.stop.clone());
+        load.start(clients.all(), self.busy, &switched);
+        let deploying = async {
+            sleep(BEFORE).await;
+            let deployment = cloud.deploy(None, &serde_json::json!({})).await?;
+            follow(&cloud.clients().sfn, &deployment, recorder).await?;
+            if recorder.read(|seen| seen.execution.status == "SUCCEEDED") {
+                // Whoever is not done by then is missed by the expectations, which say so in numbers.
+                let _ = timeout(DONE_WITHIN, load.finish(clients.all())).await;
+            }
+            Ok(())
+        };
+        showing(deploying, recorder, progress).await?;
+        Ok(clients)
+    }
 }
 
 // Shows progress once a second while the work goes on, and once more at its end.

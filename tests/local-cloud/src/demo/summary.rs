@@ -44,10 +44,11 @@ pub(super) fn table(report: &Report) -> String {
         (
             "requests",
             format!(
-                "{} ({} on blue, {} on green), {} failed",
+                "{} ({} on blue, {} on green), {} repeated, {} failed",
                 report.requests_total,
                 report.requests_on_blue,
                 report.requests_on_green,
+                report.requests_repeated,
                 report.requests_failed
             ),
         ),
@@ -140,7 +141,7 @@ mod tests {
             held: false,
         };
         let report = Report {
-            failures: vec!["tunnel x was cut".into()],
+            failures: vec!["client x was cut".into()],
             ..Report::default()
         };
         assert_eq!(unmet(&report, std::slice::from_ref(&held)), None);
@@ -148,7 +149,7 @@ mod tests {
         assert!(
             text.contains("1 of 2")
                 && text.contains("two: 3, expected 2")
-                && text.contains("tunnel x was cut")
+                && text.contains("client x was cut")
         );
         assert!(!text.contains("one:"));
     }

@@ -1,10 +1,10 @@
-//! Turns what was seen event by event into lives: the connections of each tunnel, the times each was busy, how each
+//! Turns what was seen event by event into lives: the connections of each client, the times each was busy, how each
 //! ended.
 //!
 //! Owns the definitions of *busy* and *cut* as the demo uses them. Pure: called by [`super::report`] and
 //! [`super::page`].
 
-use super::observe::{ClientEvent, Environment, Millis, Observation, Tunnel};
+use super::observe::{Client, ClientEvent, Environment, Millis, Observation};
 
 /// WebSocket close code by which a draining server lets go of an idle session (RFC 6455's registry: Service Restart).
 pub(super) const SERVICE_RESTART: u16 = 1012;
@@ -16,7 +16,7 @@ pub(super) const CLOCK_TOLERANCE: Millis = 150;
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Closed by its server with code 1012 while nobody used it.
+    /// Closed by its server in order, by WebSocket with code 1012, while nobody used it.
     Graceful,
     /// Ended by the demo itself.
     Left,
@@ -24,7 +24,7 @@ pub(super) enum Ending {
     Cut(String),
 }
 
-/// One connection of a tunnel to one server: a session.
+/// One connection of a client to one server: a session.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     /// Its environment; none when EC2 never showed that instance.
@@ -69,22 +69,22 @@ impl Session {
     }
 }
 
-/// The sessions of one tunnel, in order.
-pub(super) fn sessions(tunnel: &Tunnel, seen: &Observation) -> Vec<Session> {
+/// The sessions of one client, in order.
+pub(super) fn sessions(client: &Client, seen: &Observation) -> Vec<Session> {
     let mut lives = Lives {
         idle_after: seen.idle_after,
         ..Lives::default()
     };
-    for (at, event) in &tunnel.events {
+    for (at, event) in &client.events {
         lives.take(*at, event, seen);
     }
     lives.finish(
         seen.ended_at
-            .max(tunnel.events.last().map_or(0, |(at, _)| *at)),
+            .max(client.events.last().map_or(0, |(at, _)| *at)),
     )
 }
 
-/// Folds a tunnel's events into its sessions.
+/// Folds a client's events into its sessions.
 #[derive(Default)]
 struct Lives {
     idle_after: Millis,
@@ -121,7 +121,17 @@ impl Lives {
                 self.last_ended = Some(at);
             }
             ClientEvent::Closed { code, in_flight } => {
-                let ending = self.closing(at, *code, *in_flight);
+                let ending = match *code {
+                    SERVICE_RESTART => self.closing(at, *in_flight),
+                    code => Ending::Cut(format!(
+                        "closed with code {code} and {} requests in flight",
+                        self.in_flight.max(*in_flight)
+                    )),
+                };
+                self.end(at, || ending);
+            }
+            ClientEvent::Ended { in_flight } => {
+                let ending = self.closing(at, *in_flight);
                 self.end(at, || ending);
             }
             ClientEvent::Lost { error, in_flight } => {
@@ -133,16 +143,12 @@ impl Lives {
         }
     }
 
-    fn closing(&self, at: Millis, code: u16, in_flight: usize) -> Ending {
+    fn closing(&self, at: Millis, in_flight: usize) -> Ending {
         let in_flight = in_flight.max(self.in_flight);
         let quiet = self
             .last_ended
             .map_or(Millis::MAX, |ended| at.saturating_sub(ended));
-        if code != SERVICE_RESTART {
-            Ending::Cut(format!(
-                "closed with code {code} and {in_flight} requests in flight"
-            ))
-        } else if in_flight > 0 {
+        if in_flight > 0 {
             Ending::Cut(format!("closed with {in_flight} requests in flight"))
         } else if quiet.saturating_add(CLOCK_TOLERANCE) < self.idle_after {
             Ending::Cut(format!(
@@ -226,7 +232,7 @@ mod tests {
 
     fn lives(events: Vec<(Millis, ClientEvent)>) -> Vec<Session> {
         sessions(
-            &Tunnel {
+            &Client {
                 name: "t".into(),
                 events,
             },

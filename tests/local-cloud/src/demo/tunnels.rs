@@ -1,100 +1,33 @@
-//! The tunnels' clients: the project's own client library, one run per tunnel, each with an application behind it.
-//!
-//! Owns the clients and writes what each sees into the record.
+//! The tunnels' clients: the project's own client library, one run for each, with an application behind it.
 
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio::sync::mpsc;
 use tunnel::client::{self, Event, Options};
 
 use super::app::App;
+use super::clients::{Clients, Seat};
 use super::observe::{ClientEvent, Recorder};
 
-/// One tunnel, as those who use it know it.
-#[derive(Clone, Debug)]
-pub(super) struct Tunnel {
-    /// The name in its public path.
-    pub name: String,
-    /// The server that holds it now, as its client sees it.
-    pub server: watch::Receiver<Option<String>>,
+/// Opens `count` tunnels through the listener at `http://host:port`.
+pub(super) fn open(listener: &str, count: usize, recorder: &Recorder) -> Clients {
+    let listener = listener.replacen("http://", "ws://", 1);
+    let listener = listener.trim_end_matches('/').to_owned();
+    Clients::open(count, recorder, |seat| hold(seat, listener.clone()))
 }
 
-/// All tunnels of a demo.
-#[derive(Debug)]
-pub(super) struct Tunnels {
-    recorder: Recorder,
-    clients: TaskTracker,
-    stop: CancellationToken,
-    _stopped: DropGuard,
-    open: Vec<Tunnel>,
+/// Holds one tunnel until it is to leave.
+async fn hold(seat: Seat, listener: String) {
+    let (events, seen) = mpsc::unbounded_channel();
+    let options = Options {
+        url: format!("{listener}/tunnel/{}", seat.name),
+        ..Options::default()
+    };
+    let (app, stop) = (App::new(&seat.name), seat.stop.clone());
+    tokio::join!(client::run(options, app, events, stop), note(seat, seen));
 }
 
-impl Tunnels {
-    /// Starts `count` clients that open their tunnels through the listener at `http://host:port`.
-    pub(super) fn open(listener: &str, count: usize, recorder: &Recorder) -> Self {
-        let stop = CancellationToken::new();
-        let mut tunnels = Self {
-            recorder: recorder.clone(),
-            clients: TaskTracker::new(),
-            stop: stop.clone(),
-            _stopped: stop.drop_guard(),
-            open: Vec::with_capacity(count),
-        };
-        let listener = listener.replacen("http://", "ws://", 1);
-        for number in 1..=count {
-            tunnels.open_one(&listener, format!("customer-{number:03}"));
-        }
-        tunnels.clients.close();
-        tunnels
-    }
-
-    fn open_one(&mut self, listener: &str, name: String) {
-        let (events, seen) = mpsc::unbounded_channel();
-        let (held_by, server) = watch::channel(None);
-        let place = self.recorder.tunnel(&name);
-        let options = Options {
-            url: format!("{}/tunnel/{name}", listener.trim_end_matches('/')),
-            ..Options::default()
-        };
-        let (app, stop) = (App::new(&name), self.stop.clone());
-        self.clients.spawn(client::run(options, app, events, stop));
-        self.clients
-            .spawn(note(self.recorder.clone(), place, seen, held_by));
-        self.open.push(Tunnel { name, server });
-    }
-
-    /// The tunnels, in the order of their names.
-    pub(super) fn all(&self) -> &[Tunnel] {
-        &self.open
-    }
-
-    /// How many are held by a server now.
-    pub(super) fn connected(&self) -> usize {
-        self.open
-            .iter()
-            .filter(|tunnel| tunnel.server.borrow().is_some())
-            .count()
-    }
-
-    /// Closes all of them and waits until they are.
-    pub(super) async fn close(&self) {
-        for place in 0..self.open.len() {
-            self.recorder.event(place, ClientEvent::Left);
-        }
-        self.stop.cancel();
-        self.clients.wait().await;
-    }
-}
-
-// Writes a client's events into the record, and tells who waits for the tunnel to move.
-async fn note(
-    recorder: Recorder,
-    place: usize,
-    mut events: mpsc::UnboundedReceiver<Event>,
-    held_by: watch::Sender<Option<String>>,
-) {
+async fn note(seat: Seat, mut events: mpsc::UnboundedReceiver<Event>) {
     while let Some(event) = events.recv().await {
-        let seen = match event {
+        seat.sees(match event {
             Event::Connected { server } => ClientEvent::Connected { server },
             Event::Closed {
                 code, in_flight, ..
@@ -103,16 +36,7 @@ async fn note(
             Event::RequestStarted => ClientEvent::RequestStarted,
             Event::RequestEnded => ClientEvent::RequestEnded,
             Event::Reconnecting { .. } => continue,
-        };
-        let server = match &seen {
-            ClientEvent::Connected { server } => Some(Some(server.clone())),
-            ClientEvent::Closed { .. } | ClientEvent::Lost { .. } => Some(None),
-            _ => None,
-        };
-        recorder.event(place, seen);
-        if let Some(server) = server {
-            held_by.send_replace(server);
-        }
+        });
     }
 }
 
@@ -122,7 +46,7 @@ mod tests {
 
     use tunnel::server::{self, Server};
 
-    use super::super::caller::Caller;
+    use super::super::caller::{Caller as _, HttpCaller};
     use super::super::observe::{Environment, Kind, Observation};
     use super::super::timeline::sessions;
     use super::*;
@@ -167,7 +91,7 @@ mod tests {
             };
             seen.servers.insert("i-blue".into(), blue);
         });
-        let tunnels = Tunnels::open(&listener, 3, &recorder);
+        let tunnels = open(&listener, 3, &recorder);
         until("three tunnels", Duration::from_secs(10), || async {
             Ok(if tunnels.connected() == 3 {
                 Seen::Done(())
@@ -177,7 +101,7 @@ mod tests {
         })
         .await
         .unwrap();
-        let caller = Caller::new(&listener, recorder.clone()).unwrap();
+        let caller = HttpCaller::new(&listener, recorder.clone()).unwrap();
         let name = &tunnels.all()[1].name;
         tokio::join!(
             caller.wait(
@@ -210,9 +134,9 @@ mod tests {
         ];
         assert_eq!(outcomes(&seen), expected, "{:?}", seen.requests);
         let lives: Vec<_> = seen
-            .tunnels
+            .clients
             .iter()
-            .map(|tunnel| sessions(tunnel, &seen))
+            .map(|client| sessions(client, &seen))
             .collect();
         assert!(
             lives

@@ -1,6 +1,6 @@
 //! A server's process is replaced behind EC2's back: by itself, started again, or by another instance's at its address.
 
-use super::{Entry, Host, ServerProgram, runs};
+use super::{Entry, Host, ServerProgram};
 use crate::error::{Error, Result};
 use crate::observation::Instance;
 
@@ -30,9 +30,7 @@ impl Host {
             let mut servers = self.lock();
             let entry = servers.get_mut(instance).filter(|entry| !entry.killed);
             let entry = entry.ok_or_else(gone)?;
-            if runs(&mut entry.process) {
-                let _ = entry.process.start_kill();
-            }
+            entry.kill();
             (entry.instance.clone(), entry.program.clone(), entry.starts)
         };
         self.until_gone(&[instance.to_owned()]).await;
@@ -51,7 +49,7 @@ impl Host {
             1 => format!("server-{}", instance.id),
             _ => format!("server-{}-{starts}", instance.id),
         };
-        let process = self.program(&log, instance, named, program).start()?;
+        let process = self.program(&log, instance, named, program)?.start()?;
         let pid = process.id().unwrap_or_default();
         tracing::info!(instance = instance.id, named, ip = %instance.ip, pid, "server started");
         let entry = Entry {

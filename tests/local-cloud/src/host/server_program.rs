@@ -15,6 +15,8 @@ pub enum ServerProgram {
     StandIn(Vec<String>),
     /// Any program with any arguments.
     Command(PathBuf, Vec<String>),
+    /// User data that a machine runs by itself, in a network namespace of its own.
+    Machine(String),
 }
 
 /// What a choice of program can go by.
@@ -27,9 +29,12 @@ pub struct NewServer {
 }
 
 impl ServerProgram {
-    /// What user data asks for: `stand-in --health 503` starts the stand-in with these arguments; anything else is
-    /// taken as arguments of the tunnel server, such as `--idle-after 5s`.
+    /// What user data asks for: a script is run by a machine; `stand-in --health 503` starts the stand-in with these
+    /// arguments; anything else is taken as arguments of the tunnel server, such as `--idle-after 5s`.
     pub fn of_user_data(user_data: &str) -> Self {
+        if user_data.starts_with("#!") {
+            return Self::Machine(user_data.to_owned());
+        }
         let mut words = user_data
             .split_whitespace()
             .map(ToOwned::to_owned)

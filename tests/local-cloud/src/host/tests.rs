@@ -14,6 +14,7 @@ fn settings(directory: &Path) -> Settings {
         signing: None,
         python: "python3".into(),
         scripts: PathBuf::new(),
+        machines: PathBuf::new(),
     }
 }
 

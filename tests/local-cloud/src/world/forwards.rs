@@ -60,11 +60,11 @@ pub(super) async fn make(
     vpc: &str,
     subnets: &[String],
 ) -> Result<Vec<Forward>> {
-    let balancer = load_balancer(clients, wanted.service, subnets).await?;
+    let balancer = load_balancer(clients, wanted, subnets).await?;
     let mut forwards: Vec<Forward> = Vec::new();
     for (index, port) in (0..wanted.listeners.max(1)).zip(PORT..) {
         let groups = groups(clients, wanted, index, vpc).await?;
-        let arn = listener(clients, &balancer, port, &groups[0].arn).await?;
+        let arn = listener(clients, wanted, &balancer, port, &groups[0].arn).await?;
         forwards.push(Forward { arn, groups });
     }
     let first = forwards[0].arn.clone();
@@ -102,11 +102,17 @@ async fn target_group(
     name: String,
     vpc: &str,
 ) -> Result<TargetGroup> {
+    let checked = match &wanted.machines {
+        None => "traffic-port".to_owned(),
+        Some((agent, _)) => agent.to_string(),
+    };
     let made = clients
         .elb
         .create_target_group()
         .name(&name)
-        .protocol(elb::ProtocolEnum::Http)
+        .protocol(protocol(wanted))
+        .health_check_protocol(elb::ProtocolEnum::Http)
+        .health_check_port(checked)
         .port(i32::from(wanted.service_port))
         .vpc_id(vpc)
         .health_check_path("/health")
@@ -122,32 +128,85 @@ async fn target_group(
         .first()
         .and_then(|group| group.target_group_arn())
         .ok_or_else(|| missing("CreateTargetGroup", "an ARN"))?;
+    if wanted.machines.is_some() {
+        set_for_agents(clients, arn).await?;
+    }
     Ok(TargetGroup {
         name,
         arn: arn.to_owned(),
     })
 }
 
-async fn load_balancer(clients: &Clients, service: &str, subnets: &[String]) -> Result<String> {
-    let making = clients.elb.create_load_balancer().name(service);
-    let making = making.set_subnets(Some(subnets.to_vec()));
+fn protocol(wanted: &Wanted<'_>) -> elb::ProtocolEnum {
+    match wanted.machines {
+        None => elb::ProtocolEnum::Http,
+        Some(_) => elb::ProtocolEnum::Tcp,
+    }
+}
+
+/// What the plan demands of a group whose servers have agents, see docs/agent.md.
+async fn set_for_agents(clients: &Clients, group: &str) -> Result<()> {
+    let off = elb::TargetGroupAttribute::builder()
+        .key("target_health_state.unhealthy.connection_termination.enabled")
+        .value("false")
+        .build();
+    let setting = clients.elb.modify_target_group_attributes();
+    let set = setting.target_group_arn(group).attributes(off).send().await;
+    set.map_err(Error::aws("ModifyTargetGroupAttributes"))?;
+    Ok(())
+}
+
+async fn load_balancer(
+    clients: &Clients,
+    wanted: &Wanted<'_>,
+    subnets: &[String],
+) -> Result<String> {
+    let making = clients.elb.create_load_balancer().name(wanted.service);
+    let kind = match wanted.machines {
+        None => elb::LoadBalancerTypeEnum::Application,
+        Some(_) => elb::LoadBalancerTypeEnum::Network,
+    };
+    let making = making.set_subnets(Some(subnets.to_vec())).r#type(kind);
     let made = making
         .send()
         .await
         .map_err(Error::aws("CreateLoadBalancer"))?;
     let balancer = made.load_balancers().first();
-    balancer
+    let arn = balancer
         .and_then(|balancer| balancer.load_balancer_arn())
         .map(ToOwned::to_owned)
-        .ok_or_else(|| missing("CreateLoadBalancer", "an ARN"))
+        .ok_or_else(|| missing("CreateLoadBalancer", "an ARN"))?;
+    if wanted.machines.is_some() {
+        cross_zones(clients, &arn).await?;
+    }
+    Ok(arn)
 }
 
-async fn listener(clients: &Clients, balancer: &str, port: i32, group: &str) -> Result<String> {
+/// An ALB's nodes send to targets in every zone; an NLB's do where that is set, and a plan demands it.
+async fn cross_zones(clients: &Clients, balancer: &str) -> Result<()> {
+    let on = elb::LoadBalancerAttribute::builder()
+        .key("load_balancing.cross_zone.enabled")
+        .value("true")
+        .build();
+    let setting = clients.elb.modify_load_balancer_attributes();
+    let set = setting.load_balancer_arn(balancer).attributes(on).send();
+    let set = set.await;
+    set.map_err(Error::aws("ModifyLoadBalancerAttributes"))?;
+    Ok(())
+}
+
+async fn listener(
+    clients: &Clients,
+    wanted: &Wanted<'_>,
+    balancer: &str,
+    port: i32,
+    group: &str,
+) -> Result<String> {
     let made = clients
         .elb
         .create_listener()
         .load_balancer_arn(balancer)
-        .protocol(elb::ProtocolEnum::Http)
+        .protocol(protocol(wanted))
         .port(port)
         .default_actions(forward(&[(group, 100)]))
         .send()

@@ -159,6 +159,7 @@ fn empty() -> SessionReport {
         idle: 0,
         closed: 0,
         oldest_busy_seconds: 0,
+        agent: false,
     }
 }
 

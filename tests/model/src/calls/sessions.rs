@@ -23,7 +23,7 @@ impl Calling<'_> {
             .of(servers)
             .map(|server| {
                 let reading = self.read(world, server);
-                let found = match of_reading(&reading, &self.fence, Subject::Green) {
+                let found = match of_reading(&reading, &self.fence, Subject::Green, &[]) {
                     Finding::Fit => {
                         of_resume(&self.send(world, server, Order::Resume), &self.fence)
                     }

@@ -126,3 +126,30 @@ fn an_alb_takes_more_than_its_usual_quota_where_that_was_raised() {
     let warnings = plan(&seen, &Input::default()).unwrap().warnings;
     assert_eq!(warnings, Vec::<String>::new());
 }
+
+#[test]
+fn what_speaks_against_agents_is_planned_and_refuses_nobody_else() {
+    let against = |spoil: &dyn Fn(&mut Observation)| {
+        let mut seen = network(Protocol::Tcp);
+        spoil(&mut seen);
+        plan(&seen, &Input::default())
+            .unwrap()
+            .policy
+            .against_agents
+    };
+    assert_eq!(against(&|_| {}), Vec::<String>::new());
+    let port = "set HealthCheckPort to the agent's port, which serves nobody, in tunnel-b";
+    assert_eq!(against(&|seen| seen.groups[1].health_port = None), [port]);
+    // Its number is no better than its name, nor is a port that another listener of the server is reached by.
+    assert_eq!(
+        against(&|seen| seen.groups[1].health_port = Some(80)),
+        [port]
+    );
+    let cuts = "turn target_health_state.unhealthy.connection_termination.enabled off in tunnel-a, tunnel-b";
+    let cutting = |seen: &mut Observation| {
+        for group in &mut seen.groups {
+            group.cuts_unhealthy = true;
+        }
+    };
+    assert_eq!(against(&cutting), [cuts]);
+}

@@ -53,6 +53,16 @@ impl Written {
     fn count(&self, field: &str, most: u64) -> Option<u64> {
         self.only(field)?.as_u64().filter(|count| *count <= most)
     }
+
+    /// Whether an agent is named; a server without one says nothing of it.
+    fn agent(&self) -> Option<bool> {
+        let mut named = self.0.iter().filter(|(name, _)| name == "agent");
+        match (named.next().map(|(_, value)| value), named.next()) {
+            (None | Some(Value::Null), None) => Some(false),
+            (Some(Value::String(_)), None) => Some(true),
+            _ => None,
+        }
+    }
 }
 
 /// The report that these bytes are, said in another way than the reader does.
@@ -67,6 +77,7 @@ fn true_report(body: &[u8]) -> Option<SessionReport> {
         idle: written.count("idle", 10_000_000)?,
         closed: written.count("closed", (1 << 53) - 1)?,
         oldest_busy_seconds: written.count("oldestBusySeconds", 3650 * 86_400)?,
+        agent: written.agent()?,
     };
     let holds = report.busy > 0 || report.idle > 0;
     let is_true = report.instance == INSTANCE
@@ -83,6 +94,7 @@ fn any_report() -> impl Strategy<Value = SessionReport> {
         0_u64..=10_000_000,
         0_u64..1 << 53,
         0_u64..=315_360_000,
+        any::<bool>(),
     );
     (
         prop::sample::select(admissions.to_vec()),
@@ -90,7 +102,7 @@ fn any_report() -> impl Strategy<Value = SessionReport> {
         counts,
     )
         .prop_map(
-            |(admission, epoch, (busy, idle, closed, oldest_busy_seconds))| {
+            |(admission, epoch, (busy, idle, closed, oldest_busy_seconds, agent))| {
                 let (busy, idle) = if admission == Admission::Sealed {
                     (0, 0)
                 } else {
@@ -105,6 +117,7 @@ fn any_report() -> impl Strategy<Value = SessionReport> {
                     idle,
                     closed,
                     oldest_busy_seconds,
+                    agent,
                 }
             },
         )
@@ -121,8 +134,14 @@ fn fields_of(report: &SessionReport) -> Vec<(String, String)> {
         ("closed", json!(report.closed)),
         ("oldestBusySeconds", json!(report.oldest_busy_seconds)),
     ]
+    .into_iter()
+    .chain(
+        report
+            .agent
+            .then(|| ("agent", json!("ebbtide-agent 1.0.0"))),
+    )
     .map(|(field, value)| (field.to_owned(), value.to_string()))
-    .into()
+    .collect()
 }
 
 /// The object with these fields, each value as it is written.
@@ -184,7 +203,7 @@ proptest! {
     #[test]
     fn any_json_is_unknown_or_the_report_that_it_is(
         values in prop::collection::vec((prop::sample::select(vec![
-            "version", "instance", "admission", "epoch", "busy", "idle", "closed", "oldestBusySeconds", "error",
+            "version", "instance", "admission", "epoch", "busy", "idle", "closed", "oldestBusySeconds", "agent", "error",
         ]), any_json()), 0..3),
         report in any_report(),
     ) {
@@ -218,7 +237,7 @@ proptest! {
         space in "[ \t\r\n]{0,9}",
     ) {
         let mut fields = fields_of(&report);
-        let known = |name: &String| name == "error" || fields.iter().any(|(field, _)| field == name);
+        let known = |name: &String| name == "error" || name == "agent" || fields.iter().any(|(field, _)| field == name);
         prop_assume!(!more.iter().any(|(name, _)| known(name)));
         fields.extend(more.into_iter().map(|(name, value)| (name, value.to_string())));
         let turns = seed.index(fields.len());

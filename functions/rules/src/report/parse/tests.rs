@@ -36,11 +36,22 @@ fn a_good_report_is_read_whole() {
         idle: 10,
         closed: 37,
         oldest_busy_seconds: 431,
+        agent: false,
     };
     assert_eq!(read(&good()), Reading::Report(expected.clone()));
     assert_eq!(
         read(&with("rooms", json!(["a"]))),
-        Reading::Report(expected)
+        Reading::Report(expected.clone())
+    );
+    let of_agent = SessionReport {
+        agent: true,
+        ..expected
+    };
+    let told = with("agent", json!("ebbtide-agent 1.0.0"));
+    assert_eq!(read(&told), Reading::Report(of_agent));
+    assert_eq!(
+        unknown(&with("agent", json!(true))),
+        UnknownReason::Malformed("agent")
     );
 }
 

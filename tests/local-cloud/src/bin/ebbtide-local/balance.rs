@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ebbtide_local_cloud::Result;
-use ebbtide_local_cloud::balancer::{Balancer, FOLLOWS_AFTER, Frontend, Settings};
+use ebbtide_local_cloud::balancer::{Balancer, FOLLOWS_AFTER, Frontend, Passes, Settings};
 
 /// What it balances.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,6 +30,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn balance(arguments: Arguments) -> Result<ExitCode> {
     let settings = Settings {
         routes_port: arguments.routes_port,
+        passes: Passes::Http,
         frontends: vec![Frontend {
             arn: arguments.listener_arn,
             port: arguments.port,

@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Runs it; Ctrl-C and SIGTERM end everything that it started.
 pub(crate) async fn demo(arguments: Arguments) -> Result<ExitCode> {
+    if let Some(machines) = arguments.server.machines() {
+        machines.enter()?;
+    }
     let mut terminate = signal(SignalKind::terminate()).map_err(|source| Error::Io {
         what: "cannot listen for signals".to_owned(),
         source,
