@@ -145,29 +145,46 @@ impl Control {
         }
         self.gate_follows(kind).await?;
         match order.what {
-            What::Drain { per_second, lease } => self.drain(per_second, lease)?,
+            What::Drain { per_second, lease } => self.drain(per_second, lease).await?,
             What::Resume => {
-                self.drain.cancel();
+                self.tell_drain(|drain| drain.cancel()).await?;
                 self.admission.update(|state| kind.end(state))?;
             }
             What::Seal => {
                 self.admission.update(|state| kind.end(state))?;
-                self.drain.cancel();
+                self.tell_drain(|drain| drain.cancel()).await?;
                 self.sealed.send_replace(true);
             }
         }
         Ok(())
     }
 
-    fn drain(&self, per_second: f64, lease: Duration) -> Result<(), Refusal> {
+    async fn drain(&self, per_second: f64, lease: Duration) -> Result<(), Refused> {
         if self.admission.state().mode == Mode::Open {
-            self.drain.reset_closed();
+            self.tell_drain(|drain| drain.reset_closed()).await?;
         }
         let state = self.admission.update(|state| Kind::Drain.end(state))?;
         if state.mode == Mode::Draining {
-            self.drain.give(per_second, lease, now());
+            let given = now();
+            self.tell_drain(move |drain| drain.give(per_second, lease, given))
+                .await?;
         }
         Ok(())
+    }
+
+    /// Behind a gate closing a session takes a while, and whoever tells the drain something waits for that: not on a thread
+    /// that others need.
+    async fn tell_drain(
+        &self,
+        tell: impl FnOnce(&Arc<Drain>) + Send + 'static,
+    ) -> Result<(), Refused> {
+        let drain = self.drain.clone();
+        if self.gate.is_none() {
+            tell(&drain);
+            return Ok(());
+        }
+        let told = spawn_blocking(move || tell(&drain)).await;
+        told.map_err(|died| Refused::Interrupted(died.to_string()))
     }
 
     /// What is written down is enforced before it is acknowledged.

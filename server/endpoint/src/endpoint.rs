@@ -140,9 +140,15 @@ impl Endpoint {
         let Some(gate) = self.0.gate.clone() else {
             return Ok(self.report());
         };
+        let endpoint = self.clone();
+        // The whole of it: what was closed is counted under a lock that is kept while a session is closed.
+        let looked = spawn_blocking(move || endpoint.look_behind(&*gate)).await;
+        looked.unwrap_or_else(|died| Err(Unknown(died.to_string())))
+    }
+
+    fn look_behind(&self, gate: &dyn Gate) -> Result<Report, Unknown> {
         let mode = self.state().mode;
-        let looked = spawn_blocking(move || gate.look()).await;
-        let count = looked.unwrap_or_else(|died| Err(Unknown(died.to_string())))?;
+        let count = gate.look()?;
         let held = count.busy + count.idle;
         if mode == Mode::Sealed && held > 0 {
             let message =

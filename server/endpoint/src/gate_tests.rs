@@ -18,6 +18,8 @@ struct Scripted {
     answers: Mutex<VecDeque<Result<(), Refused>>>,
     holds: Mutex<Count>,
     blind: Mutex<bool>,
+    /// One session is idle, and closing it takes until this says something.
+    closes: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
 }
 
 impl Scripted {
@@ -47,11 +49,16 @@ impl Sessions for Scripted {
     }
 
     fn idle(&self) -> Vec<SessionNumber> {
-        Vec::new()
+        let closes = self.closes.lock().unwrap();
+        closes.iter().map(|_| 7).collect()
     }
 
     fn close_if_idle(&self, _: SessionNumber) -> bool {
-        false
+        let Some(closed) = self.closes.lock().unwrap().take() else {
+            return false;
+        };
+        self.asked.lock().unwrap().push("closes".into());
+        tokio::task::block_in_place(|| closed.recv_timeout(Duration::from_secs(20)).is_ok())
     }
 }
 
@@ -211,4 +218,40 @@ async fn what_the_gate_cannot_tell_is_no_report() {
     world.gate.holds.lock().unwrap().busy = 1;
     let unknown = endpoint.look().await.unwrap_err().to_string();
     assert!(unknown.contains("1 sessions came in"), "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_while_a_session_is_closed_keeps_no_thread_from_the_others() {
+    let world = World::new();
+    let endpoint = world.start();
+    let (close, closes) = std::sync::mpsc::channel();
+    *world.gate.closes.lock().unwrap() = Some(closes);
+    endpoint.order(order(DRAIN)).await.unwrap();
+    while !world.gate.taken().contains(&"closes".to_owned()) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // More askers than threads: reports, and orders to go on and to stop.
+    let asking: Vec<_> = (0..4)
+        .map(|asker| {
+            let endpoint = endpoint.clone();
+            tokio::spawn(async move {
+                match asker {
+                    0 => endpoint.order(order(What::Resume)).await.unwrap(),
+                    _ => drop(endpoint.look().await.unwrap()),
+                }
+            })
+        })
+        .collect();
+    for _ in 0..100 {
+        tokio::spawn(tokio::task::yield_now()).await.unwrap();
+    }
+    assert!(
+        !asking[0].is_finished(),
+        "no session is closed once a resume is answered"
+    );
+    close.send(()).unwrap();
+    for asked in asking {
+        asked.await.unwrap();
+    }
+    assert_eq!(endpoint.look().await.unwrap().closed, 1);
 }
