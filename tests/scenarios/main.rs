@@ -9,6 +9,7 @@
     reason = "a test says what it expected by failing"
 )]
 
+mod agents;
 mod behind_a_rule;
 mod blockers;
 mod claims;

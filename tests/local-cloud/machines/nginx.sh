@@ -10,7 +10,7 @@ auto_id_prefix $INSTANCE.
 user root
 END
 cat >nginx.conf <<END
-include /usr/share/nginx/modules-available/mod-stream.conf;
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off;
 user root;
 worker_processes 2;

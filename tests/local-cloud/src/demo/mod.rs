@@ -27,6 +27,7 @@ mod tunnels;
 mod watch;
 mod written;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -49,7 +50,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 const LEAST_REQUESTS: usize = 500;
 
 /// How large a demo is.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     /// Clients, each with a session.
     #[arg(long, default_value_t = 300)]
@@ -60,6 +61,9 @@ pub struct Arguments {
     /// What serves them.
     #[arg(long, value_enum, default_value_t = Server::Tunnel)]
     pub server: Server,
+    /// Where to write the report and the page; `target/demo` in the repository, whatever CARGO_TARGET_DIR says, if not given.
+    #[arg(long)]
+    pub report: Option<PathBuf>,
 }
 
 /// What a demo's servers are.
@@ -172,8 +176,12 @@ async fn observe(
 
 fn conclude(seen: &Observation, arguments: Arguments, progress: &mut Progress) -> Result<Ended> {
     let report = report::compute(seen);
-    let judged = expectations::judge(&report, wanted(arguments));
-    let written = written::write(&places::repository()?, seen, &report, &judged)?;
+    let judged = expectations::judge(&report, wanted(&arguments));
+    let directory = match &arguments.report {
+        Some(directory) => directory.clone(),
+        None => places::repository()?.join("target/demo"),
+    };
+    let written = written::write(&directory, seen, &report, &judged)?;
     progress.say(&summary::table(&report));
     progress.say(&format!(
         "{}\n{}",
@@ -190,7 +198,7 @@ fn conclude(seen: &Observation, arguments: Arguments, progress: &mut Progress) -
 }
 
 // A smaller demo is judged by its own size.
-fn wanted(arguments: Arguments) -> Wanted {
+fn wanted(arguments: &Arguments) -> Wanted {
     let busy = arguments.busy.min(arguments.clients);
     Wanted {
         clients: arguments.clients,

@@ -1,4 +1,4 @@
-//! `target/demo/report.json` and `report.html`, in the repository whatever CARGO_TARGET_DIR says.
+//! `report.json` and `report.html`.
 
 use std::path::{Path, PathBuf};
 
@@ -22,13 +22,12 @@ pub(super) struct Written {
 /// # Errors
 /// When the directory or a file cannot be written.
 pub(super) fn write(
-    repository: &Path,
+    directory: &Path,
     seen: &Observation,
     report: &Report,
     judged: &[Expectation],
 ) -> Result<Written> {
-    let directory = repository.join("target/demo");
-    std::fs::create_dir_all(&directory).map_err(Error::io("cannot make", &directory))?;
+    std::fs::create_dir_all(directory).map_err(Error::io("cannot make", directory))?;
     let written = Written {
         json: directory.join("report.json"),
         html: directory.join("report.html"),
@@ -46,15 +45,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_files_are_in_the_repositorys_target() {
-        let repository = tempfile::tempdir().unwrap();
+    fn both_files_are_in_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
         let seen = Observation::default();
         let report = super::super::report::compute(&seen);
-        let written = write(repository.path(), &seen, &report, &[]).unwrap();
-        assert_eq!(
-            written.json,
-            repository.path().join("target/demo/report.json")
-        );
+        let written = write(directory.path(), &seen, &report, &[]).unwrap();
+        assert_eq!(written.json, directory.path().join("report.json"));
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(&written.json).unwrap()).unwrap();
         assert_eq!(json["busyCut"], 0);
