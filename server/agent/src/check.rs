@@ -167,7 +167,7 @@ fn ruled(config: &Config) -> Result<String, String> {
         &config.ports,
     );
     let tried = rules
-        .install(false)
+        .install(false, false)
         .map_err(|error| format!("{error}; the agent needs CAP_NET_ADMIN"));
     let gone = rules.remove().map_err(|error| error.to_string());
     tried.and(gone)?;

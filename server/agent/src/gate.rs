@@ -128,17 +128,18 @@ impl KernelGate {
     fn put_back(&self, inner: &mut Inner) -> Step<()> {
         inner.installed = None;
         let mode = inner.mode;
-        self.install(inner, mode)?;
+        self.install(inner, mode, false)?;
         if mode == Mode::Sealed {
             self.seal(inner)?;
         }
         Ok(())
     }
 
-    fn install(&self, inner: &mut Inner, mode: Mode) -> Step<()> {
+    fn install(&self, inner: &mut Inner, mode: Mode, sealed: bool) -> Step<()> {
         if inner.installed.is_none() {
             inner.shut_until = None;
-            inner.installed = Some(self.rules.install(mode != Mode::Open).map_err(unknown)?);
+            let installed = self.rules.install(mode != Mode::Open, sealed);
+            inner.installed = Some(installed.map_err(unknown)?);
             steps::done("installed");
         }
         Ok(())
@@ -266,7 +267,11 @@ impl Gate for KernelGate {
 
     fn set(&self, mode: Mode) -> Result<(), Refused> {
         let mut inner = self.inner();
-        self.install(&mut inner, mode)?;
+        // After a restart: what the process before has put there refuses until its successor's does, without a gap.
+        let sealed = mode == Mode::Sealed
+            && inner.installed.is_none()
+            && (self.rules.standing()).is_ok_and(|standing| self.rules.was_sealed(&standing));
+        self.install(&mut inner, mode, sealed)?;
         match mode {
             Mode::Open => self.rules.accept().map_err(unknown)?,
             Mode::Draining | Mode::Sealing => {

@@ -17,6 +17,9 @@ pub const REFUSAL_LASTS: Duration = Duration::from_secs(2);
 /// For how long a session is frozen while it is closed, unless that is said again.
 pub const FREEZE_LASTS: Duration = Duration::from_secs(1);
 
+/// How many rules the table has.
+const RULES: usize = 5;
+
 /// What stands in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -46,11 +49,12 @@ impl Rules {
     }
 
     /// Puts the table in place of whatever stands there, in one transaction, and says how it then looks. Refuses new
-    /// connections from that moment if `refuse`.
+    /// connections from that moment if `refuse`. A refusal for good stays if `sealed`, and then everything is dropped for
+    /// [`DROP_LASTS`], so that whoever is there after all can be counted before anybody is reset.
     ///
     /// # Errors
     /// When it does not stand.
-    pub fn install(&self, refuse: bool) -> Result<Standing, NftFailed> {
+    pub fn install(&self, refuse: bool, sealed: bool) -> Result<Standing, NftFailed> {
         let table = &self.table;
         let mut script = format!(
             "add table inet {table}\n\
@@ -63,8 +67,8 @@ impl Rules {
                  set frozen6 {{ type ipv6_addr . inet_service . inet_service; flags timeout; }}\n\
                  chain input {{\n\
                      type filter hook input priority -10; policy accept;\n\
-                     tcp dport @sealed reject with tcp reset\n\
                      tcp dport @dropped drop\n\
+                     tcp dport @sealed reject with tcp reset\n\
                      tcp dport @refused tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset\n\
                      ip saddr . tcp sport . tcp dport @frozen4 drop\n\
                      ip6 saddr . tcp sport . tcp dport @frozen6 drop\n\
@@ -73,6 +77,11 @@ impl Rules {
         );
         if refuse {
             script.push_str(&self.refusal());
+        }
+        if sealed {
+            let elements = self.elements("");
+            script.push_str(&self.dropping());
+            script.push_str(&format!("add element inet {table} sealed {elements}\n"));
         }
         self.nft.run(&script)?;
         self.standing()
@@ -130,11 +139,13 @@ impl Rules {
     /// # Errors
     /// When packets may come in.
     pub fn drop_all(&self) -> Result<(), NftFailed> {
+        self.nft.run(&self.dropping())
+    }
+
+    fn dropping(&self) -> String {
         let (table, lasts) = (&self.table, DROP_LASTS.as_millis());
         let elements = self.elements(&format!(" timeout {lasts}ms"));
-        self.nft.run(&format!(
-            "flush set inet {table} dropped\nadd element inet {table} dropped {elements}\n"
-        ))
+        format!("flush set inet {table} dropped\nadd element inet {table} dropped {elements}\n")
     }
 
     /// Ends what [`Rules::drop_all`] began.
@@ -158,14 +169,15 @@ impl Rules {
         ))
     }
 
-    /// Takes back [`Rules::seal`]; new connections are refused for a while.
+    /// Takes back [`Rules::seal`], and nothing is dropped any more; new connections are refused for a while.
     ///
     /// # Errors
     /// When everything may still be refused.
     pub fn unseal(&self) -> Result<(), NftFailed> {
-        let refusal = self.refusal();
-        self.nft
-            .run(&format!("{refusal}flush set inet {} sealed\n", self.table))
+        let (table, refusal) = (&self.table, self.refusal());
+        self.nft.run(&format!(
+            "{refusal}flush set inet {table} sealed\nflush set inet {table} dropped\n"
+        ))
     }
 
     /// Takes no packet of this client, for [`FREEZE_LASTS`] from now.
@@ -228,6 +240,12 @@ impl Rules {
     /// Whether everything is refused for good, on every port.
     pub fn is_sealed(&self, standing: &Standing) -> bool {
         self.all(&standing.sealed)
+    }
+
+    /// Whether everything is refused for good by a table that another process has put there, and all its rules.
+    pub fn was_sealed(&self, standing: &Standing) -> bool {
+        let is_rule = |object: &&Value| object.get("rule").is_some();
+        self.is_sealed(standing) && standing.frame.iter().filter(is_rule).count() == RULES
     }
 
     /// Whether nothing is refused; dropped neither, unless a seal is being tried.

@@ -169,6 +169,22 @@ alone! {
 }
 
 alone! {
+    fn killed_as_it_starts_again_it_keeps_its_promise() {
+        let (server, directory) = killed_sealing("set sealed:1");
+        for _ in 0..2 {
+            let mut agent = Agent::start(&[server.port()], directory.path(), "installed:1:kill");
+            agent.ended();
+            assert_eq!(elements().0, [Value::from(server.port())]);
+            until("what is dropped is refused again", || {
+                elements().1 == 0 && TcpStream::connect(server.address).is_err()
+            });
+        }
+        let mut agent = Agent::start(&[server.port()], directory.path(), "");
+        assert_eq!(agent.report().1["admission"], "sealed");
+    }
+}
+
+alone! {
     #[ignore = "takes minutes"]
     fn killed_a_hundred_times_at_each_of_its_steps_it_cuts_nobody() {
         let rounds = std::env::var("EBBTIDE_ROUNDS").map_or(100, |rounds| rounds.parse().unwrap());
