@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use ebbtide_model::configurations::{FULL, QUICK};
-use ebbtide_model::proof;
+use ebbtide_model::checked::Checked;
 use ebbtide_model::properties::Rule;
-use ebbtide_model::variants::BROKEN;
+use ebbtide_model::{agent, configurations, proof, variants};
 
 fn main() -> ExitCode {
     let only: Vec<String> = std::env::args().skip(1).collect();
@@ -17,24 +16,25 @@ fn main() -> ExitCode {
         "The shipped rules, {} properties in every state:",
         Rule::ALWAYS.len() + 1
     );
-    for model in FULL
+    let quick = configurations::QUICK.iter().filter(|_| !only.is_empty());
+    for model in configurations::FULL.iter().chain(quick) {
+        good &= !wanted(model.name) || explored(model, threads);
+    }
+    println!("The agent by itself:");
+    let quick = agent::configurations::QUICK
         .iter()
-        .chain(QUICK.iter().filter(|_| !only.is_empty()))
-        .filter(|model| wanted(model.name))
-    {
-        good &= explored(model, threads);
+        .filter(|_| !only.is_empty());
+    for model in agent::configurations::FULL.iter().chain(quick) {
+        good &= !wanted(model.name) || explored(model, threads);
     }
     println!("The protocol without one of its mechanisms:");
-    for broken in BROKEN.iter().filter(|broken| wanted(broken.name)) {
-        match proof::catch(broken, threads) {
-            Some((steps, story)) => {
-                println!("{}: caught in {steps} steps\n{story}", broken.name);
-            }
-            None => {
-                println!("{}: NOT CAUGHT", broken.name);
-                good = false;
-            }
-        }
+    for broken in variants::BROKEN.iter().filter(|it| wanted(it.name)) {
+        let model = configurations::of_broken(broken);
+        good &= caught(&model, broken.violates.name(), threads);
+    }
+    println!("The agent without one of its mechanisms:");
+    for broken in agent::variants::BROKEN.iter().filter(|it| wanted(it.name)) {
+        good &= caught(&broken.configuration(), broken.violates, threads);
     }
     if good {
         ExitCode::SUCCESS
@@ -43,21 +43,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn explored(model: &ebbtide_model::model::Deployments, threads: usize) -> bool {
+fn explored(model: &impl Checked, threads: usize) -> bool {
     let explored = proof::explore(model, threads);
     println!(
         "  {:<32} {:>10} states, {:>11} steps, {:>3} deep, {:>6.1} s: {}",
-        model.name,
+        model.name(),
         explored.states,
         explored.steps,
         explored.depth,
         explored.took.as_secs_f64(),
         if explored.violated.is_empty() {
-            if model.window {
-                "nothing is cut"
-            } else {
-                "all hold"
-            }
+            model.verdict()
         } else {
             "VIOLATED"
         }
@@ -69,4 +65,13 @@ fn explored(model: &ebbtide_model::model::Deployments, threads: usize) -> bool {
         println!("    never happens, so the rest may hold emptily: {name}");
     }
     explored.violated.is_empty() && explored.never.is_empty()
+}
+
+fn caught(broken: &impl Checked, promise: &str, threads: usize) -> bool {
+    let caught = proof::catch(broken, promise, threads);
+    match &caught {
+        Some((steps, story)) => println!("{}: caught in {steps} steps\n{story}", broken.name()),
+        None => println!("{}: NOT CAUGHT", broken.name()),
+    }
+    caught.is_some()
 }

@@ -21,16 +21,28 @@ pub enum Action {
     Carry(usize),
     /// Such a request ends.
     Carried(usize),
+    /// A client begins a handshake of which nothing is kept, or whose packet is under way.
+    Knock(usize),
+    /// It becomes a session.
+    ComeIn(usize),
+    /// It comes to nothing.
+    GoAway(usize),
     /// The load balancer has settled.
     Settle,
     /// Time passes.
     Tick,
     /// A seal is written to the disk.
     Write(usize),
-    /// The process dies. A fault.
+    /// An agent refuses everything for good, or finds that something has come in.
+    Enforce(usize),
+    /// An agent cannot tell whether anything has come in: its machine was too slow. A fault.
+    Falter(usize),
+    /// The process that speaks for a server dies. A fault.
     Crash(usize),
     /// The process starts again.
     Start(usize),
+    /// The same, and an agent finds something that leaves before it can tell.
+    StartInUse(usize),
     /// A late order arrives.
     Deliver(usize),
     /// An operator opens a server by hand. A fault.
@@ -61,7 +73,11 @@ impl Action {
     /// Whether it uses up a fault.
     pub fn is_fault(self) -> bool {
         match self {
-            Self::Straggle(_) | Self::Crash(_) | Self::OpenByHand(_) | Self::Abandon(_) => true,
+            Self::Straggle(_)
+            | Self::Crash(_)
+            | Self::Falter(_)
+            | Self::OpenByHand(_)
+            | Self::Abandon(_) => true,
             Self::Go(_, mishap) => mishap != Mishap::None,
             _ => false,
         }

@@ -46,13 +46,13 @@ impl Deployments {
         for (group, count) in (0_u8..).zip(counts) {
             let life = if group == 0 { Life::Up } else { Life::Absent };
             for _ in 0..count {
-                let mut server = Server::new(group, life);
+                let mut server = Server::new(group, life, self.endpoint);
                 server.served = group == 0;
                 servers.push(server);
             }
         }
         for _ in 0..self.launches {
-            servers.push(Server::new(0, Life::Absent));
+            servers.push(Server::new(0, Life::Absent, self.endpoint));
         }
         let mut executions = vec![execution("first", 0, Role::Deploys)];
         executions.extend(self.others.iter().map(|comes| match comes {

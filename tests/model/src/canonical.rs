@@ -105,10 +105,11 @@ impl World {
             if server.life == Life::Gone {
                 *server = Server {
                     promised: server.promised,
+                    barred: server.barred,
                     registered: false,
                     launched_by: server.launched_by,
                     retiring: server.retiring,
-                    ..Server::new(server.group, Life::Gone)
+                    ..Server::new(server.group, Life::Gone, server.endpoint)
                 };
             }
         }

@@ -14,7 +14,7 @@ use crate::world::{Execution, Mark, Role, Status, World};
 impl Deployments {
     pub(crate) fn users(&self, world: &World, number: usize, actions: &mut Vec<Action>) {
         let server = &world.servers[number];
-        if server.life != Life::Up {
+        if !server.serves() {
             return;
         }
         let room = server.busy + server.idle < self.sessions;
@@ -24,9 +24,18 @@ impl Deployments {
             && world.faults > 0
             && server.registered
             && server.served
-            && server.admission.mode == Mode::Open
+            && (server.admission.mode == Mode::Open || server.has_agent())
         {
             actions.push(Action::Straggle(number));
+        }
+        if server.has_agent() && server.knocking == 0 && world.is_routed(server) {
+            actions.push(Action::Knock(number));
+        }
+        if server.knocking > 0 {
+            actions.push(Action::GoAway(number));
+            if room {
+                actions.push(Action::ComeIn(number));
+            }
         }
         if server.busy > 0 {
             actions.push(Action::Rest(number));
@@ -48,7 +57,12 @@ impl Deployments {
         let server = &world.servers[number];
         match server.life {
             Life::Up => {
-                if server.sealing.is_some() {
+                if server.has_written() {
+                    actions.push(Action::Enforce(number));
+                    if world.faults > 0 {
+                        actions.push(Action::Falter(number));
+                    }
+                } else if server.sealing.is_some() {
                     actions.push(Action::Write(number));
                 }
                 if server.late.is_some() && !server.is_writing() {
@@ -63,6 +77,9 @@ impl Deployments {
             }
             Life::Down => {
                 actions.push(Action::Start(number));
+                if server.has_agent() && server.kept_seal && !server.barred {
+                    actions.push(Action::StartInUse(number));
+                }
                 if world.retires(server.group)
                     && server.retiring.is_some()
                     && !world.is_routed(server)

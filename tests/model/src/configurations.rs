@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use crate::clock::Clock;
 use crate::model::{Comes, Deployments, Memory, Mishaps};
 use crate::properties::Rule;
+use crate::server::Endpoint;
 use crate::variants::{Broken, Variant};
 
 /// One server a side under one deployment; the others say what they change.
@@ -18,6 +19,7 @@ fn one(name: &'static str) -> Deployments {
         sessions: 1,
         carried: 1,
         faults: 1,
+        endpoint: Endpoint::Library,
         mishaps: Mishaps::All,
         strays: 1,
         minimum: 1,
@@ -69,12 +71,45 @@ pub static QUICK: LazyLock<Vec<Deployments>> = LazyLock::new(|| {
             faults: 0,
             ..three("quick: two deployments overlap")
         },
+        Deployments {
+            faults: 0,
+            ..with_agents("quick: agents")
+        },
     ]
 });
 
 /// What `make prove` explores.
-pub static FULL: LazyLock<Vec<Deployments>> =
-    LazyLock::new(|| ones().into_iter().chain(overlaps()).collect());
+pub static FULL: LazyLock<Vec<Deployments>> = LazyLock::new(|| {
+    let all = [ones(), overlaps(), agents()];
+    all.into_iter().flatten().collect()
+});
+
+/// One server a side, each with an agent beside it.
+fn with_agents(name: &'static str) -> Deployments {
+    Deployments {
+        endpoint: Endpoint::Agent,
+        carried: 0,
+        ..one(name)
+    }
+}
+
+/// Deployments of servers that nobody changes.
+fn agents() -> Vec<Deployments> {
+    vec![
+        with_agents("agents: 1 + 1"),
+        Deployments {
+            sessions: 2,
+            faults: 0,
+            ..with_agents("agents: 1 + 1, 2 sessions")
+        },
+        Deployments {
+            blue: 2,
+            green: 2,
+            faults: 0,
+            ..with_agents("agents: 2 + 2")
+        },
+    ]
+}
 
 /// One deployment on two environments, and what may come beside it.
 fn ones() -> Vec<Deployments> {

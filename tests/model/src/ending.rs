@@ -1,30 +1,28 @@
-//! "It can end": from every state the service can become free again, by steps that are no faults.
+//! What can happen from every state: that a deployment can end, that what an agent refuses lapses.
 //!
 //! That is AG EF, which stateright's properties cannot say. So the same graph is explored once more, with its edges kept, and
-//! walked backwards from the states in which the service is free; whoever is not met cannot end. Exploring again also counts
-//! the states a second time, independently of stateright.
+//! walked backwards from the states in which it has happened; whoever is not met cannot end. Exploring again also counts the
+//! states a second time, independently of stateright.
 
-use crate::graph::{Graph, Way};
-use crate::model::Deployments;
+use crate::checked::{Checked, End, Way};
+use crate::graph::Graph;
 
 /// What the walk found.
-#[derive(Debug)]
-pub(crate) struct Ending {
+pub(crate) struct Ending<M: Checked> {
     /// How many states there are.
     pub(crate) states: usize,
     /// How many steps lead to the furthest of them.
     pub(crate) depth: usize,
-    /// The shortest way to a state from which the service cannot become free, if there is one.
-    pub(crate) stuck: Option<Way>,
+    /// The shortest way to a state from which it cannot happen, if there is one.
+    pub(crate) stuck: Option<Way<M>>,
 }
 
-/// Explores a configuration and walks it backwards.
-pub(crate) fn can_end(model: &Deployments, threads: usize) -> Ending {
-    let (graph, _) = Graph::explore(model, threads, |_| false);
-    let free = graph.backwards();
-    let stuck = free.iter().position(|met| !met);
+/// Explores a configuration and walks it backwards; without an end it only counts.
+pub(crate) fn can_end<M: Checked>(model: &M, end: Option<&End<M>>, threads: usize) -> Ending<M> {
+    let (graph, _) = Graph::explore(model, end, threads, |_| false);
+    let stuck = end.and_then(|_| graph.backwards().iter().position(|met| !met));
     Ending {
-        states: free.len(),
+        states: graph.parents.len(),
         depth: graph.depth,
         stuck: stuck.map(|state| graph.way_to(model, state)),
     }

@@ -6,14 +6,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-use stateright::Model;
-
-use crate::action::Action;
-use crate::model::Deployments;
-use crate::world::World;
-
-/// A way through the graph: each state, and the step that was taken there.
-pub(crate) type Way = Vec<(World, Option<Action>)>;
+use crate::checked::{Checked, End, Way};
 
 /// A fingerprint is a hash already.
 #[derive(Default)]
@@ -35,39 +28,41 @@ pub(crate) struct Graph {
     /// By whom each state was first reached.
     pub(crate) parents: Vec<u32>,
     fingerprints: Vec<u64>,
-    /// Edges that are no fault, as pairs of from and to.
+    /// Edges that may be taken to the end, as pairs of from and to.
     pub(crate) edges: Vec<(u32, u32)>,
-    /// The states in which the service is free.
+    /// The states that are such an end.
     pub(crate) goals: Vec<u32>,
     /// How many steps lead to the furthest state.
     pub(crate) depth: usize,
 }
 
 /// By another hash function than stateright's: states that one of the two mistook for each other change its count.
-fn fingerprint(world: &World) -> u64 {
+fn fingerprint(state: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    world.hash(&mut hasher);
+    state.hash(&mut hasher);
     hasher.finish()
 }
 
 /// Every step from some states.
-fn steps(
-    model: &Deployments,
+fn steps<M: Checked>(
+    model: &M,
+    end: Option<&End<M>>,
     known: &Known,
-    from: &[(u32, World)],
+    from: &[(u32, M::State)],
     threads: usize,
-) -> impl Iterator<Item = Step> + use<> {
-    let part = |from: &[(u32, World)]| {
+) -> impl Iterator<Item = Step<M::State>> + use<M> {
+    let may_take = |action| end.is_some_and(|end| (end.may_take)(action));
+    let part = |from: &[(u32, M::State)]| {
         let mut steps = Vec::new();
         let mut actions = Vec::new();
-        for (from, world) in from {
-            model.actions(world, &mut actions);
+        for (from, state) in from {
+            model.actions(state, &mut actions);
             steps.extend(actions.drain(..).filter_map(|action| {
-                let reached = model.next_state(world, action)?;
+                let reached = model.next_state(state, action)?;
                 let print = fingerprint(&reached);
                 Some(Step {
                     from: *from,
-                    is_fault: action.is_fault(),
+                    leads_on: may_take(action),
                     print,
                     reached: (!known.contains_key(&print)).then_some(reached),
                 })
@@ -75,7 +70,7 @@ fn steps(
         }
         steps
     };
-    let parts: Vec<Vec<Step>> = std::thread::scope(|scope| {
+    let parts: Vec<Vec<Step<M::State>>> = std::thread::scope(|scope| {
         let size = from.len().div_ceil(threads.max(1)).max(1);
         let started: Vec<_> = from
             .chunks(size)
@@ -97,11 +92,11 @@ fn short(number: usize) -> u32 {
 type Known = HashMap<u64, u32, BuildHasherDefault<Same>>;
 
 /// A step to a state of this fingerprint; the state itself unless it is known.
-struct Step {
+struct Step<State> {
     from: u32,
-    is_fault: bool,
+    leads_on: bool,
     print: u64,
-    reached: Option<World>,
+    reached: Option<State>,
 }
 
 /// How many states are explored at once before what they lead to is added.
@@ -109,30 +104,31 @@ const AT_ONCE: usize = 20_000;
 
 impl Graph {
     /// Explores a configuration, to its end or to the first state that is looked for: the number of that one.
-    pub(crate) fn explore(
-        model: &Deployments,
+    pub(crate) fn explore<M: Checked>(
+        model: &M,
+        end: Option<&End<M>>,
         threads: usize,
-        is_looked_for: impl Fn(&World) -> bool,
+        is_looked_for: impl Fn(&M::State) -> bool,
     ) -> (Self, Option<usize>) {
         let mut graph = Self::default();
         let mut known = Known::default();
-        let mut layer: Vec<(u32, World)> = Vec::new();
-        for world in model.init_states() {
-            known.insert(fingerprint(&world), 0);
-            graph.add(&world, 0);
-            layer.push((0, world));
+        let mut layer: Vec<(u32, M::State)> = Vec::new();
+        for state in model.init_states() {
+            known.insert(fingerprint(&state), 0);
+            graph.add(end, &state, 0);
+            layer.push((0, state));
         }
         while !layer.is_empty() {
             let mut next = Vec::new();
             for some in layer.chunks(AT_ONCE) {
-                for step in steps(model, &known, some, threads) {
+                for step in steps(model, end, &known, some, threads) {
                     let new = short(graph.parents.len());
                     let to = *known.entry(step.print).or_insert(new);
-                    if !step.is_fault {
+                    if step.leads_on {
                         graph.edges.push((step.from, to));
                     }
                     if let (true, Some(reached)) = (to == new, step.reached) {
-                        graph.add(&reached, step.from);
+                        graph.add(end, &reached, step.from);
                         if is_looked_for(&reached) {
                             return (graph, Some(to as usize));
                         }
@@ -146,16 +142,16 @@ impl Graph {
         (graph, None)
     }
 
-    fn add(&mut self, world: &World, parent: u32) {
-        if Deployments::has_ended(world) {
+    fn add<M: Checked>(&mut self, end: Option<&End<M>>, state: &M::State, parent: u32) {
+        if end.is_some_and(|end| (end.is_met)(state)) {
             self.goals.push(short(self.parents.len()));
         }
         self.parents.push(parent);
-        self.fingerprints.push(fingerprint(world));
+        self.fingerprints.push(fingerprint(state));
     }
 
     /// The shortest way to a state.
-    pub(crate) fn way_to(&self, model: &Deployments, state: usize) -> Way {
+    pub(crate) fn way_to<M: Checked>(&self, model: &M, state: usize) -> Way<M> {
         let mut prints = vec![self.fingerprints[state]];
         let mut at = state;
         while at != 0 {
@@ -164,23 +160,23 @@ impl Graph {
         }
         prints.reverse();
         let mut way = Vec::new();
-        let Some(mut world) = model.init_states().into_iter().next() else {
+        let Some(mut reached) = model.init_states().into_iter().next() else {
             return way;
         };
         for print in &prints[1..] {
             let mut actions = Vec::new();
-            model.actions(&world, &mut actions);
+            model.actions(&reached, &mut actions);
             let step = actions.into_iter().find_map(|action| {
-                let next = model.next_state(&world, action)?;
+                let next = model.next_state(&reached, action)?;
                 (fingerprint(&next) == *print).then_some((action, next))
             });
             let Some((action, next)) = step else {
                 break;
             };
-            way.push((world, Some(action)));
-            world = next;
+            way.push((reached, Some(action)));
+            reached = next;
         }
-        way.push((world, None));
+        way.push((reached, None));
         way
     }
 }

@@ -5,9 +5,11 @@
 //! users and faults are modelled here. `docs/proof.md` says what that proves and what not.
 
 pub mod action;
+pub mod agent;
 mod beginning;
 pub mod calls;
 mod canonical;
+pub mod checked;
 mod choices;
 pub mod clock;
 pub mod configurations;

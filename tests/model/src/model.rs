@@ -10,10 +10,13 @@ use stateright::{Model, Property};
 use crate::action::Action;
 use crate::calls::Decisions;
 use crate::canonical::Forms;
+use crate::checked::{Checked, End, Way};
 use crate::clock::Clock;
 use crate::definition::Stand;
 use crate::kept::{Id, Memo};
-use crate::properties;
+use crate::properties::{self, Rule};
+use crate::server::Endpoint;
+use crate::story;
 use crate::variants::Variant;
 use crate::world::World;
 
@@ -47,6 +50,8 @@ pub struct Deployments {
     pub carried: u8,
     /// The most faults.
     pub faults: u8,
+    /// Who speaks for the servers.
+    pub endpoint: Endpoint,
     /// Which faults.
     pub mishaps: Mishaps,
     /// The most calls that nobody waits for.
@@ -130,10 +135,34 @@ impl Deployments {
             ..self.clone()
         }
     }
+}
 
-    /// Whether the service is free again.
-    pub fn has_ended(world: &World) -> bool {
-        world.is_free() && world.strays.is_empty()
+impl Checked for Deployments {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn ends(&self) -> Vec<End<Self>> {
+        if self.window {
+            return Vec::new();
+        }
+        vec![End {
+            name: Rule::CanEnd.name(),
+            may_take: |action| !action.is_fault(),
+            is_met: |world| world.is_free() && world.strays.is_empty(),
+        }]
+    }
+
+    fn tell(&self, way: &Way<Self>, wrong: &str) -> String {
+        story::tell(way, wrong)
+    }
+
+    fn verdict(&self) -> &'static str {
+        if self.window {
+            "nothing is cut"
+        } else {
+            "all hold"
+        }
     }
 }
 

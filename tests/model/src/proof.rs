@@ -2,15 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use stateright::{Checker, HasDiscoveries, Model};
+use stateright::{Checker, HasDiscoveries};
 
-use crate::configurations;
-use crate::ending;
+use crate::checked::Checked;
+use crate::ending::can_end;
 use crate::graph::Graph;
-use crate::model::Deployments;
-use crate::properties::Rule;
-use crate::story;
-use crate::variants::Broken;
 
 /// What exploring a configuration gave.
 #[derive(Debug)]
@@ -30,7 +26,7 @@ pub struct Explored {
 }
 
 /// Explores a configuration to its end.
-pub fn explore(model: &Deployments, threads: usize) -> Explored {
+pub fn explore<M: Checked>(model: &M, threads: usize) -> Explored {
     let began = Instant::now();
     let checker = model.clone().checker().threads(threads);
     let checker = checker
@@ -43,10 +39,8 @@ pub fn explore(model: &Deployments, threads: usize) -> Explored {
         let found = checker.discovery(property.name);
         match (property.expectation.discovery_is_failure(), found) {
             (true, Some(path)) => {
-                violated.push((
-                    property.name.to_owned(),
-                    story::tell(&path.into_vec(), property.name),
-                ));
+                let told = model.tell(&path.into_vec(), property.name);
+                violated.push((property.name.to_owned(), told));
             }
             (false, None) => never.push(property.name),
             _ => {}
@@ -60,22 +54,7 @@ pub fn explore(model: &Deployments, threads: usize) -> Explored {
     // What the first check keeps is not needed by the second.
     drop(checker);
     if violated.is_empty() {
-        let ending = ending::can_end(model, threads);
-        depth = ending.depth;
-        let stuck = ending.stuck.filter(|_| !model.window);
-        if let Some(way) = stuck {
-            violated.push((
-                Rule::CanEnd.name().to_owned(),
-                story::tell(&way, Rule::CanEnd.name()),
-            ));
-        }
-        if ending.states != states {
-            let counts = format!(
-                "{states} states by stateright, {} by the second count",
-                ending.states
-            );
-            violated.push(("both counts agree".to_owned(), counts));
-        }
+        (depth, violated) = ends(model, states, threads);
     }
     Explored {
         states,
@@ -87,15 +66,39 @@ pub fn explore(model: &Deployments, threads: usize) -> Explored {
     }
 }
 
-/// The shortest counterexample of a broken variant: its length and its story; none if the variant was not caught.
-pub fn catch(broken: &Broken, threads: usize) -> Option<(usize, String)> {
-    let model = configurations::of_broken(broken);
-    let rule = broken.violates;
-    let way = if rule == Rule::CanEnd {
-        ending::can_end(&model, threads).stuck?
+/// The second exploration: how deep it is, and what is wrong with it, if stateright met so many states.
+fn ends<M: Checked>(model: &M, states: usize, threads: usize) -> (usize, Vec<(String, String)>) {
+    let (mut depth, mut violated) = (0, Vec::new());
+    let ends = model.ends();
+    let each = ends.iter().map(Some);
+    for end in each.chain(ends.is_empty().then_some(None)) {
+        let ending = can_end(model, end, threads);
+        depth = ending.depth;
+        if let (Some(end), Some(way)) = (end, ending.stuck) {
+            violated.push((end.name.to_owned(), model.tell(&way, end.name)));
+        }
+        if ending.states != states {
+            let counts = format!(
+                "{states} states by stateright, {} by the second count",
+                ending.states
+            );
+            violated.push(("both counts agree".to_owned(), counts));
+        }
+    }
+    (depth, violated)
+}
+
+/// The shortest way to break a promise of a model, by the promise's name: its length and its story; none if it is kept.
+pub fn catch<M: Checked>(model: &M, promise: &str, threads: usize) -> Option<(usize, String)> {
+    let properties = model.properties();
+    let always = properties.iter().find(|it| it.name == promise);
+    let way = if let Some(always) = always {
+        let breaks = |state: &M::State| !(always.condition)(model, state);
+        let (graph, found) = Graph::explore(model, None, threads, breaks);
+        graph.way_to(model, found?)
     } else {
-        let (graph, found) = Graph::explore(&model, threads, |world| !rule.holds(&model, world));
-        graph.way_to(&model, found?)
+        let end = model.ends().into_iter().find(|it| it.name == promise)?;
+        can_end(model, Some(&end), threads).stuck?
     };
-    Some((way.len() - 1, story::tell(&way, rule.name())))
+    Some((way.len() - 1, model.tell(&way, promise)))
 }

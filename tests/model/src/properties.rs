@@ -132,7 +132,7 @@ impl World {
 
     fn sealed_hold_nothing(&self) -> bool {
         let mut servers = self.servers.iter();
-        servers.all(|server| server.promised.is_none() || !server.holds())
+        servers.all(|server| !server.is_sealed() || !server.holds())
     }
 
     /// What crashed is not the deployment's doing, so it does not count against it.

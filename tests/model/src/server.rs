@@ -2,7 +2,9 @@
 //! remembers.
 //!
 //! Admission is that library's own [`State`], and an order is fenced, begun and ended by its [`Kind`]; in between, and
-//! that is what this adds, lies the write, a step of the world.
+//! that is what this adds, lies the write, a step of the world. `server/beside.rs` has what an agent does instead.
+
+mod beside;
 
 use ebbtide_endpoint::admission::{self, Event, Mode, State};
 use ebbtide_endpoint::order::{Kind, is_stale};
@@ -21,6 +23,15 @@ pub enum Life {
     Down,
     /// Gone is when EC2 calls the instance terminated.
     Gone,
+}
+
+/// Who speaks the session endpoint for a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// Library is when the server is linked with `ebbtide-endpoint`.
+    Library,
+    /// Agent is when an agent beside it does, and the server knows nothing of that.
+    Agent,
 }
 
 /// What a deployment may order.
@@ -50,6 +61,8 @@ pub struct Sent {
 pub struct Server {
     /// Its target group.
     pub group: u8,
+    /// Who speaks for it.
+    pub endpoint: Endpoint,
     /// What has become of it.
     pub life: Life,
     /// The reference server's admission state.
@@ -60,6 +73,10 @@ pub struct Server {
     pub idle: u8,
     /// Requests carried for another server, which no session here counts.
     pub carried: u8,
+    /// Clients that have begun a handshake of which nothing is kept; an agent's server only.
+    pub knocking: u8,
+    /// Whether an agent's rules refuse everything for good.
+    pub barred: bool,
     /// The highest epoch that the disk knows.
     pub epoch: u8,
     /// Whether the disk says sealed.
@@ -84,14 +101,17 @@ pub struct Server {
 
 impl Server {
     /// A server of `group` with no sessions.
-    pub fn new(group: u8, life: Life) -> Self {
+    pub fn new(group: u8, life: Life, endpoint: Endpoint) -> Self {
         Self {
             group,
+            endpoint,
             life,
             admission: State::start(false),
             busy: 0,
             idle: 0,
             carried: 0,
+            knocking: 0,
+            barred: false,
             epoch: 0,
             kept_seal: false,
             sealing: None,
@@ -113,6 +133,11 @@ impl Server {
     /// Whether ending it would cut anything.
     pub fn holds(&self) -> bool {
         self.busy + self.idle + self.carried > 0
+    }
+
+    /// Whether it must not hold anything any more: with an agent that is so once its rules enforce what is on the disk.
+    pub fn is_sealed(&self) -> bool {
+        self.promised.is_some() && (self.barred || !self.has_agent())
     }
 
     /// Whether it takes new sessions.
@@ -193,6 +218,7 @@ impl Server {
                 self.epoch = sent.epoch;
                 self.admission = Kind::Resume.end(begun)?;
             }
+            Order::Seal if self.has_agent() => self.shut(sent)?,
             Order::Seal => {
                 let begun = Kind::Seal.begin(self.admission)?;
                 if variant != Variant::SealNotAtomic {
@@ -204,8 +230,17 @@ impl Server {
         Ok(())
     }
 
+    /// Whether the order to seal is on the disk already.
+    pub fn has_written(&self) -> bool {
+        let writes = |sent: Sent| self.kept_seal && self.epoch == sent.epoch;
+        self.has_agent() && self.sealing.is_some_and(writes)
+    }
+
     /// The seal is on the disk, and only now acknowledged and reported.
     pub fn write(&mut self, variant: Variant) {
+        if self.has_agent() {
+            return self.keep_seal();
+        }
         let Some(sent) = self.sealing.take() else {
             return;
         };
@@ -221,7 +256,7 @@ impl Server {
 
     /// A session or a request comes; false if it was refused.
     pub fn enter(&mut self, event: Event) -> bool {
-        match self.admission.apply(event) {
+        match self.applies(event) {
             Ok(entered) => {
                 self.admission = entered;
                 true
@@ -232,13 +267,21 @@ impl Server {
 
     /// A session or a request ends.
     pub fn leave(&mut self) {
-        if let Ok(left) = self.admission.apply(Event::Leave) {
+        if let Ok(left) = self.applies(Event::Leave) {
             self.admission = left;
         }
     }
 
-    /// The process dies, and with it what it carried.
+    /// The process that speaks for it dies; if that is the server, all that it carried goes too.
     pub fn crash(&mut self) {
+        if self.has_agent() {
+            self.orphan();
+        } else {
+            self.die();
+        }
+    }
+
+    fn die(&mut self) {
         self.life = Life::Down;
         (self.busy, self.idle, self.carried) = (0, 0, 0);
         self.sealing = None;
@@ -248,13 +291,16 @@ impl Server {
 
     /// The process starts again and reads its disk.
     pub fn start(&mut self, variant: Variant) {
+        if self.has_agent() {
+            return self.rejoin(false);
+        }
         self.life = Life::Up;
         self.admission = State::start(self.kept_seal && variant != Variant::SealForgotten);
     }
 
     /// The instance ends.
     pub fn end(&mut self) {
-        self.crash();
+        self.die();
         self.life = Life::Gone;
         self.registered = false;
     }

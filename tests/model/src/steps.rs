@@ -51,9 +51,15 @@ impl Deployments {
             }
             Action::Settle => world.stale = [false; 3],
             Action::Tick => Self::tick(world),
+            Action::Knock(number) => return world.servers[number].knock(),
+            Action::ComeIn(number) => return world.servers[number].come_in(),
+            Action::GoAway(number) => world.servers[number].knocking -= 1,
+            Action::Enforce(number) => world.servers[number].enforce(),
+            Action::Falter(number) => world.servers[number].falter(),
             Action::Write(number) => world.servers[number].write(self.variant),
             Action::Crash(number) => world.servers[number].crash(),
             Action::Start(number) => world.servers[number].start(self.variant),
+            Action::StartInUse(number) => world.servers[number].rejoin(true),
             Action::Deliver(number) => {
                 if let Some(sent) = world.servers[number].late.take() {
                     let name = world.instance(number);
@@ -67,7 +73,7 @@ impl Deployments {
                 world.servers[number].end();
             }
             Action::Launch(number) => {
-                world.servers[number] = Server::new(0, Life::Up);
+                world.servers[number] = Server::new(0, Life::Up, self.endpoint);
                 world.servers[number].served = world.weight(0) > 0;
             }
             Action::Wish(whose) => return self.wish(world, whose),
@@ -88,6 +94,9 @@ impl Deployments {
 
     fn arrive(world: &mut World, number: usize, expected: bool) -> bool {
         let server = &mut world.servers[number];
+        if !expected && server.has_agent() {
+            return server.slip_in();
+        }
         if server.enter(Event::EnterSession) {
             server.busy += 1;
             return true;

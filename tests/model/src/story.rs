@@ -51,11 +51,27 @@ fn who(world: &World, action: Action) -> String {
             )
         }
         Action::Carried(number) => format!("the request carried by {} ends", server(number)),
+        Action::Knock(number) => format!("a handshake with {} begins", server(number)),
+        Action::ComeIn(number) => format!("it ends, with {}", server(number)),
+        Action::GoAway(number) => format!("a handshake with {} comes to nothing", server(number)),
         Action::Settle => "the load balancer has settled".to_owned(),
         Action::Tick => "time passes".to_owned(),
         Action::Write(number) => format!("{} has its seal on the disk", server(number)),
+        Action::Enforce(number) => {
+            format!(
+                "{} refuses everything for good, unless it is in use",
+                server(number)
+            )
+        }
+        Action::Falter(number) => format!("{} cannot tell whether it is in use", server(number)),
         Action::Crash(number) => format!("the process on {} dies", server(number)),
         Action::Start(number) => format!("the process on {} starts again", server(number)),
+        Action::StartInUse(number) => {
+            format!(
+                "the process on {} starts again, and finds it in use",
+                server(number)
+            )
+        }
         Action::Deliver(number) => format!("the late order arrives at {}", server(number)),
         Action::OpenByHand(number) => format!("an operator resumes {} by hand", server(number)),
         Action::Lose(number) => format!("an operator terminates {}, which hangs", server(number)),

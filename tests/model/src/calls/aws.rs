@@ -201,7 +201,7 @@ impl Calling<'_> {
             world.weights[index].is_some() && set[index].is_none()
         };
         let holds = world.servers.iter().any(|server| {
-            left(server.group) && server.registered && server.served && server.promised.is_none()
+            left(server.group) && server.registered && server.served && !server.is_sealed()
         });
         if holds {
             world.break_rule(Rule::NothingCut);
@@ -230,7 +230,7 @@ impl Calling<'_> {
             let free = matches!(server.life, Life::Absent | Life::Gone);
             if server.group == group && free {
                 world.forget(number);
-                world.servers[number] = Server::new(group, Life::Up);
+                world.servers[number] = Server::new(group, Life::Up, self.model.endpoint);
                 world.servers[number].launched_by = Some(by);
             }
         }

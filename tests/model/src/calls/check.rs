@@ -1,7 +1,10 @@
 //! The check: reads, asks whom the reading allows to seal, and concludes from what was acknowledged.
 
+use ebbtide_endpoint::admission::Mode;
 use ebbtide_rules::check::{Standing, conclude, standing, whom_to_seal};
-use ebbtide_rules::report::{Admission, NewerEpoch, Reading, Reply, SessionReport, UnknownReason};
+use ebbtide_rules::report::{
+    Admission, NewerEpoch, Reading, Refusal, Reply, SessionReport, UnknownReason,
+};
 use ebbtide_rules::wait::Stage;
 use ebbtide_rules::weights::Moments;
 use ebbtide_rules::{ErrorName, Failure as _};
@@ -104,6 +107,9 @@ impl Calling<'_> {
         }
         let answer = if asked.life != Life::Up || self.mishap == Mishap::Unheard(server) {
             Reply::Unknown(UnknownReason::Broken)
+        } else if asked.has_agent() && asked.admission.mode != Mode::Sealed {
+            let report = asked.report(&world.instance(server), self.variant());
+            Reply::Refused(Refusal::InUse, report)
         } else {
             let mut report = asked.report(&world.instance(server), self.variant());
             if self.variant() == Variant::SealNotAtomic {

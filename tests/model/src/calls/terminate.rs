@@ -117,7 +117,7 @@ impl Calling<'_> {
         let licensed = if never_served {
             !server.served
         } else {
-            server.promised == deployment
+            server.is_sealed() && server.promised == deployment
         };
         if !licensed {
             world.break_rule(Rule::EndedSealed);
