@@ -10,11 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ebbtide_endpoint::SessionNumber;
-use rustix::net::{Shutdown, shutdown};
 
 use crate::barrier::barrier;
-use crate::holders::Holders;
-use crate::rules::{FREEZE_LASTS, Rules};
+use crate::orders::{NotDone, Orders};
+use crate::rules::FREEZE_LASTS;
 use crate::sockets::{self, Socket};
 use crate::steps;
 
@@ -27,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Closes sessions; the answers of one look at a time.
 pub(crate) struct Closing {
-    rules: Rules,
+    orders: Orders,
     inner: Mutex<Inner>,
 }
 
@@ -35,18 +34,16 @@ struct Inner {
     listed: Vec<SessionNumber>,
     fresh_until: Instant,
     candidates: HashMap<SessionNumber, Socket>,
-    holders: Holders,
 }
 
 impl Closing {
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(orders: Orders) -> Self {
         Self {
-            rules,
+            orders,
             inner: Mutex::new(Inner {
                 listed: Vec::new(),
                 fresh_until: Instant::now(),
                 candidates: HashMap::new(),
-                holders: Holders::default(),
             }),
         }
     }
@@ -85,7 +82,7 @@ impl Closing {
             return false;
         };
         steps::done("chosen");
-        match self.freeze_and_shut_down(&mut inner.holders, &socket, stands) {
+        match self.freeze_and_shut_down(&socket, stands) {
             Ok(true) => {
                 let closing = self.clone();
                 // It stays frozen until the server has closed it, and whoever counts does not wait for that.
@@ -93,7 +90,12 @@ impl Closing {
                 return true;
             }
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "an idle session is not closed"),
+            Err(NotDone::Refused(error)) => tracing::warn!(error, "an idle session is not closed"),
+            Err(error) => {
+                // It may be shut down or not; so it is not thawed, which would have its client's words acknowledged.
+                tracing::warn!(%error, "an idle session may be closed or not; it thaws by itself");
+                return false;
+            }
         }
         self.thaw(&socket);
         steps::done("left alone");
@@ -102,21 +104,18 @@ impl Closing {
 
     fn freeze_and_shut_down(
         &self,
-        holders: &mut Holders,
         socket: &Socket,
         stands: impl FnOnce() -> bool,
-    ) -> io::Result<bool> {
-        // Before the freeze: looking for the descriptor takes its time.
-        let descriptor = holders.duplicate(socket.inode)?;
-        let frozen_until = Instant::now() + FREEZE_LASTS / 2;
-        self.rules.freeze(socket).map_err(io::Error::other)?;
+    ) -> Result<bool, NotDone> {
+        self.orders.freeze(socket, true)?;
         steps::done("frozen");
         barrier()?;
-        if !stands() || !is_as_it_was(socket)? || Instant::now() >= frozen_until {
+        if !stands() || !is_as_it_was(socket)? {
             return Ok(false);
         }
         steps::done("found idle");
-        shutdown(descriptor, Shutdown::Read)?;
+        // The helper does it only while the freeze lasts for certain, and knows when it began.
+        self.orders.shut_down(socket)?;
         steps::done("shut down");
         Ok(true)
     }
@@ -134,7 +133,7 @@ impl Closing {
             }
             if frozen_at.elapsed() > FREEZE_LASTS / 3 {
                 frozen_at = Instant::now();
-                if let Err(error) = self.rules.freeze(socket) {
+                if let Err(error) = self.orders.freeze(socket, true) {
                     tracing::warn!(%error, "a session thaws before the server has closed it");
                 }
             }
@@ -145,7 +144,7 @@ impl Closing {
     }
 
     fn thaw(&self, socket: &Socket) {
-        if let Err(error) = self.rules.thaw(socket) {
+        if let Err(error) = self.orders.freeze(socket, false) {
             tracing::debug!(%error, "a session thaws by itself");
         }
     }

@@ -109,11 +109,18 @@ impl Config {
     /// # Errors
     /// When it cannot be read, or with everything that is wrong with it.
     pub fn of_file(path: &Path) -> Result<Self, BadConfig> {
-        let text = std::fs::read_to_string(path).map_err(|error| BadConfig::Unreadable {
+        Self::read(&Self::text(path)?)
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn text(path: &Path) -> Result<String, BadConfig> {
+        std::fs::read_to_string(path).map_err(|error| BadConfig::Unreadable {
             path: path.into(),
             error,
-        })?;
-        Self::read(&text)
+        })
     }
 
     /// Reads the text of a file.

@@ -16,7 +16,8 @@ use crate::busy::Sessions as Held;
 use crate::closing::Closing;
 use crate::config::IdlePolicy;
 use crate::hook::Hook;
-use crate::rules::{DROP_LASTS, Rules, Standing};
+use crate::orders::{Change, Orders};
+use crate::rules::{DROP_LASTS, Standing};
 use crate::sockets::{self, Detail, Socket};
 use crate::steps;
 
@@ -26,7 +27,7 @@ const MARGIN: Duration = Duration::from_millis(100);
 /// The gate in this machine's kernel.
 pub struct KernelGate {
     ports: Vec<u16>,
-    rules: Rules,
+    orders: Orders,
     inner: Mutex<Inner>,
     /// What is in use. Apart from the rest, which is kept while nft works: whoever asks for the last count, and each order
     /// does, must not wait for that, or nobody is left to read what nft says.
@@ -50,11 +51,11 @@ type Step<T> = Result<T, Refused>;
 
 impl KernelGate {
     /// A gate before these ports; open, and nothing is in the kernel yet.
-    pub fn new(ports: &[u16], rules: Rules, idle: IdlePolicy, hook: Option<Hook>) -> Self {
+    pub fn new(ports: &[u16], orders: Orders, idle: IdlePolicy, hook: Option<Hook>) -> Self {
         Self {
             ports: ports.into(),
-            closing: idle.close.then(|| Arc::new(Closing::new(rules.clone()))),
-            rules,
+            closing: idle.close.then(|| Arc::new(Closing::new(orders.clone()))),
+            orders,
             hook,
             inner: Mutex::new(Inner {
                 mode: Mode::Open,
@@ -81,8 +82,8 @@ impl KernelGate {
         let kept = match inner.mode {
             Mode::Open | Mode::Sealed => self.look_after(&mut inner),
             Mode::Draining | Mode::Sealing => self
-                .rules
-                .refuse()
+                .orders
+                .change(Change::Refuse)
                 .map_err(unknown)
                 .and_then(|()| self.look_after(&mut inner)),
         };
@@ -102,10 +103,10 @@ impl KernelGate {
             // While a seal is being written the drop stands, and lapses a little after it is trusted.
             Mode::Open => {
                 let sealing = |until| Instant::now() < until + 3 * MARGIN;
-                Rules::accepts(&standing, inner.shut_until.is_some_and(sealing))
+                standing.accepts(inner.shut_until.is_some_and(sealing))
             }
-            Mode::Draining | Mode::Sealing => self.rules.refuses(&standing),
-            Mode::Sealed => self.rules.is_sealed(&standing),
+            Mode::Draining | Mode::Sealing => standing.refuses(),
+            Mode::Sealed => standing.is_sealed(),
         };
         if stands {
             return Ok(());
@@ -118,9 +119,9 @@ impl KernelGate {
 
     /// The table as it is, if nobody has touched its rules.
     fn untouched(&self, inner: &Inner) -> Step<Standing> {
-        let standing = self.rules.standing().map_err(unknown)?;
+        let standing = self.orders.look().map_err(unknown)?;
         match &inner.installed {
-            Some(installed) if Rules::untouched(installed, &standing) => Ok(standing),
+            Some(installed) if standing.is_untouched_since(installed) => Ok(standing),
             _ => Err(Refused::Unknown("somebody has changed the rules".into())),
         }
     }
@@ -138,7 +139,7 @@ impl KernelGate {
     fn install(&self, inner: &mut Inner, mode: Mode, sealed: bool) -> Step<()> {
         if inner.installed.is_none() {
             inner.shut_until = None;
-            let installed = self.rules.install(mode != Mode::Open, sealed);
+            let installed = self.orders.install(mode != Mode::Open, sealed);
             inner.installed = Some(installed.map_err(unknown)?);
             steps::done("installed");
         }
@@ -184,14 +185,14 @@ impl KernelGate {
         // Before the order: the element's time runs from its arrival in the kernel.
         let until = Instant::now() + DROP_LASTS - MARGIN;
         let shut = self
-            .rules
-            .drop_all()
+            .orders
+            .change(Change::Drop)
             .map_err(unknown)
             .and_then(|()| self.nothing_came(inner, until));
         match shut {
             Ok(()) => inner.shut_until = Some(until),
             // It lapses by itself if this fails.
-            Err(_) => drop(self.rules.lift()),
+            Err(_) => drop(self.orders.change(Change::Lift)),
         }
         shut
     }
@@ -206,7 +207,7 @@ impl KernelGate {
         if held > 0 {
             return Err(Refusal::InUse(held).into());
         }
-        if !self.rules.drops(&standing) || Instant::now() >= until {
+        if !standing.drops() || Instant::now() >= until {
             return Err(Refused::Unknown(
                 "the count took longer than the drop lasts; the machine is too busy".into(),
             ));
@@ -219,10 +220,10 @@ impl KernelGate {
     fn seal(&self, inner: &mut Inner) -> Step<()> {
         steps::done("written");
         let standing = self.untouched(inner)?;
-        if !self.rules.is_sealed(&standing) && self.rules.seal().is_err() {
+        if !standing.is_sealed() && self.orders.change(Change::Seal).is_err() {
             // The drop had lapsed, as after a restart or on a slow disk.
             self.shut(inner)?;
-            self.rules.seal().map_err(unknown)?;
+            self.orders.change(Change::Seal).map_err(unknown)?;
         }
         steps::done("sealed");
         self.sealed(inner)
@@ -233,7 +234,7 @@ impl KernelGate {
         if inner.mode != Mode::Sealed {
             (inner.mode, inner.shut_until) = (Mode::Sealing, None);
         }
-        if let Err(error) = self.rules.refuse() {
+        if let Err(error) = self.orders.change(Change::Refuse) {
             tracing::warn!(%error, "new connections are not refused yet");
         }
     }
@@ -243,11 +244,11 @@ impl KernelGate {
         barrier().map_err(unknown)?;
         let held = self.in_use()?;
         let standing = self.untouched(inner)?;
-        if !self.rules.is_sealed(&standing) {
+        if !standing.is_sealed() {
             return Err(Refused::Unknown("the rules do not say Sealed".into()));
         }
         if held > 0 {
-            self.rules.unseal().map_err(unknown)?;
+            self.orders.change(Change::Unseal).map_err(unknown)?;
             return Err(Refusal::InUse(held).into());
         }
         inner.shut_until = None;
@@ -270,14 +271,14 @@ impl Gate for KernelGate {
         // After a restart: what the process before has put there refuses until its successor's does, without a gap.
         let sealed = mode == Mode::Sealed
             && inner.installed.is_none()
-            && (self.rules.standing()).is_ok_and(|standing| self.rules.was_sealed(&standing));
+            && (self.orders.look()).is_ok_and(|standing| standing.was_sealed());
         self.install(&mut inner, mode, sealed)?;
         match mode {
-            Mode::Open => self.rules.accept().map_err(unknown)?,
+            Mode::Open => self.orders.change(Change::Accept).map_err(unknown)?,
             Mode::Draining | Mode::Sealing => {
-                self.rules.refuse().map_err(unknown)?;
+                self.orders.change(Change::Refuse).map_err(unknown)?;
                 steps::done("refused");
-                self.rules.lift().map_err(unknown)?;
+                self.orders.change(Change::Lift).map_err(unknown)?;
             }
             Mode::Sealed => {
                 if let Err(refused) = self.seal(&mut inner) {

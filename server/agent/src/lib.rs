@@ -4,18 +4,23 @@
 
 pub mod barrier;
 pub mod busy;
+pub mod channel;
 pub mod check;
 mod closing;
 pub mod config;
 mod fields;
 pub mod gate;
 mod health;
+pub mod helper;
 mod holders;
 pub mod hook;
 mod metrics;
 pub mod nft;
+pub mod orders;
+mod privileges;
 pub mod rules;
 pub mod serve;
 pub mod sockets;
+pub mod split;
 #[doc(hidden)]
 pub mod steps;

@@ -1,15 +1,20 @@
-//! `ebbtide-agent`: reads its configuration, puts the rules up, says that it is ready, answers until it is ended.
+//! `ebbtide-agent`: a helper with capabilities, and below it the process without any that puts the rules up by its help, says
+//! that it is ready, and answers until it is ended.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
 
 use clap::{Parser, Subcommand};
 use ebbtide_agent::check::check;
-use ebbtide_agent::config::Config;
+use ebbtide_agent::config::{BadConfig, Config};
+use ebbtide_agent::orders::Orders;
 use ebbtide_agent::serve::Agent;
+use ebbtide_agent::split::{self, NotSplit};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -28,6 +33,9 @@ struct Arguments {
 enum Command {
     /// Serve the session endpoint (the default).
     Run,
+    /// The process without capabilities that the agent starts.
+    #[command(hide = true)]
+    Listen,
     /// Say what can be guaranteed on this machine and what cannot; fails if something is missing.
     Check,
     /// Ask the running agent for its report.
@@ -36,26 +44,22 @@ enum Command {
 
 type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
 
-#[tokio::main(worker_threads = 2)]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let Arguments { config, command } = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
         .json()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let Arguments { config, command } = Arguments::parse();
-    let config = match Config::of_file(&config) {
-        Ok(config) => config,
-        Err(error) => {
-            eprintln!("{}:\n{error}", config.display());
-            return ExitCode::FAILURE;
-        }
-    };
     let outcome = match command.unwrap_or(Command::Run) {
-        Command::Run => run(config).await,
-        Command::Check => Ok(report(&config).await),
-        Command::Status => status(&config).await,
+        Command::Run => run(&config),
+        // Before there are threads: each has capabilities of its own.
+        Command::Listen => split::listener()
+            .map_err(Into::into)
+            .and_then(|(config, orders)| runtime()?.block_on(listen(config, orders))),
+        Command::Check => told(&config, |config| Ok(runtime()?.block_on(report(config)))),
+        Command::Status => told(&config, |config| runtime()?.block_on(status(config))),
     };
     outcome.unwrap_or_else(|error| {
         tracing::error!("{error}");
@@ -63,9 +67,39 @@ async fn main() -> ExitCode {
     })
 }
 
-async fn run(config: Config) -> Outcome {
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
+/// Whoever reads a terminal is told what is wrong with the configuration line by line.
+fn told(path: &Path, then: impl FnOnce(&Config) -> Outcome) -> Outcome {
+    match Config::of_file(path) {
+        Ok(config) => then(&config),
+        Err(error) => Ok(wrong(path, &error)),
+    }
+}
+
+fn wrong(path: &Path, error: &BadConfig) -> ExitCode {
+    eprintln!("{}:\n{error}", path.display());
+    ExitCode::FAILURE
+}
+
+/// This process stays the helper; the one that listens is this program again.
+fn run(config: &Path) -> Outcome {
+    let mut listener = process::Command::new("/proc/self/exe");
+    listener.arg0("ebbtide-agent").arg("listen");
+    match split::helper(config, listener) {
+        Err(NotSplit::Config(error)) => Ok(wrong(config, &error)),
+        ended => Ok(ended?),
+    }
+}
+
+async fn listen(config: Config, orders: Orders) -> Outcome {
     let listener = TcpListener::bind(config.listen).await?;
-    let agent = Agent::start(config).await?;
+    let agent = Agent::start(config, orders).await?;
     let mut terminated = signal(SignalKind::terminate())?;
     // The server may start: its unit comes after this one. No systemd is no error.
     sd_notify::notify(&[NotifyState::Ready])?;

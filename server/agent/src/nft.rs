@@ -13,7 +13,7 @@ use tokio::process::Command;
 use tokio::runtime::Handle;
 
 /// How long a call may take. What it orders may be in force all the same, so orders lapse by themselves.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A call that did not do what it was to do.
 #[derive(Debug, Error)]

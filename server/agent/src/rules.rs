@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::nft::{Nft, NftFailed};
-use crate::sockets::Socket;
+use crate::orders::Client;
 
 /// For how long a seal that is being tried keeps everything out, at most.
 pub const DROP_LASTS: Duration = Duration::from_secs(1);
@@ -21,13 +22,56 @@ pub const FREEZE_LASTS: Duration = Duration::from_secs(1);
 const RULES: usize = 5;
 
 /// What stands in the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Tables, chains, sets and rules, handles included, without the sets' elements.
     frame: Vec<Value>,
-    dropped: Vec<u16>,
-    refused: Vec<u16>,
-    sealed: Vec<u16>,
+    dropped: Ports,
+    refused: Ports,
+    sealed: Ports,
+}
+
+/// Which ports are in a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Ports {
+    All,
+    /// Some of them, or others.
+    Other,
+    None,
+}
+
+impl Standing {
+    /// Whether these are the rules of `then`, untouched.
+    pub fn is_untouched_since(&self, then: &Self) -> bool {
+        self.frame == then.frame
+    }
+
+    /// Whether the drop stands, on every port.
+    pub fn drops(&self) -> bool {
+        self.dropped == Ports::All
+    }
+
+    /// Whether new connections are refused, on every port, and not for good.
+    pub fn refuses(&self) -> bool {
+        (self.refused, self.sealed) == (Ports::All, Ports::None)
+    }
+
+    /// Whether everything is refused for good, on every port.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed == Ports::All
+    }
+
+    /// Whether everything is refused for good by a table that another process has put there, and all its rules.
+    pub fn was_sealed(&self) -> bool {
+        let is_rule = |object: &&Value| object.get("rule").is_some();
+        self.is_sealed() && self.frame.iter().filter(is_rule).count() == RULES
+    }
+
+    /// Whether nothing is refused; dropped neither, unless a seal is being tried.
+    pub fn accepts(&self, sealing: bool) -> bool {
+        (self.refused, self.sealed) == (Ports::None, Ports::None)
+            && (sealing || self.dropped == Ports::None)
+    }
 }
 
 /// The rules for some ports.
@@ -104,7 +148,7 @@ impl Rules {
     /// When that cannot be told.
     pub fn standing(&self) -> Result<Standing, NftFailed> {
         let listing = self.nft.list(&self.table)?;
-        read(&listing)
+        read(&listing, &self.ports)
             .ok_or_else(|| NftFailed::Refused("the listing of the table makes no sense".into()))
     }
 
@@ -184,8 +228,8 @@ impl Rules {
     ///
     /// # Errors
     /// When packets may come.
-    pub fn freeze(&self, socket: &Socket) -> Result<(), NftFailed> {
-        let (table, (set, element)) = (&self.table, frozen(socket));
+    pub fn freeze(&self, client: &Client) -> Result<(), NftFailed> {
+        let (table, (set, element)) = (&self.table, frozen(client));
         let add = format!(
             "add element inet {table} {set} {{ {element} timeout {}ms }}\n",
             FREEZE_LASTS.as_millis()
@@ -201,8 +245,8 @@ impl Rules {
     ///
     /// # Errors
     /// When it had ended by itself, or may still last.
-    pub fn thaw(&self, socket: &Socket) -> Result<(), NftFailed> {
-        let (table, (set, element)) = (&self.table, frozen(socket));
+    pub fn thaw(&self, client: &Client) -> Result<(), NftFailed> {
+        let (table, (set, element)) = (&self.table, frozen(client));
         self.nft.run(&format!(
             "delete element inet {table} {set} {{ {element} }}\n"
         ))
@@ -217,48 +261,15 @@ impl Rules {
         format!("{{ {} }}", elements.join(", "))
     }
 
-    /// Whether `now` has the rules of `then`, untouched.
-    pub fn untouched(then: &Standing, now: &Standing) -> bool {
-        then.frame == now.frame
-    }
-
-    /// Whether a set has every port.
-    fn all(&self, set: &[u16]) -> bool {
-        set == self.ports
-    }
-
-    /// Whether the drop stands, on every port.
-    pub fn drops(&self, standing: &Standing) -> bool {
-        self.all(&standing.dropped)
-    }
-
-    /// Whether new connections are refused, on every port, and not for good.
-    pub fn refuses(&self, standing: &Standing) -> bool {
-        self.all(&standing.refused) && standing.sealed.is_empty()
-    }
-
-    /// Whether everything is refused for good, on every port.
-    pub fn is_sealed(&self, standing: &Standing) -> bool {
-        self.all(&standing.sealed)
-    }
-
-    /// Whether everything is refused for good by a table that another process has put there, and all its rules.
-    pub fn was_sealed(&self, standing: &Standing) -> bool {
-        let is_rule = |object: &&Value| object.get("rule").is_some();
-        self.is_sealed(standing) && standing.frame.iter().filter(is_rule).count() == RULES
-    }
-
-    /// Whether nothing is refused; dropped neither, unless a seal is being tried.
-    pub fn accepts(standing: &Standing, sealing: bool) -> bool {
-        standing.refused.is_empty()
-            && standing.sealed.is_empty()
-            && (sealing || standing.dropped.is_empty())
+    /// Whether this is one of the ports.
+    pub(crate) fn has(&self, port: u16) -> bool {
+        self.ports.contains(&port)
     }
 }
 
 /// The set and the element that freeze a session.
-fn frozen(socket: &Socket) -> (&'static str, String) {
-    let set = if socket.peer.is_ipv4() {
+fn frozen(client: &Client) -> (&'static str, String) {
+    let set = if client.peer.is_ipv4() {
         "frozen4"
     } else {
         "frozen6"
@@ -267,21 +278,21 @@ fn frozen(socket: &Socket) -> (&'static str, String) {
         set,
         format!(
             "{} . {} . {}",
-            socket.peer.ip(),
-            socket.peer.port(),
-            socket.port
+            client.peer.ip(),
+            client.peer.port(),
+            client.port
         ),
     )
 }
 
 /// Reads what `nft -j list table` says. None if it is not of the form that is documented (libnftables-json(5)).
-fn read(listing: &[u8]) -> Option<Standing> {
+fn read(listing: &[u8], all: &[u16]) -> Option<Standing> {
     let listing: Value = serde_json::from_slice(listing).ok()?;
     let mut standing = Standing {
         frame: Vec::new(),
-        dropped: Vec::new(),
-        refused: Vec::new(),
-        sealed: Vec::new(),
+        dropped: Ports::None,
+        refused: Ports::None,
+        sealed: Ports::None,
     };
     for object in listing.get("nftables")?.as_array()? {
         if object.get("metainfo").is_some() {
@@ -297,7 +308,7 @@ fn read(listing: &[u8]) -> Option<Standing> {
                 _ => None,
             };
             if let (Some(into), Some(elements)) = (into, elements) {
-                *into = ports(&elements)?;
+                *into = ports(&elements, all)?;
             }
         }
         standing.frame.push(object);
@@ -305,7 +316,7 @@ fn read(listing: &[u8]) -> Option<Standing> {
     Some(standing)
 }
 
-fn ports(elements: &Value) -> Option<Vec<u16>> {
+fn ports(elements: &Value, all: &[u16]) -> Option<Ports> {
     let port = |element: &Value| {
         let value = element.pointer("/elem/val").unwrap_or(element);
         u16::try_from(value.as_u64()?).ok()
@@ -316,5 +327,9 @@ fn ports(elements: &Value) -> Option<Vec<u16>> {
         .map(port)
         .collect::<Option<_>>()?;
     ports.sort_unstable();
-    Some(ports)
+    Some(match ports.as_slice() {
+        [] => Ports::None,
+        ports if ports == all => Ports::All,
+        _ => Ports::Other,
+    })
 }

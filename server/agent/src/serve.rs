@@ -19,8 +19,7 @@ use crate::gate::KernelGate;
 use crate::health::Health;
 use crate::hook::Hook;
 use crate::metrics;
-use crate::nft::Nft;
-use crate::rules::Rules;
+use crate::orders::Orders;
 
 /// How often rules that lapse by themselves are put up again: a few times in `rules::REFUSAL_LASTS`.
 const KEEP_UP_EVERY: Duration = Duration::from_millis(400);
@@ -64,14 +63,13 @@ impl Agent {
     ///
     /// # Errors
     /// When it cannot be told what the server may do, or the rules do not stand.
-    pub async fn start(config: Config) -> Result<Self, Stopped> {
+    pub async fn start(config: Config, orders: Orders) -> Result<Self, Stopped> {
         if !barrier::is_offered() {
             return Err(Stopped::NoBarrier);
         }
         let instance = instance(&config.instance).await?;
-        let rules = Rules::new(Nft::new(&config.nft), &config.table, &config.ports);
         let hook = config.busy.clone().map(Hook::new).transpose()?;
-        let gate = Arc::new(KernelGate::new(&config.ports, rules, config.idle, hook));
+        let gate = Arc::new(KernelGate::new(&config.ports, orders, config.idle, hook));
         let (behind, file) = (gate.clone(), config.state_file.clone());
         let endpoint = spawn_blocking(move || Endpoint::behind(behind, &instance, file)).await??;
         Ok(Self {

@@ -2,14 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
 
-use ebbtide_agent::config::Config;
 use ebbtide_agent::serve::Agent as Serving;
-use rustix::process::{Pid, Signal, getpid, kill_process};
+use ebbtide_agent::split;
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process};
 use serde_json::{Value, json};
 
 use crate::world::{Echo, PATIENCE, runtime, until};
@@ -21,16 +20,19 @@ pub(crate) const SERVED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCAL
 pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
 const CONFIG: &str = "EBBTIDE_TEST_CONFIG";
 const STEPS: &str = "EBBTIDE_TEST_STEPS";
+const LISTENER: &str = "EBBTIDE_TEST_LISTENER";
 const SERVER: &str = "EBBTIDE_TEST_SERVER";
 
-/// A running agent; killed when it is dropped.
+/// A running agent, both its processes; killed when it is dropped.
 pub(crate) struct Agent {
-    child: Child,
+    helper: Child,
+    /// Where the listening process says its number.
+    listener: PathBuf,
 }
 
 impl Agent {
     /// An agent before these ports, with its state in this directory. `steps` is a list such as `looked:1:stop,sealed:2:kill`:
-    /// what it does to itself at which occurrence of a step.
+    /// what a process of it does to itself at which occurrence of a step, or, with `kill the other`, to the other process.
     pub(crate) fn start(ports: &[u16], directory: &Path, steps: &str) -> Self {
         Self::configured(ports, directory, steps, "")
     }
@@ -44,13 +46,15 @@ impl Agent {
             format!("ports = {ports:?}\nlisten = '{ENDPOINT}'\ninstance = '{INSTANCE}'\nstateFile = {state:?}\n{more}\n"),
         )
         .unwrap();
-        let mut command = itself("agent::agent_process");
-        let child = command
+        let listener = directory.join("listener.pid");
+        let _ = std::fs::remove_file(&listener);
+        let helper = itself("agent::helper_process")
             .env(CONFIG, config)
             .env(STEPS, steps)
+            .env(LISTENER, &listener)
             .spawn()
             .unwrap();
-        Self { child }
+        Self { helper, listener }
     }
 
     /// Asks, and gives status and body; waits for an agent that starts. None if it ends instead.
@@ -59,7 +63,7 @@ impl Agent {
         loop {
             match call(method, path, body) {
                 Ok(answer) => return Some(answer),
-                Err(_) if self.child.try_wait().unwrap().is_some() => return None,
+                Err(_) if self.helper.try_wait().unwrap().is_some() => return None,
                 Err(error) => assert!(begun.elapsed() < PATIENCE, "{method} {path}: {error}"),
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
@@ -109,32 +113,61 @@ impl Agent {
         std::thread::spawn(move || call("POST", &path, &body));
     }
 
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
+    pub(crate) fn helper(&self) -> Pid {
+        Pid::from_child(&self.helper)
     }
 
-    /// Waits until it has stopped itself.
+    /// The listening process, once it has begun.
+    fn listener(&self) -> Option<Pid> {
+        number_in(&self.listener)
+    }
+
+    /// Waits until the listening process has stopped itself.
     pub(crate) fn stopped(&self) {
-        until("the agent stops itself", || is_stopped(self.pid()));
+        until("the agent stops itself", || {
+            self.listener().is_some_and(is_stopped)
+        });
     }
 
     /// Lets it go on; when this returns it runs, or has stopped itself at a later step.
     pub(crate) fn go_on(&self) {
-        kill_process(self.pid(), Signal::CONT).unwrap();
+        kill_process(self.listener().unwrap(), Signal::CONT).unwrap();
     }
 
-    /// Waits until it has killed itself.
+    /// Waits until one of its processes was killed, and the other has ended of that.
     pub(crate) fn ended(&mut self) {
-        let status = self.child.wait().unwrap();
-        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{status}");
+        let mut status = None;
+        until("the helper ends", || {
+            status = self.helper.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(!status.unwrap().success());
+        self.listener_ends();
+    }
+
+    fn listener_ends(&self) {
+        until("the listening process ends", || {
+            self.listener()
+                .is_none_or(|listener| state(listener).is_none())
+        });
     }
 }
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.helper.kill();
+        let _ = self.helper.wait();
+        if !std::thread::panicking() {
+            self.listener_ends();
+        } else if let Some(listener) = self.listener() {
+            let _ = kill_process(listener, Signal::KILL);
+        }
     }
+}
+
+fn number_in(file: &Path) -> Option<Pid> {
+    let number = std::fs::read_to_string(file).ok()?.parse().ok()?;
+    Pid::from_raw(number)
 }
 
 fn itself(test: &str) -> Command {
@@ -147,8 +180,14 @@ fn itself(test: &str) -> Command {
 }
 
 pub(crate) fn is_stopped(pid: Pid) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).unwrap();
-    status.contains("State:\tT")
+    state(pid) == Some('T')
+}
+
+/// The state of a process; None if it has ended.
+fn state(pid: Pid) -> Option<char> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).ok()?;
+    let state = status.split_once("State:\t")?.1.chars().next()?;
+    (!"ZX".contains(state)).then_some(state)
 }
 
 /// One call of HTTP/1.1.
@@ -174,49 +213,89 @@ fn call(method: &str, path: &str, body: &Value) -> std::io::Result<(u16, Value)>
         .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
 }
 
-static PLAN: Mutex<Vec<(String, u32, Signal)>> = Mutex::new(Vec::new());
+static PLAN: Mutex<Vec<(String, u32, String)>> = Mutex::new(Vec::new());
 
 fn at_step(step: &str) {
     let mut plan = PLAN.lock().unwrap();
     let mut due = None;
-    for (planned, left, signal) in plan.iter_mut().filter(|(planned, ..)| planned == step) {
+    for (planned, left, what) in plan.iter_mut().filter(|(planned, ..)| planned == step) {
         *left = left.wrapping_sub(1);
         if *left == 0 {
-            due = Some((planned.clone(), *signal));
+            due = Some((planned.clone(), what.clone()));
         }
     }
     drop(plan);
-    if let Some((_, signal)) = due {
-        kill_process(getpid(), signal).unwrap();
+    match due.as_ref().map(|(_, what)| what.as_str()) {
+        None => {}
+        Some("kill") => kill_process(getpid(), Signal::KILL).unwrap(),
+        Some("stop") => stop_here(),
+        Some("kill the other") => kill_the_other(),
+        Some(other) => panic!("{other}"),
     }
 }
 
-#[test]
-#[ignore = "is the process that other tests start"]
-fn agent_process() {
-    let Some(config) = std::env::var_os(CONFIG) else {
-        return;
+/// Another thread may take the signal: this one goes no further until the whole process stops.
+fn stop_here() {
+    kill_process(getpid(), Signal::STOP).unwrap();
+    let is_pending = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let pending = status.split_once("ShdPnd:\t").unwrap().1;
+        let pending = u64::from_str_radix(pending.lines().next().unwrap(), 16).unwrap();
+        pending & (1 << (Signal::STOP.as_raw() - 1)) != 0
     };
+    while is_pending() {}
+}
+
+/// The helper goes on with what it was told; the listening process is not given the time.
+fn kill_the_other() {
+    let listener = number_in(std::env::var_os(LISTENER).unwrap().as_ref()).unwrap();
+    if listener != getpid() {
+        return kill_process(listener, Signal::KILL).unwrap();
+    }
+    kill_process(getppid().unwrap(), Signal::KILL).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+fn follow_the_plan() {
     for planned in std::env::var(STEPS)
         .unwrap()
         .split(',')
         .filter(|planned| !planned.is_empty())
     {
         let parts: Vec<&str> = planned.split(':').collect();
-        let signal = if parts[2] == "kill" {
-            Signal::KILL
-        } else {
-            Signal::STOP
-        };
-        PLAN.lock()
-            .unwrap()
-            .push((parts[0].into(), parts[1].parse().unwrap(), signal));
+        let mut plan = PLAN.lock().unwrap();
+        plan.push((parts[0].into(), parts[1].parse().unwrap(), parts[2].into()));
     }
     ebbtide_agent::steps::watch(at_step);
-    let config = Config::of_file(Path::new(&config)).unwrap();
+}
+
+#[test]
+#[ignore = "is the process that other tests start"]
+fn helper_process() {
+    let Some(config) = std::env::var_os(CONFIG) else {
+        return;
+    };
+    follow_the_plan();
+    let code = split::helper(Path::new(&config), itself("agent::listener_process")).unwrap();
+    if code != ExitCode::SUCCESS {
+        std::process::exit(1);
+    }
+}
+
+#[test]
+#[ignore = "is the process that the helper starts"]
+fn listener_process() {
+    let Some(file) = std::env::var_os(LISTENER) else {
+        return;
+    };
+    std::fs::write(file, getpid().as_raw_pid().to_string()).unwrap();
+    follow_the_plan();
+    let (config, orders) = split::listener().unwrap();
     runtime().block_on(async {
         let listener = tokio::net::TcpListener::bind(config.listen).await.unwrap();
-        let agent = Serving::start(config).await.unwrap();
+        let agent = Serving::start(config, orders).await.unwrap();
         agent.serve(listener, std::future::pending()).await.unwrap();
     });
 }

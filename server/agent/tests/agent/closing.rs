@@ -100,13 +100,19 @@ alone! {
 
 alone! {
     fn killed_before_it_has_shut_a_session_down_it_loses_nothing() {
-        for step in ["chosen", "frozen", "found idle"] {
+        for step in ["chosen", "frozen", "found idle", "took freeze", "did freeze", "took shut down"] {
+            for victim in ["kill", "kill the other"] {
+            // The helper shuts down what it was told to, if it may.
+            if (step, victim) == ("took shut down", "kill the other") {
+                continue;
+            }
             let world = World::new("127.0.0.1:0");
             let mut session = Session::open(world.server.address).unwrap();
-            let mut agent = world.agent(&format!("{step}:1:kill"));
+            let mut agent = world.agent(&format!("{step}:1:{victim}"));
             agent.order("drain", 1);
             agent.ended();
             session.talk().unwrap();
+            }
         }
     }
 }

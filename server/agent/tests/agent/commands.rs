@@ -1,5 +1,6 @@
 //! The program itself: `check`, `status`, a configuration that is wrong.
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -8,11 +9,14 @@ use crate::agent::{Agent, INSTANCE};
 use crate::namespace::alone;
 use crate::world::{Echo, Session};
 
-fn program(config: &std::path::Path, command: &str) -> (Output, String) {
-    // target/debug/deps/agent-… is this, target/debug/ebbtide-agent the program.
+/// The program: target/debug/deps/agent-… is this, target/debug/ebbtide-agent the program.
+pub(crate) fn itself() -> PathBuf {
     let here = std::env::current_exe().unwrap();
-    let program = here.ancestors().nth(2).unwrap().join("ebbtide-agent");
-    let output = Command::new(program)
+    here.ancestors().nth(2).unwrap().join("ebbtide-agent")
+}
+
+fn program(config: &std::path::Path, command: &str) -> (Output, String) {
+    let output = Command::new(itself())
         .arg("--config")
         .arg(config)
         .arg(command)

@@ -73,7 +73,7 @@ fn sealed_while_half_open(server: &Echo, gate: &KernelGate) -> Option<(TcpStream
     let shut = gate.shut();
     let_it_through(&client);
     let came = present(&ports);
-    if shut.is_ok() && rules.drops(&rules.standing().unwrap()) {
+    if shut.is_ok() && rules.standing().unwrap().drops() {
         assert_eq!(came, 0, "what completes the handshake is dropped");
         if gate.set(Mode::Sealed).is_ok() {
             return Some((client, accepted));
@@ -166,7 +166,7 @@ alone! {
         let server = Echo::listen("127.0.0.1:0");
         let ports = [server.port()];
         let (gate, rules) = (gate(&ports), rules(&ports));
-        let lapsed = || until("the drop lapses", || !rules.drops(&rules.standing().unwrap()));
+        let lapsed = || until("the drop lapses", || !rules.standing().unwrap().drops());
         gate.set(Mode::Open).unwrap();
         until("a seal in its second", || gate.shut().is_ok());
         lapsed();

@@ -20,7 +20,7 @@ fn is_wrong(server: &Echo, rules: &Rules) -> bool {
         std::thread::sleep(Duration::from_millis(1));
         came
     });
-    (came || server.accepted() != accepted) && rules.drops(&rules.standing().unwrap())
+    (came || server.accepted() != accepted) && rules.standing().unwrap().drops()
 }
 
 /// Waits until the clients are back from what kept them out.

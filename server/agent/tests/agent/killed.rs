@@ -56,12 +56,22 @@ fn is_sealed_on_disk(directory: &tempfile::TempDir) -> bool {
     state(directory).contains(r#""sealed": true"#)
 }
 
+/// Whoever takes the step kills itself, or the other process of the agent.
+const VICTIMS: [&str; 2] = ["kill", "kill the other"];
+
+/// Every one of these steps, with every victim.
+fn at_each<'a>(steps: &'a [&'a str]) -> impl Iterator<Item = String> + 'a {
+    steps
+        .iter()
+        .flat_map(|step| VICTIMS.map(|victim| format!("{step}:{victim}")))
+}
+
 fn draining_with_sessions(step: &str) {
     let (server, directory) = (Echo::listen("127.0.0.1:0"), tempfile::tempdir().unwrap());
     let mut sessions: Vec<_> = (0..5)
         .map(|_| Session::open(server.address).unwrap())
         .collect();
-    let mut agent = Agent::start(&[server.port()], directory.path(), &format!("{step}:kill"));
+    let mut agent = Agent::start(&[server.port()], directory.path(), step);
     for order in ["drain", "seal"] {
         if agent.order(order, 1).is_none() {
             break;
@@ -76,8 +86,12 @@ fn draining_with_sessions(step: &str) {
 
 alone! {
     fn killed_while_it_drains_it_cuts_nobody() {
-        for step in ["installed:1", "set open:1", "set draining:1", "refused:1", "set draining:2"] {
-            draining_with_sessions(step);
+        for step in at_each(&[
+            "installed:1", "set open:1", "set draining:1", "refused:1", "set draining:2",
+            "took install:1", "did install:1", "took accept:1", "did accept:1", "took look:1", "did look:1",
+            "took refuse:1", "did refuse:1", "took lift:1", "did lift:1",
+        ]) {
+            draining_with_sessions(&step);
         }
     }
 }
@@ -88,7 +102,7 @@ fn sealing_while_one_comes(step: &str) {
     let mut agent = Agent::start(
         &[server.port()],
         directory.path(),
-        &format!("looked:1:stop,{step}:kill"),
+        &format!("looked:1:stop,{step}"),
     );
     agent.report();
     agent.begin("seal", 1);
@@ -107,15 +121,17 @@ fn sealing_while_one_comes(step: &str) {
 
 alone! {
     fn killed_while_it_tries_a_seal_it_cuts_nobody_who_comes_in_meanwhile() {
-        for step in ["dropped:1", "barred:1", "set open:2"] {
-            sealing_while_one_comes(step);
+        for step in at_each(&[
+            "dropped:1", "barred:1", "set open:2", "took drop:1", "did drop:1", "took lift:1", "did lift:1",
+        ]) {
+            sealing_while_one_comes(&step);
         }
     }
 }
 
 fn killed_sealing(step: &str) -> (Echo, tempfile::TempDir) {
     let (server, directory) = (Echo::listen("127.0.0.1:0"), tempfile::tempdir().unwrap());
-    let mut agent = Agent::start(&[server.port()], directory.path(), &format!("{step}:kill"));
+    let mut agent = Agent::start(&[server.port()], directory.path(), step);
     agent.report();
     assert!(
         agent.order("seal", 1).is_none(),
@@ -127,38 +143,61 @@ fn killed_sealing(step: &str) -> (Echo, tempfile::TempDir) {
 
 alone! {
     fn killed_before_the_seal_is_on_disk_it_has_promised_nothing() {
-        for step in ["looked:1", "dropped:1", "barred:1", "counted:1"] {
-            let (server, directory) = killed_sealing(step);
+        for step in at_each(&["looked:1", "dropped:1", "barred:1", "counted:1", "took drop:1", "did drop:1"]) {
+            let (server, directory) = killed_sealing(&step);
             assert!(!is_sealed_on_disk(&directory), "{step}");
             lapses(&server);
         }
     }
 }
 
+/// The agent dies at `step`, when the seal is on disk and not in the kernel.
+fn sealed_on_disk_alone(step: &str) {
+    let (server, directory) = killed_sealing(step);
+    assert!(is_sealed_on_disk(&directory), "{step}");
+    lapses(&server);
+    let mut session = Session::open(server.address).unwrap();
+    let mut agent = Agent::start(&[server.port()], directory.path(), "");
+    let (status, report) = agent.report();
+    assert_eq!(
+        (status, &report["admission"]),
+        (200, &"draining".into()),
+        "{step}: {report}"
+    );
+    assert!(
+        TcpStream::connect(server.address).is_err(),
+        "nobody else comes in"
+    );
+    session.talk().unwrap();
+    assert_eq!(agent.order("seal", 1).unwrap().0, 409);
+    assert_eq!(agent.order("resume", 1).unwrap().0, 409);
+    session.talk().unwrap();
+    drop(session);
+    until("it is sealed", || agent.order("seal", 1).unwrap().0 == 200);
+    assert!(TcpStream::connect(server.address).is_err());
+}
+
 alone! {
     fn killed_once_the_seal_is_on_disk_it_seals_when_it_is_started_again_and_cuts_nobody() {
-        let (server, directory) = killed_sealing("written:1");
+        for step in ["written:1:kill", "written:1:kill the other", "took seal:1:kill"] {
+            sealed_on_disk_alone(step);
+        }
+    }
+}
+
+alone! {
+    fn a_helper_whose_listener_dies_in_the_middle_of_a_seal_may_finish_it() {
+        let (server, directory) = killed_sealing("took seal:1:kill the other");
         assert!(is_sealed_on_disk(&directory));
-        lapses(&server);
-        let mut session = Session::open(server.address).unwrap();
         let mut agent = Agent::start(&[server.port()], directory.path(), "");
-        let (status, report) = agent.report();
-        assert_eq!((status, &report["admission"]), (200, &"draining".into()), "{report}");
-        assert!(TcpStream::connect(server.address).is_err(), "nobody else comes in");
-        session.talk().unwrap();
-        assert_eq!(agent.order("seal", 1).unwrap().0, 409);
-        assert_eq!(agent.order("resume", 1).unwrap().0, 409);
-        session.talk().unwrap();
-        drop(session);
-        until("it is sealed", || agent.order("seal", 1).unwrap().0 == 200);
-        assert!(TcpStream::connect(server.address).is_err());
+        assert_eq!(agent.report().1["admission"], "sealed");
     }
 }
 
 alone! {
     fn killed_once_the_rule_stands_it_keeps_its_promise() {
-        for step in ["sealed:1", "set sealed:1"] {
-            let (server, directory) = killed_sealing(step);
+        for step in at_each(&["sealed:1", "set sealed:1", "did seal:1"]) {
+            let (server, directory) = killed_sealing(&step);
             assert!(is_sealed_on_disk(&directory));
             assert_eq!(elements().0, [Value::from(server.port())], "{step}");
             assert!(TcpStream::connect(server.address).is_err());
@@ -170,7 +209,7 @@ alone! {
 
 alone! {
     fn killed_as_it_starts_again_it_keeps_its_promise() {
-        let (server, directory) = killed_sealing("set sealed:1");
+        let (server, directory) = killed_sealing("set sealed:1:kill");
         for _ in 0..2 {
             let mut agent = Agent::start(&[server.port()], directory.path(), "installed:1:kill");
             agent.ended();
@@ -189,15 +228,19 @@ alone! {
     fn killed_a_hundred_times_at_each_of_its_steps_it_cuts_nobody() {
         let rounds = std::env::var("EBBTIDE_ROUNDS").map_or(100, |rounds| rounds.parse().unwrap());
         for round in 0..rounds {
-            for step in ["set draining:1", "refused:1"] {
-                draining_with_sessions(step);
+            for step in at_each(&["set draining:1", "refused:1", "did refuse:1"]) {
+                draining_with_sessions(&step);
             }
-            for step in ["dropped:1", "barred:1"] {
-                sealing_while_one_comes(step);
+            for step in at_each(&["dropped:1", "barred:1", "took drop:1"]) {
+                sealing_while_one_comes(&step);
             }
-            let (server, _directory) = killed_sealing("counted:1");
-            lapses(&server);
-            killed_sealing("sealed:1");
+            for step in at_each(&["counted:1"]) {
+                let (server, _directory) = killed_sealing(&step);
+                lapses(&server);
+            }
+            for step in at_each(&["sealed:1"]) {
+                killed_sealing(&step);
+            }
             eprintln!("round {round}");
         }
     }

@@ -17,6 +17,9 @@ mod killed;
 // Idle sessions closed: frozen, looked at again, shut down, thawed.
 mod closing;
 
+// Two processes: what the one that listens may not do, and what becomes of it without the other.
+mod split;
+
 // The program: what it says on a terminal.
 mod commands;
 

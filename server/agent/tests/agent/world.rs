@@ -8,9 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use ebbtide_agent::channel::Channel;
 use ebbtide_agent::config::IdlePolicy;
 use ebbtide_agent::gate::KernelGate;
+use ebbtide_agent::helper::Helper;
 use ebbtide_agent::nft::Nft;
+use ebbtide_agent::orders::Orders;
 use ebbtide_agent::rules::Rules;
 use ebbtide_agent::sockets::{Detail, connections};
 
@@ -30,8 +33,18 @@ pub(crate) fn rules(ports: &[u16]) -> Rules {
     Rules::new(Nft::new(Path::new("nft")), "ebbtide", ports)
 }
 
+/// A gate whose helper is a thread of this process. Within a runtime.
 pub(crate) fn gate(ports: &[u16]) -> KernelGate {
-    KernelGate::new(ports, rules(ports), IdlePolicy::default(), None)
+    let orders = Orders::new(helper(ports, false));
+    KernelGate::new(ports, orders, IdlePolicy::default(), None)
+}
+
+/// The other end of a helper.
+pub(crate) fn helper(ports: &[u16], closes: bool) -> Channel {
+    let (own, other) = Channel::pair().unwrap();
+    let helper = Helper::new(rules(ports), closes);
+    thread::spawn(move || helper.serve(&other));
+    own
 }
 
 /// How many connections the kernel has.
