@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use url::Url;
 
 use crate::fields::Fields;
+use crate::samples::{self, Labels};
 
 /// What the agent is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,11 +41,30 @@ pub struct Config {
 
 /// Where the server says how much is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Busy {
-    /// Answers with JSON.
-    pub url: Url,
-    /// Where in it the number is (RFC 6901); empty if it is all there is.
-    pub pointer: String,
+pub enum Busy {
+    /// An address answers with it.
+    Url {
+        /// The address.
+        url: Url,
+        /// Where in the answer it is.
+        within: Within,
+    },
+    /// A program prints it: the program and its arguments.
+    Command(Vec<String>),
+}
+
+/// Where in an answer the number is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Within {
+    /// In JSON, at this pointer (RFC 6901); empty if it is all there is.
+    Json(String),
+    /// In Prometheus's text format: the sum of the samples of this name that have these labels.
+    Metric {
+        /// The name.
+        name: String,
+        /// The labels.
+        labels: Labels,
+    },
 }
 
 /// How the agent knows its instance.
@@ -176,18 +196,7 @@ impl Config {
         let health = fields.within("health", |health| {
             health.needed("url", "an http URL", http_url)
         });
-        let busy = fields.within("busy", |busy| {
-            let url = busy.needed("url", "an http URL", http_url);
-            let pointer = busy.optional(
-                "pointer",
-                "a JSON pointer such as \"/sessions/active\"",
-                pointer,
-            );
-            Some(Busy {
-                url: url?,
-                pointer: pointer.unwrap_or_default(),
-            })
-        });
+        let busy = fields.within("busy", busy);
         let keys = fields.within("keys", |keys| {
             let file = keys.needed("file", "a path", path);
             let unsigned = keys.optional("unsigned", "\"refused\" or \"taken\"", unsigned);
@@ -219,7 +228,10 @@ impl Config {
             ));
         }
         let own = self.health.as_ref().map(|url| ("health", url));
-        let busy = self.busy.as_ref().map(|busy| ("busy", &busy.url));
+        let busy = match &self.busy {
+            Some(Busy::Url { url, .. }) => Some(("busy", url)),
+            _ => None,
+        };
         for (name, url) in own.into_iter().chain(busy) {
             if let Some(port) = url.port_or_known_default()
                 && self.ports.contains(&port)
@@ -240,6 +252,46 @@ impl Config {
         }
         errors
     }
+}
+
+/// One of three: a program, a metric, or JSON.
+fn busy(fields: &mut Fields) -> Option<Busy> {
+    let command = fields.optional(
+        "command",
+        "a list of a program's path, from the root, and its arguments",
+        command,
+    );
+    let pointer = fields.optional(
+        "pointer",
+        "a JSON pointer such as \"/sessions/active\"",
+        pointer,
+    );
+    let name = fields.optional("metric", "the name of a Prometheus metric", metric);
+    let labels = fields.optional(
+        "labels",
+        "a table of labels and their values, such as { state = \"active\" }",
+        labels,
+    );
+    if fields.has("command") {
+        for other in ["url", "pointer", "metric", "labels"] {
+            fields.excludes(other, "command");
+        }
+        return command.map(Busy::Command);
+    }
+    let url = fields.needed("url", "an http URL, or a command in its place", http_url);
+    if fields.has("metric") {
+        fields.excludes("pointer", "metric");
+    } else if fields.has("labels") {
+        fields.wrong("labels", "of no metric");
+    }
+    let within = match name {
+        Some(name) => Within::Metric {
+            name,
+            labels: labels.unwrap_or_default(),
+        },
+        None => Within::Json(pointer.unwrap_or_default()),
+    };
+    Some(Busy::Url { url: url?, within })
 }
 
 fn ports(value: &Value) -> Option<Vec<u16>> {
@@ -302,6 +354,25 @@ fn http_url(value: &Value) -> Option<Url> {
 fn pointer(value: &Value) -> Option<String> {
     let pointer = value.as_str()?;
     (pointer.is_empty() || pointer.starts_with('/')).then(|| pointer.into())
+}
+
+fn metric(value: &Value) -> Option<String> {
+    let name = value.as_str()?;
+    samples::is_metric(name).then(|| name.into())
+}
+
+fn labels(value: &Value) -> Option<Labels> {
+    let label = |(name, value): (&String, &Value)| {
+        samples::is_label(name).then_some(())?;
+        Some((name.clone(), value.as_str()?.into()))
+    };
+    value.as_table()?.iter().map(label).collect()
+}
+
+fn command(value: &Value) -> Option<Vec<String>> {
+    let word = |value: &Value| Some(value.as_str()?.to_owned());
+    let command: Vec<String> = value.as_array()?.iter().map(word).collect::<Option<_>>()?;
+    command.first()?.starts_with('/').then_some(command)
 }
 
 fn unsigned(value: &Value) -> Option<Unsigned> {

@@ -37,8 +37,9 @@ fn everything_can_be_said() {
         keepaliveBytes = 64
         closeIdle = true
         health.url = "http://127.0.0.1:8081/ready"
-        busy.url = "http://127.0.0.1:8081/stats"
-        busy.pointer = "/active"
+        busy.url = "http://127.0.0.1:8081/metrics"
+        busy.metric = "broker_jobs"
+        busy.labels = { state = "active" }
         [keys]
         file = "/run/broker/keys"
         unsigned = "taken"
@@ -53,7 +54,11 @@ fn everything_can_be_said() {
         config.health.unwrap().as_str(),
         "http://127.0.0.1:8081/ready"
     );
-    assert_eq!(config.busy.unwrap().pointer, "/active");
+    let within = Within::Metric {
+        name: "broker_jobs".into(),
+        labels: [("state".to_owned(), "active".to_owned())].into(),
+    };
+    assert!(matches!(config.busy, Some(Busy::Url { within: w, .. }) if w == within));
     assert_eq!(config.keys.unwrap().unsigned, Unsigned::Taken);
 }
 
@@ -90,6 +95,86 @@ fn every_error_is_said_at_once_and_what_was_meant() {
         );
     }
     assert_eq!(errors.len(), 10, "{errors:#?}");
+}
+
+fn busy(fields: &str) -> Result<Busy, Vec<String>> {
+    let text = format!("ports = [80]\nlisten = '0.0.0.0:7070'\n[busy]\n{fields}");
+    match Config::read(&text) {
+        Ok(config) => Ok(config.busy.unwrap()),
+        Err(BadConfig::Wrong(errors)) => Err(errors),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_busy_hook_is_json_a_metric_or_a_command() {
+    let url: Url = "http://localhost:81/stats".parse().unwrap();
+    let json = |pointer: &str| Busy::Url {
+        url: url.clone(),
+        within: Within::Json(pointer.into()),
+    };
+    assert_eq!(busy("url = 'http://localhost:81/stats'"), Ok(json("")));
+    let pointer = "url = 'http://localhost:81/stats'\npointer = '/active'";
+    assert_eq!(busy(pointer), Ok(json("/active")));
+    let command = Busy::Command(["/usr/bin/x", "arg"].map(Into::into).into());
+    assert_eq!(busy("command = ['/usr/bin/x', 'arg']"), Ok(command));
+}
+
+#[test]
+fn every_error_of_the_busy_hook_is_said_at_once() {
+    for (fields, expected) in [
+        (
+            "",
+            ["busy.url: missing, expected an http URL, or a command in its place"].as_slice(),
+        ),
+        (
+            "url = 'http://localhost/'",
+            &["busy.url: 80 is among ports: whoever connects there spoils the seal"],
+        ),
+        (
+            "url = 'https://a/'\nmetric = '2x'\nlabels = { a = 1 }\npointer = 'active'\ncolour = 1",
+            &[
+                "busy.pointer: expected a JSON pointer such as \"/sessions/active\", got \"active\"",
+                "busy.metric: expected the name of a Prometheus metric, got \"2x\"",
+                "busy.labels: expected a table of labels and their values, such as { state = \"active\" }, got { a = 1 }",
+                "busy.url: expected an http URL, or a command in its place, got \"https://a/\"",
+                "busy.pointer: not together with busy.metric",
+                "busy.colour: unknown field",
+            ],
+        ),
+        (
+            "url = 'http://a:81/'\nlabels = { a = 'b' }",
+            &["busy.labels: of no metric"],
+        ),
+        (
+            "command = ['x']\nurl = 'http://a/'\nmetrics = 'x'",
+            &[
+                "busy.command: expected a list of a program's path, from the root, and its arguments, got [\"x\"]",
+                "busy.url: not together with busy.command",
+                "busy.metrics: unknown field, did you mean busy.metric?",
+            ],
+        ),
+        (
+            "command = []",
+            &[
+                "busy.command: expected a list of a program's path, from the root, and its arguments, got []",
+            ],
+        ),
+        (
+            "command = ['/x']\npointer = ''\nmetric = 'x'\nlabels = {}",
+            &[
+                "busy.pointer: not together with busy.command",
+                "busy.metric: not together with busy.command",
+                "busy.labels: not together with busy.command",
+            ],
+        ),
+    ] {
+        assert_eq!(
+            busy(fields),
+            Err(expected.iter().map(ToString::to_string).collect()),
+            "{fields}"
+        );
+    }
 }
 
 #[test]

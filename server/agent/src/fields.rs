@@ -7,6 +7,7 @@ pub(crate) struct Fields {
     prefix: String,
     table: Table,
     known: Vec<&'static str>,
+    there: Vec<&'static str>,
     errors: Vec<String>,
 }
 
@@ -17,16 +18,31 @@ impl Fields {
             prefix: prefix.into(),
             table,
             known: Vec::new(),
+            there: Vec::new(),
             errors: Vec::new(),
         }
     }
 
     fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
-        self.table.remove(name)
+        let value = self.table.remove(name)?;
+        self.there.push(name);
+        Some(value)
     }
 
-    fn wrong(&mut self, name: &str, what: &str) {
+    /// Whether a field that was asked for is there, right or wrong.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.there.contains(&name)
+    }
+
+    /// A field that another one leaves no room for.
+    pub(crate) fn excludes(&mut self, name: &'static str, other: &str) {
+        if self.take(name).is_some() || self.has(name) {
+            self.wrong(name, &format!("not together with {}{other}", self.prefix));
+        }
+    }
+
+    pub(crate) fn wrong(&mut self, name: &str, what: &str) {
         self.errors.push(format!("{}{name}: {what}", self.prefix));
     }
 

@@ -1,12 +1,17 @@
 //! The busy hook: a server that knows better says how much is in use, whatever its bytes say.
+//!
+//! Asked by HTTP, where it answers with JSON or with Prometheus metrics, or by a program, which has no capability.
 
 use std::time::Duration;
 
 use reqwest::{Client, redirect};
 use serde_json::Value;
 use tokio::runtime::Handle;
+use url::Url;
 
-use crate::config::Busy;
+use crate::config::{Busy, Within};
+use crate::program;
+use crate::samples;
 
 /// A server that takes longer is Unknown.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -42,24 +47,35 @@ impl Hook {
     /// # Errors
     /// When it does not say a whole number.
     pub fn in_use(&self) -> Result<u64, String> {
-        let Busy { url, pointer } = &self.busy;
-        let asked = async {
-            let answer = self
-                .client
-                .get(url.clone())
-                .send()
-                .await?
-                .error_for_status()?;
-            answer.bytes().await
-        };
-        let body = self
-            .runtime
-            .block_on(asked)
-            .map_err(|error| format!("busy.url: {error}"))?;
-        let said: Option<Value> = serde_json::from_slice(&body).ok();
-        let number = said
-            .as_ref()
-            .and_then(|said| said.pointer(pointer)?.as_u64());
-        number.ok_or_else(|| format!("{url} says no whole number at {pointer:?}"))
+        self.runtime.block_on(async {
+            match &self.busy {
+                Busy::Url { url, within } => self.fetched(url, within).await,
+                Busy::Command(command) => program::number(command, PATIENCE)
+                    .await
+                    .map_err(|error| format!("busy.command: {error}")),
+            }
+        })
     }
+
+    async fn fetched(&self, url: &Url, within: &Within) -> Result<u64, String> {
+        let fetched = async {
+            let answer = self.client.get(url.clone()).send().await?;
+            answer.error_for_status()?.bytes().await
+        };
+        let body = fetched
+            .await
+            .map_err(|error| format!("busy.url: {error}"))?;
+        match within {
+            Within::Json(pointer) => json(&body, pointer)
+                .ok_or_else(|| format!("{url} says no whole number at {pointer:?}")),
+            Within::Metric { name, labels } => {
+                samples::sum(&body, name, labels).map_err(|error| format!("{url}: {error}"))
+            }
+        }
+    }
+}
+
+fn json(body: &[u8], pointer: &str) -> Option<u64> {
+    let said: Value = serde_json::from_slice(body).ok()?;
+    said.pointer(pointer)?.as_u64()
 }

@@ -147,8 +147,7 @@ impl Agent {
 
     fn listener_ends(&self) {
         until("the listening process ends", || {
-            self.listener()
-                .is_none_or(|listener| state(listener).is_none())
+            self.listener().is_none_or(has_ended)
         });
     }
 }
@@ -181,6 +180,10 @@ fn itself(test: &str) -> Command {
 
 pub(crate) fn is_stopped(pid: Pid) -> bool {
     state(pid) == Some('T')
+}
+
+pub(crate) fn has_ended(pid: Pid) -> bool {
+    state(pid).is_none()
 }
 
 /// The state of a process; None if it has ended.

@@ -2,15 +2,16 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use ebbtide_endpoint::Gate as _;
 use ebbtide_endpoint::admission::Mode;
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::agent::{Agent, SERVED, Server, is_stopped};
+use crate::agent::{Agent, SERVED, Server, has_ended, is_stopped};
 use crate::namespace::alone;
 use crate::world::{Echo, Session, gate, runtime, until};
 
@@ -141,6 +142,73 @@ alone! {
         says(agent.order_once("seal", 1), 500, &[("error", "Unknown".into())]);
         *body.lock().unwrap() = r#"{"active": 0}"#.to_owned();
         says(agent.order("seal", 1), 200, &[("admission", "sealed".into())]);
+    }
+}
+
+alone! {
+    fn a_metric_of_the_server_says_what_is_in_use() {
+        let (server, directory) = (Echo::listen("127.0.0.1:0"), tempfile::tempdir().unwrap());
+        let body = Arc::new(Mutex::new(String::new()));
+        let own = saying("200 OK", body.clone());
+        let more = format!("[busy]\nurl = 'http://{own}/metrics'\nmetric = 'jobs'\nlabels = {{ state = 'active' }}");
+        let mut agent = Agent::configured(&[server.port()], directory.path(), "", &more);
+        says(Some(agent.report_once()), 500, &[("error", "Unknown".into())]);
+        let jobs = |active| format!("# TYPE jobs gauge\njobs{{state=\"active\",queue=\"a\"}} {active}\njobs{{state=\"idle\"}} 9\n");
+        *body.lock().unwrap() = jobs(2);
+        says(Some(agent.report()), 200, &[("busy", 2.into()), ("idle", 0.into())]);
+        says(agent.order("seal", 1), 409, &[("error", "InUse".into()), ("busy", 2.into())]);
+        *body.lock().unwrap() = jobs(0);
+        says(agent.order("seal", 1), 200, &[("admission", "sealed".into())]);
+    }
+}
+
+/// An agent whose busy hook is this script of a shell.
+fn asking(server: &Echo, directory: &Path, script: &str) -> Agent {
+    let more = format!("busy.command = ['/bin/sh', '-c', '{script}']");
+    Agent::configured(&[server.port()], directory, "", &more)
+}
+
+alone! {
+    fn a_command_says_what_is_in_use_and_has_no_capability() {
+        let (server, directory) = (Echo::listen("127.0.0.1:0"), tempfile::tempdir().unwrap());
+        let file = directory.path().join("in use");
+        std::fs::write(&file, "4\n").unwrap();
+        let mut agent = asking(&server, directory.path(), &format!("cat \"{}\"", file.display()));
+        says(Some(agent.report()), 200, &[("busy", 4.into()), ("idle", 0.into())]);
+        says(agent.order("seal", 1), 409, &[("error", "InUse".into()), ("busy", 4.into())]);
+        for wrong in ["", "-1", "4.5", "4 5", "many"] {
+            std::fs::write(&file, wrong).unwrap();
+            says(Some(agent.report_once()), 500, &[("error", "Unknown".into())]);
+        }
+        std::fs::write(&file, "0").unwrap();
+        says(agent.order("seal", 1), 200, &[("admission", "sealed".into())]);
+        drop(agent);
+
+        let directory = tempfile::tempdir().unwrap();
+        let none = "grep -cE \"^Cap(Inh|Prm|Eff|Amb):.0+$\" /proc/self/status";
+        let mut agent = asking(&server, directory.path(), none);
+        says(Some(agent.report()), 200, &[("busy", 4.into())]);
+    }
+}
+
+alone! {
+    fn a_command_that_fails_or_hangs_is_unknown_and_is_ended_with_all_that_it_started() {
+        let server = Echo::listen("127.0.0.1:0");
+        let directory = tempfile::tempdir().unwrap();
+        let mut agent = asking(&server, directory.path(), "echo 1; exit 3");
+        says(Some(agent.report_once()), 500, &[("error", "Unknown".into())]);
+        drop(agent);
+
+        let directory = tempfile::tempdir().unwrap();
+        let pids = directory.path().join("pids");
+        let hangs = format!("exec 2>/dev/null; sleep 7777 & echo $! >>\"{}\"; echo 0; wait", pids.display());
+        let mut agent = asking(&server, directory.path(), &hangs);
+        let (status, body) = agent.report_once();
+        assert!(status == 500 && body.to_string().contains("took longer than 700 ms"), "{body}");
+        for pid in std::fs::read_to_string(&pids).unwrap().lines() {
+            let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+            until("what it has started is ended", || has_ended(pid));
+        }
     }
 }
 
