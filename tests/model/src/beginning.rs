@@ -112,6 +112,7 @@ impl Deployments {
                 most_passes: u32::MAX,
                 pages: ebbtide_rules::plan::Pages::default(),
                 signing_secret: None,
+                against_agents: Vec::new(),
             },
             hash: hash(shipped::deployment(deployment)),
             warnings: Vec::new(),

@@ -78,6 +78,15 @@ pub enum Server {
 }
 
 impl Server {
+    /// What it is, in words.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Tunnel => "WebSocket tunnels",
+            Self::Mosquitto => "mosquitto, unchanged, with the agent beside it",
+            Self::Nginx => "nginx before mosquitto, unchanged, with the agent beside them",
+        }
+    }
+
     /// What its instances run, where each is a machine of its own.
     pub fn machines(self) -> Option<Machines> {
         match self {
@@ -149,6 +158,7 @@ async fn observe(
     began: Instant,
 ) -> Result<Ended> {
     let recorder = Recorder::new(IDLE_AFTER);
+    recorder.note(|seen| arguments.server.words().clone_into(&mut seen.service));
     let stop = CancellationToken::new();
     let _stopped = stop.clone().drop_guard();
     let played = timeout(

@@ -164,6 +164,8 @@ pub(super) struct Execution {
 pub(super) struct Observation {
     /// How long after its last request the servers call a client idle.
     pub idle_after: Millis,
+    /// What was deployed, in words.
+    pub service: String,
     /// Every client.
     pub clients: Vec<Client>,
     /// Every request that has ended.

@@ -30,6 +30,7 @@ pub(super) fn write(
             "{{when}}",
             escape(&at.strftime("%-d %B %Y, %H:%M UTC").to_string()),
         ),
+        ("{{service}}", escape(&report.service)),
         ("{{lede}}", escape(&lede(report))),
         ("{{figures}}", figures(report)),
         ("{{rows}}", escape(&rows_note(seen.clients.len()))),

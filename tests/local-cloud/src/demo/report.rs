@@ -17,6 +17,8 @@ const QUOTED_FAILURES: usize = 8;
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
+    /// What was deployed.
+    pub service: String,
     /// Tunnels that a server took at least once.
     pub sessions_opened: usize,
     /// Sessions open on blue when the listener was first seen with all its weight on green, that had a request in
@@ -135,6 +137,7 @@ pub(super) fn compute(seen: &Observation) -> Report {
         .map(|client| timeline::sessions(client, seen))
         .collect();
     let mut report = Report {
+        service: seen.service.clone(),
         wall_seconds: round(seen.wall_seconds),
         ..Report::default()
     };
