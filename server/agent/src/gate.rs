@@ -127,10 +127,14 @@ impl KernelGate {
     }
 
     fn put_back(&self, inner: &mut Inner) -> Step<()> {
-        inner.installed = None;
         let mode = inner.mode;
+        // A table that is whole stays while a seal waits for sessions to end: a new one would thaw whom it freezes.
+        if mode != Mode::Sealed || self.untouched(inner).is_err() {
+            inner.installed = None;
+        }
         self.install(inner, mode, false)?;
         if mode == Mode::Sealed {
+            self.rules.refuse().map_err(unknown)?;
             self.seal(inner)?;
         }
         Ok(())

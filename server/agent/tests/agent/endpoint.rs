@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use ebbtide_agent::rules::Rules;
 use ebbtide_endpoint::Gate as _;
 use ebbtide_endpoint::admission::Mode;
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use crate::agent::{Agent, SERVED, Server, has_ended, is_stopped};
 use crate::namespace::alone;
-use crate::world::{Echo, Session, gate, runtime, until};
+use crate::world::{Echo, Session, gate, rules, runtime, until};
 
 fn says(answer: Option<(u16, Value)>, status: u16, fields: &[(&str, Value)]) {
     let (got, body) = answer.expect("the agent runs");
@@ -275,8 +276,12 @@ alone! {
         until("it is sealed", || gate.set(Mode::Sealed).is_ok());
         harm("flush ruleset");
         let mut session = Session::open(server.address).unwrap();
+        gate.keep_up();
+        let rules = rules(&[server.port()]);
+        let standing = rules.standing().unwrap();
         for _ in 0..3 {
             gate.keep_up();
+            assert!(Rules::untouched(&standing, &rules.standing().unwrap()), "the table stays, and who is frozen in it");
             assert!(gate.look().is_err() && gate.set(Mode::Sealed).is_err());
             assert!(TcpStream::connect(server.address).is_err(), "nobody else comes in");
             session.talk().unwrap();

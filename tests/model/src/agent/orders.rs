@@ -86,8 +86,12 @@ impl Agents {
         }
         if !world.stands(agent) {
             let (mode, was) = (agent.mode, agent.admission.mode);
-            agent.installed = false;
-            agent.keeping = Some(Run::new(Job::KeepUp, Step::Install, mode, was));
+            // A table that is whole stays while a seal waits for sessions to end: a new one would thaw whom it freezes.
+            let stays = mode == Mode::Sealed && world.is_untouched(agent);
+            agent.installed = stays;
+            world.table.refused |= stays;
+            let step = if stays { Step::Written } else { Step::Install };
+            agent.keeping = Some(Run::new(Job::KeepUp, step, mode, was));
         }
     }
 
