@@ -134,7 +134,7 @@ impl KernelGate {
         }
         self.install(inner, mode, false)?;
         if mode == Mode::Sealed {
-            self.rules.refuse().map_err(unknown)?;
+            self.orders.change(Change::Refuse).map_err(unknown)?;
             self.seal(inner)?;
         }
         Ok(())

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use ebbtide_agent::rules::Rules;
 use ebbtide_endpoint::Gate as _;
 use ebbtide_endpoint::admission::Mode;
 use rustix::process::{Pid, Signal, kill_process};
@@ -281,7 +280,7 @@ alone! {
         let standing = rules.standing().unwrap();
         for _ in 0..3 {
             gate.keep_up();
-            assert!(Rules::untouched(&standing, &rules.standing().unwrap()), "the table stays, and who is frozen in it");
+            assert!(rules.standing().unwrap().is_untouched_since(&standing), "the table stays, and who is frozen in it");
             assert!(gate.look().is_err() && gate.set(Mode::Sealed).is_err());
             assert!(TcpStream::connect(server.address).is_err(), "nobody else comes in");
             session.talk().unwrap();

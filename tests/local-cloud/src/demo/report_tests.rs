@@ -260,6 +260,7 @@ fn requests_are_counted_by_kind_place_and_outcome() {
         (Kind::Stream, Err("byte 7 differs".to_owned())),
     ] {
         seen.requests.push(Request {
+            repeats: 0,
             client: "t-0".into(),
             kind,
             started: 1,

@@ -28,7 +28,7 @@ pub const QUICK: [Agents; 1] = [Agents {
 /// What `make prove` explores.
 pub const FULL: [Agents; 4] = [
     Agents {
-        clients: 2,
+        clients: 3,
         kills: 2,
         ..one("an agent seals")
     },
@@ -46,6 +46,7 @@ pub const FULL: [Agents; 4] = [
     Agents {
         closes: true,
         talks: true,
+        kills: 0,
         flushes: 1,
         ..one("an agent closes, its rules flushed")
     },
