@@ -1,6 +1,6 @@
 """moto's server, with target health that is really probed and load balancers that are told of every change.
 
-Usage: moto_server.py PORT [SCALE [ROUTES_PORT]], on 127.0.0.1. Intervals between health checks are multiplied by SCALE:
+Usage: moto_server.py PORT SCALE ROUTES_PORT, on 127.0.0.1. Intervals between health checks are multiplied by SCALE:
 Elastic Load Balancing, and so moto, takes none under 5 s. At ROUTES_PORT load balancers learn where to forward to:
 see routes.py.
 
@@ -36,8 +36,10 @@ import scaling
 from routes import Routes
 
 TICK_SECONDS = 0.05
-INTERVAL_SCALE = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
-ROUTES_PORT = int(sys.argv[3]) if len(sys.argv) > 3 else None
+# How long after it got traffic a group is probed, at most.
+UNUSED_SECONDS = 0.25
+INTERVAL_SCALE = float(sys.argv[2])
+ROUTES_PORT = int(sys.argv[3])
 PROBES_AT_ONCE = 32
 INITIAL = ("initial", "Elb.RegistrationInProgress", "Target registration is in progress")
 HEALTHY = ("healthy", None, None)
@@ -58,7 +60,8 @@ class Target:
     probing: bool = False
 
     def record(self, failure):
-        """Counts one probe; the first success after registration is enough, as it is on AWS."""
+        """Counts one probe, and says whether the target's health is another now; the first success after registration is enough, as it is on AWS."""
+        before = self.health
         if failure is None:
             self.passed, self.failed = self.passed + 1, 0
             if self.health is INITIAL or self.passed >= int(self.group.healthy_threshold_count):
@@ -67,6 +70,7 @@ class Target:
             self.passed, self.failed = 0, self.failed + 1
             if self.failed >= int(self.group.unhealthy_threshold_count):
                 self.health = ("unhealthy", *failure)
+        return self.health is not before
 
 
 def expected(group, status):
@@ -153,12 +157,13 @@ class Prober:
                 return
             ip = address(group, target.id)
             failure = probe(group, ip, target.port) if ip else ("Target.Timeout", "Request timed out")
-            target.record(failure)
+            if target.record(failure):
+                routes.look_soon()
         except Exception as error:  # A prober that dies silently would leave every target as it last was.
             print(f"health check of {target.id}: {error!r}", file=sys.stderr, flush=True)
         finally:
             interval = INTERVAL_SCALE * float(group.health_check_interval_seconds or 5)
-            target.next_probe = time.monotonic() + (interval if in_use(group) else TICK_SECONDS)
+            target.next_probe = time.monotonic() + (interval if in_use(group) else UNUSED_SECONDS)
             target.probing = False
 
 
@@ -245,12 +250,12 @@ def register(self, targets):
         prober.health(self, target_id, self.targets[target_id]["Port"])
 
 
-def told(stock):
-    """A change of which every load balancer knows before its caller does."""
+def then(tell, stock):
+    """A change that the load balancers are told of."""
 
     def change(self, *arguments, **named):
         changed = stock(self, *arguments, **named)
-        routes.changed()
+        tell()
         return changed
 
     return change
@@ -259,11 +264,13 @@ def told(stock):
 if __name__ == "__main__":
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # The harness polls: a line a request would bury the rest.
     elbv2.FakeTargetGroup.health_for = health_for
-    elbv2.FakeTargetGroup.register = register
     for part in (launches, scaling, balancing, control):
         part.install()
-    if ROUTES_PORT:
-        routes = Routes(ROUTES_PORT, forwards_now)
-        elbv2.ELBv2Backend.modify_listener = told(elbv2.ELBv2Backend.modify_listener)
-        elbv2.ELBv2Backend.modify_rule = told(elbv2.ELBv2Backend.modify_rule)
+    routes = Routes(ROUTES_PORT, forwards_now)
+    # Weights before their caller knows of them, targets soon.
+    group, backend = elbv2.FakeTargetGroup, elbv2.ELBv2Backend
+    group.register = then(routes.look_soon, register)
+    group.deregister = then(routes.look_soon, group.deregister)
+    backend.modify_listener = then(routes.changed, backend.modify_listener)
+    backend.modify_rule = then(routes.changed, backend.modify_rule)
     moto.server.main(["-H", "127.0.0.1", "-p", sys.argv[1]])

@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 
-# Between two looks for what changes by itself: health, registrations.
-TICK_SECONDS = 0.05
+# A look takes a while, and most find nothing: they are as far apart as this unless somebody says that there is something to see.
+TICK_SECONDS = 0.25
 # A load balancer that does not answer for this long is told no more, until it connects again.
 ANSWER_SECONDS = 5.0
 
@@ -28,6 +28,7 @@ class Routes:
         self.lock = threading.Lock()
         self.connections = []
         self.told, self.line = None, b""
+        self.news = threading.Event()
         self.server = socket.create_server(("127.0.0.1", port))
         for work in (self.accept, self.watch):
             threading.Thread(target=self.repeat, args=[work], daemon=True).start()
@@ -36,6 +37,10 @@ class Routes:
         """Tells everybody what has changed; returns when everybody has answered."""
         with self.lock:
             self.tell()
+
+    def look_soon(self):
+        """Health or a registration has changed: whoever changed it does not wait for anybody's answer."""
+        self.news.set()
 
     def tell(self):
         forwards = self.look()
@@ -79,5 +84,6 @@ class Routes:
                 self.connections.append(connection)
 
     def watch(self):
-        time.sleep(TICK_SECONDS)
+        self.news.wait(TICK_SECONDS)
+        self.news.clear()
         self.changed()
