@@ -187,6 +187,37 @@ release: ## zips, template and checksums that deploy without Rust, in target/dis
 	cargo lambda build --locked --release $(if $(filter arm64,$(EBBTIDE_ARCHITECTURE)),--arm64) $(RELEASED:%=--package %) $(RELEASED:%=--bin %)
 	$(PYTHON) functions/release.py $(CARGO_OUTPUT)/lambda target/dist $(RELEASE_VERSION) $(EBBTIDE_ARCHITECTURE)
 
+# The agent runs on the distributions of others: linked against the C library of Amazon Linux 2023, which is older than those of
+# Debian 12 and Ubuntu 22.04.
+AGENT_GLIBC := 2.34
+AGENT_TARGET := $(if $(filter arm64,$(EBBTIDE_ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
+AGENT := $(CARGO_OUTPUT)/$(AGENT_TARGET)/release/ebbtide-agent
+ZIG := target/tools/zig
+$(ZIG)/installed: server/agent/packaging/requirements.txt
+	rm -rf $(ZIG)
+	$(PYTHON) -m venv $(ZIG)
+	$(ZIG)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement server/agent/packaging/requirements.txt
+	touch $@
+
+CARGO_DEB := target/tools/bin/cargo-deb
+$(CARGO_DEB):
+	cargo install cargo-deb --locked --quiet --version 3.8.0 --root target/tools
+
+CARGO_GENERATE_RPM := target/tools/bin/cargo-generate-rpm
+$(CARGO_GENERATE_RPM):
+	cargo install cargo-generate-rpm --locked --quiet --version 0.21.1 --root target/tools
+
+.PHONY: agent-packages
+agent-packages: $(ZIG)/installed $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## .deb and .rpm of the agent, in target/dist (EBBTIDE_ARCHITECTURE=arm64 where that target is installed)
+	PATH="$(CURDIR)/$(ZIG)/bin:$$PATH" cargo zigbuild --locked --release --package ebbtide-agent --target $(AGENT_TARGET).$(AGENT_GLIBC)
+	newest=$$(readelf --version-info --wide $(AGENT) | grep -o 'GLIBC_[0-9.]*' | sort --unique --version-sort | tail -1); \
+	[ "$$(printf '%s\n' GLIBC_$(AGENT_GLIBC) $$newest | sort --version-sort | tail -1)" = GLIBC_$(AGENT_GLIBC) ] || \
+	    { echo "ebbtide-agent needs $$newest, and the oldest system it is for has GLIBC_$(AGENT_GLIBC)" >&2; exit 1; }
+	mkdir -p target/dist
+	$(CARGO_DEB) --quiet --no-build --no-strip --package ebbtide-agent --target $(AGENT_TARGET) --output target/dist
+	$(CARGO_GENERATE_RPM) --package server/agent --target $(AGENT_TARGET) --target-dir $(CARGO_OUTPUT) --output target/dist
+	ls target/dist/ebbtide-agent*
+
 PACKAGE = $(MAKE) --no-print-directory package FUNCTION=$(1) ARTIFACTS_DIR="$(ARTIFACTS_DIR)"
 build-PlanDeploymentFunction: ; $(call PACKAGE,plan-deployment)
 build-LaunchGreenFunction: ; $(call PACKAGE,launch-green)

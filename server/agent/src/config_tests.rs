@@ -63,6 +63,25 @@ fn everything_can_be_said() {
 }
 
 #[test]
+fn the_packages_example_is_right_and_knows_what_it_leaves_out() {
+    let example = include_str!("../packaging/ebbtide-agent.toml");
+    Config::read(example).unwrap();
+    let settings = example.lines().filter_map(|line| line.strip_prefix("# "));
+    let settings: Vec<_> = settings.filter(|line| line.contains(" = ")).collect();
+    assert!(settings.len() > 8);
+    for setting in settings {
+        match Config::read(&format!("{example}\n{setting}")) {
+            // Alone, some settings of what is idle mean nothing.
+            Err(BadConfig::Wrong(errors)) => assert!(
+                errors[0].starts_with("idleAfterSeconds: missing"),
+                "{errors:?}"
+            ),
+            read => drop(read.unwrap()),
+        }
+    }
+}
+
+#[test]
 fn every_error_is_said_at_once_and_what_was_meant() {
     let text = r#"
         port = [1883]
