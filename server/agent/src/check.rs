@@ -14,7 +14,7 @@ use crate::health::Health;
 use crate::holders::Holders;
 use crate::hook::Hook;
 use crate::nft::Nft;
-use crate::rules::Rules;
+use crate::rules::{Begin, Rules};
 use crate::serve::instance;
 use crate::sockets::{Detail, connections, listeners};
 
@@ -167,7 +167,7 @@ fn ruled(config: &Config) -> Result<String, String> {
         &config.ports,
     );
     let tried = rules
-        .install(false, false)
+        .install(Begin::Accepting)
         .map_err(|error| format!("{error}; the agent needs CAP_NET_ADMIN"));
     let gone = rules.remove().map_err(|error| error.to_string());
     tried.and(gone)?;

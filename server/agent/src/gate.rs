@@ -17,7 +17,7 @@ use crate::closing::Closing;
 use crate::config::IdlePolicy;
 use crate::hook::Hook;
 use crate::orders::{Change, Orders};
-use crate::rules::{DROP_LASTS, Standing};
+use crate::rules::{Begin, DROP_LASTS, Standing};
 use crate::sockets::{self, Detail, Socket};
 use crate::steps;
 
@@ -132,7 +132,7 @@ impl KernelGate {
         if mode != Mode::Sealed || self.untouched(inner).is_err() {
             inner.installed = None;
         }
-        self.install(inner, mode, false)?;
+        self.install(inner, refusing_unless_open(mode))?;
         if mode == Mode::Sealed {
             self.orders.change(Change::Refuse).map_err(unknown)?;
             self.seal(inner)?;
@@ -140,14 +140,21 @@ impl KernelGate {
         Ok(())
     }
 
-    fn install(&self, inner: &mut Inner, mode: Mode, sealed: bool) -> Step<()> {
+    fn install(&self, inner: &mut Inner, begin: Begin) -> Step<()> {
         if inner.installed.is_none() {
             inner.shut_until = None;
-            let installed = self.orders.install(mode != Mode::Open, sealed);
+            let installed = self.orders.install(begin);
             inner.installed = Some(installed.map_err(unknown)?);
             steps::done("installed");
         }
         Ok(())
+    }
+
+    /// A table that another process has put there refuses for good. What cannot be told does not.
+    fn was_sealed(&self) -> bool {
+        self.orders
+            .look()
+            .is_ok_and(|standing| standing.was_sealed())
     }
 
     /// Longest idle first. Nobody is, if that cannot be told.
@@ -273,10 +280,11 @@ impl Gate for KernelGate {
     fn set(&self, mode: Mode) -> Result<(), Refused> {
         let mut inner = self.inner();
         // After a restart: what the process before has put there refuses until its successor's does, without a gap.
-        let sealed = mode == Mode::Sealed
-            && inner.installed.is_none()
-            && (self.orders.look()).is_ok_and(|standing| standing.was_sealed());
-        self.install(&mut inner, mode, sealed)?;
+        let begin = match mode {
+            Mode::Sealed if inner.installed.is_none() && self.was_sealed() => Begin::Sealed,
+            mode => refusing_unless_open(mode),
+        };
+        self.install(&mut inner, begin)?;
         match mode {
             Mode::Open => self.orders.change(Change::Accept).map_err(unknown)?,
             Mode::Draining | Mode::Sealing => {
@@ -358,6 +366,13 @@ fn with_hook(count: Count, hooked: u64) -> Count {
 
 fn unknown(error: impl std::fmt::Display) -> Refused {
     Refused::Unknown(error.to_string())
+}
+
+fn refusing_unless_open(mode: Mode) -> Begin {
+    match mode {
+        Mode::Open => Begin::Accepting,
+        Mode::Draining | Mode::Sealing | Mode::Sealed => Begin::Refusing,
+    }
 }
 
 #[cfg(test)]

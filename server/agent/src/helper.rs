@@ -82,9 +82,8 @@ impl Helper {
     fn carry_out(&mut self, order: &Order) -> Done {
         match order {
             Order::Look => return self.rules.standing().map(Some).map_err(said),
-            Order::Install { refuse, sealed } => {
-                let installed = self.rules.install(*refuse, *sealed);
-                return installed.map(Some).map_err(said);
+            Order::Install(begin) => {
+                return self.rules.install(*begin).map(Some).map_err(said);
             }
             Order::Change(Change::Accept) => self.rules.accept().map_err(said),
             Order::Change(Change::Refuse) => self.rules.refuse().map_err(said),

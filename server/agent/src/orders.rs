@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::channel::Channel;
 use crate::nft;
-use crate::rules::Standing;
+use crate::rules::{Begin, Standing};
 use crate::sockets::Socket;
 
 /// How long an order may take. More than the helper gives the program `nft`, so that it is the helper who says that it hangs.
@@ -31,12 +31,7 @@ pub enum Order {
     /// Say what stands in the table.
     Look,
     /// Put the table in place of whatever stands there, and say how it then looks.
-    Install {
-        /// New connections are refused from that moment.
-        refuse: bool,
-        /// A refusal for good stays, see [`crate::rules::Rules::install`].
-        sealed: bool,
-    },
+    Install(Begin),
     /// Change what is refused at the ports, at all of them.
     Change(Change),
     /// Take no packet of this client any more, or again.
@@ -90,7 +85,7 @@ impl Order {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Look => "look",
-            Self::Install { .. } => "install",
+            Self::Install(_) => "install",
             Self::Change(Change::Accept) => "accept",
             Self::Change(Change::Refuse) => "refuse",
             Self::Change(Change::Drop) => "drop",
@@ -182,8 +177,8 @@ impl Orders {
     ///
     /// # Errors
     /// When the table does not stand, or that is not known.
-    pub fn install(&self, refuse: bool, sealed: bool) -> Result<Standing, NotDone> {
-        standing(self.give(Order::Install { refuse, sealed })?)
+    pub fn install(&self, begin: Begin) -> Result<Standing, NotDone> {
+        standing(self.give(Order::Install(begin))?)
     }
 
     /// [`Order::Change`].

@@ -74,6 +74,19 @@ impl Standing {
     }
 }
 
+/// What a table refuses from the moment at which it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Begin {
+    /// Nothing.
+    Accepting,
+    /// New connections, for [`REFUSAL_LASTS`].
+    Refusing,
+    /// Everything, for good, as the table before; at first everything is dropped for [`DROP_LASTS`], so that whoever is there
+    /// after all can be counted before anybody is reset.
+    Sealed,
+}
+
 /// The rules for some ports.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -92,13 +105,12 @@ impl Rules {
         }
     }
 
-    /// Puts the table in place of whatever stands there, in one transaction, and says how it then looks. Refuses new
-    /// connections from that moment if `refuse`. A refusal for good stays if `sealed`, and then everything is dropped for
-    /// [`DROP_LASTS`], so that whoever is there after all can be counted before anybody is reset.
+    /// Puts the table in place of whatever stands there, in one transaction, and says how it then looks. What it
+    /// refuses from that moment, `begin` says.
     ///
     /// # Errors
     /// When it does not stand.
-    pub fn install(&self, refuse: bool, sealed: bool) -> Result<Standing, NftFailed> {
+    pub fn install(&self, begin: Begin) -> Result<Standing, NftFailed> {
         let table = &self.table;
         let mut script = format!(
             "add table inet {table}\n\
@@ -119,10 +131,10 @@ impl Rules {
                  }}\n\
              }}\n"
         );
-        if refuse {
+        if begin != Begin::Accepting {
             script.push_str(&self.refusal());
         }
-        if sealed {
+        if begin == Begin::Sealed {
             let elements = self.elements("");
             script.push_str(&self.dropping());
             script.push_str(&format!("add element inet {table} sealed {elements}\n"));

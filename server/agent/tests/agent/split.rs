@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ebbtide_agent::channel::Channel;
 use ebbtide_agent::orders::{Change, Orders};
+use ebbtide_agent::rules::Begin;
 use ebbtide_agent::sockets::{Detail, connections, listeners};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
@@ -179,17 +180,17 @@ alone! {
         let (own, foreign) = (inode(served.address), inode(other.address));
         for order in [
             json!("run"), json!({ "run": "flush ruleset" }), json!({ "look": { "table": "filter" } }),
-            json!({ "install": { "refuse": true, "sealed": false, "table": "filter" } }), json!({ "install": {} }),
+            json!({ "install": { "refusing": "filter" } }), json!({ "install": {} }), json!({ "install": "filter" }),
             json!({ "change": "flush" }), json!({ "change": { "drop": [22] } }), json!(["change", "drop", 22]),
             json!({ "freeze": { "client": client(served.address, own), "on": true, "set": "sealed" } }),
         ] {
             let refused = ask(&helper, IN_TIME, &order).unwrap_err();
             assert!(refused.starts_with("none of the orders"), "{order}: {refused}");
         }
-        assert_eq!(ask(&helper, 0, &json!({ "install": { "refuse": true, "sealed": false } })).unwrap_err(), "the order came too late");
+        assert_eq!(ask(&helper, 0, &json!({ "install": "refusing" })).unwrap_err(), "the order came too late");
         assert_eq!(ruleset(), "", "nothing was done");
 
-        ask(&helper, IN_TIME, &json!({ "install": { "refuse": false, "sealed": false } })).unwrap();
+        ask(&helper, IN_TIME, &json!({ "install": "accepting" })).unwrap();
         let installed = ruleset();
         let freeze = |client: Value| json!({ "freeze": { "client": client, "on": true } });
         let shut_down = |client: Value| json!({ "shutDown": client });
@@ -223,7 +224,7 @@ alone! {
         let server = Echo::listen("127.0.0.1:0");
         let helper = helper(&[server.port()], false);
         let _session = Session::open(server.address).unwrap();
-        ask(&helper, IN_TIME, &json!({ "install": { "refuse": false, "sealed": false } })).unwrap();
+        ask(&helper, IN_TIME, &json!({ "install": "accepting" })).unwrap();
         let client = client(server.address, inode(server.address));
         for order in [json!({ "freeze": { "client": client, "on": true } }), json!({ "shutDown": client })] {
             assert!(ask(&helper, IN_TIME, &order).unwrap_err().contains("closeIdle is false"));
@@ -269,7 +270,7 @@ alone! {
         let server = Echo::listen("127.0.0.1:0");
         let ports = [server.port()];
         let (rules, orders) = (rules(&ports), Orders::new(helper(&ports, false)));
-        rules.install(false, false).unwrap();
+        rules.install(Begin::Accepting).unwrap();
         for round in 0..3 {
             let looked = median(|| drop(rules.standing().unwrap()));
             let asked = median(|| drop(orders.look().unwrap()));
