@@ -85,7 +85,7 @@ async fn run(fleet: &Fleet, call: Invocation, now: &str) -> Result<Check, Failed
         total: Duration::from_secs(1),
     };
     let client = SessionClient::within(limits, fleet.endpoint()).unwrap();
-    handle(&client, || at(now), call).await
+    Box::pin(handle(&client, || at(now), call)).await
 }
 
 async fn check(fleet: &Fleet, now: &str) -> Check {

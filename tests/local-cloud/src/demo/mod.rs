@@ -169,7 +169,7 @@ async fn observe(
     let mut seen = recorder.observation();
     seen.wall_seconds = began.elapsed().as_secs_f64();
     // What was seen is worth a report however it ended.
-    let ended = conclude(&seen, arguments, progress);
+    let ended = conclude(&seen, &arguments, progress);
     match played {
         Ok(Ok(clients)) => clients.close().await,
         Ok(Err(error)) => return Err(error),
@@ -184,9 +184,9 @@ async fn observe(
     ended
 }
 
-fn conclude(seen: &Observation, arguments: Arguments, progress: &mut Progress) -> Result<Ended> {
+fn conclude(seen: &Observation, arguments: &Arguments, progress: &mut Progress) -> Result<Ended> {
     let report = report::compute(seen);
-    let judged = expectations::judge(&report, wanted(&arguments));
+    let judged = expectations::judge(&report, wanted(arguments));
     let directory = match &arguments.report {
         Some(directory) => directory.clone(),
         None => places::repository()?.join("target/demo"),
