@@ -1,9 +1,6 @@
 //! Closing idle sessions of a server that does not know: whatever its client says meanwhile is answered, or was never
 //! acknowledged.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::agent::Agent;
@@ -11,8 +8,6 @@ use crate::namespace::alone;
 use crate::world::{Echo, Session, until};
 
 const IDLE: &str = "idleAfterSeconds = 1\ncloseIdle = true";
-/// Longer than a thread of a busy machine waits for its turn.
-const SLOWLY_IDLE: &str = "idleAfterSeconds = 6\ncloseIdle = true";
 
 struct World {
     server: Echo,
@@ -41,7 +36,7 @@ impl World {
     }
 }
 
-fn closed(agent: &mut Agent) -> Value {
+pub(crate) fn closed(agent: &mut Agent) -> Value {
     agent.report().1["closed"].clone()
 }
 
@@ -114,56 +109,5 @@ alone! {
             session.talk().unwrap();
             }
         }
-    }
-}
-
-/// Closes `idle` sessions, `rounds` times, while eight others talk.
-fn closes_the_idle_alone(idle: u64, rounds: u64) {
-    let world = World::new("127.0.0.1:0");
-    let (address, port) = (world.server.address, world.server.port());
-    let (ended, talked) = (AtomicBool::new(false), AtomicU64::new(0));
-    let open = || Session::open(address).unwrap();
-    let mut busy: Vec<_> = (0..8).map(|_| open()).collect();
-    let mut agent = Agent::configured(&[port], world.directory.path(), "", SLOWLY_IDLE);
-    std::thread::scope(|scope| {
-        for session in &mut busy {
-            scope.spawn(|| {
-                while !ended.load(Ordering::SeqCst) {
-                    session.talk().unwrap();
-                    talked.fetch_add(1, Ordering::SeqCst);
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-            });
-        }
-        for _ in 0..rounds {
-            let mut sessions: Vec<_> = (0..idle).map(|_| open()).collect();
-            agent.order("drain", 1);
-            for session in &mut sessions {
-                assert_eq!(session.hear().unwrap(), None, "an orderly end");
-            }
-            until("all of them", || closed(&mut agent) == idle);
-            sessions.clear();
-            until("only the others are there", || {
-                let report = agent.report().1;
-                (&report["busy"], &report["idle"]) == (&8.into(), &0.into())
-            });
-            agent.order("resume", 1);
-        }
-        ended.store(true, Ordering::SeqCst);
-    });
-    let talked = talked.load(Ordering::SeqCst);
-    eprintln!("{talked} answers while {} were closed", idle * rounds);
-}
-
-alone! {
-    fn sessions_in_use_are_not_closed_while_the_others_are() {
-        closes_the_idle_alone(20, 1);
-    }
-}
-
-alone! {
-    #[ignore = "takes minutes"]
-    fn a_thousand_idle_sessions_end_in_order_while_others_talk() {
-        closes_the_idle_alone(200, 5);
     }
 }

@@ -4,6 +4,11 @@
 mod agent;
 mod namespace;
 mod world;
+// Servers, what their clients say, and what they have kept of it.
+mod client;
+mod kept;
+mod programs;
+mod target;
 
 // The races of a seal, hammered; the same run with the count before the rule.
 mod hammered;
@@ -16,6 +21,8 @@ mod killed;
 
 // Idle sessions closed: frozen, looked at again, shut down, thawed.
 mod closing;
+// Many of them, while others talk and while the closed ones speak at the wrong moment.
+mod closed_at_work;
 
 // Two processes: what the one that listens may not do, and what becomes of it without the other.
 mod split;

@@ -1,5 +1,6 @@
 //! A network namespace for a test: the test's own program again, below `unshare`.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 const INSIDE: &str = "EBBTIDE_INSIDE";
@@ -23,13 +24,19 @@ pub(crate) fn run(test: &str, body: impl FnOnce()) {
     inside
         .args(["--exact", test, "--nocapture", "--include-ignored"])
         .env(INSIDE, "1")
-        .stdin(Stdio::null());
-    let output = inside.output().expect("unshare runs (package util-linux)");
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut inside = inside.spawn().expect("unshare runs (package util-linux)");
+    let mut said = String::new();
+    // What a test prints is evidence, and with `--nocapture` shows how far it is.
+    for line in BufReader::new(inside.stderr.take().unwrap()).split(b'\n') {
+        let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+        eprintln!("{line}");
+        said += &format!("{line}\n");
+    }
+    let output = inside.wait_with_output().unwrap();
+    said += &String::from_utf8_lossy(&output.stdout);
     assert!(
         !said.contains("unshare: unshare failed"),
         "this test needs a network namespace of its own, and this machine forbids it: run it as root, or allow user namespaces\n{said}"
@@ -38,8 +45,6 @@ pub(crate) fn run(test: &str, body: impl FnOnce()) {
         output.status.success() && said.contains("1 passed"),
         "{said}"
     );
-    // Evidence that a test has printed.
-    print!("{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn prepare() {

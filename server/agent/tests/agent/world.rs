@@ -17,6 +17,8 @@ use ebbtide_agent::orders::Orders;
 use ebbtide_agent::rules::Rules;
 use ebbtide_agent::sockets::{Detail, connections};
 
+use crate::target::Target;
+
 /// Far longer than anything takes: whoever waits longer has found a fault.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -149,25 +151,26 @@ impl Session {
     }
 }
 
-/// Opens connections, says a word and closes them, again and again, until it is dropped.
+/// Opens connections, says a word and closes them, again and again, until it is dropped. Every other thread waits for the
+/// answer before.
 pub(crate) struct Hammer {
     ended: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Hammer {
-    pub(crate) fn on(address: SocketAddr, threads: usize, pause: Duration) -> Self {
+    pub(crate) fn on(target: &Arc<Target>, threads: usize, pause: Duration) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let threads = (0..threads).map(|number| {
-            let ended = ended.clone();
+            let (ended, target) = (ended.clone(), target.clone());
             // Not in step with each other.
             let pause = pause + Duration::from_micros(137) * u32::try_from(number).unwrap();
             thread::spawn(move || {
                 while !ended.load(Ordering::SeqCst) {
-                    if let Ok(mut stream) =
-                        TcpStream::connect_timeout(&address, Duration::from_millis(20))
+                    if let Ok(stream) =
+                        TcpStream::connect_timeout(&target.address, Duration::from_millis(20))
                     {
-                        let _ = stream.write_all(b"hello");
+                        target.visit(&stream, number % 2 == 0);
                     }
                     thread::sleep(pause);
                 }

@@ -1,0 +1,248 @@
+//! Many idle sessions closed, while others talk and while the closed ones speak again at the wrong moment: nobody is closed
+//! who has spoken and was answered within the time that counts, and what was acknowledged is kept.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::agent::Agent;
+use crate::client::{Client, Ended};
+use crate::closing::closed;
+use crate::namespace::alone;
+use crate::target::Target;
+use crate::world::until;
+
+/// Longer than a thread of a busy machine waits for its turn.
+const IDLE_AFTER: Duration = Duration::from_secs(6);
+/// The kernel tells time in steps of at most so much.
+const TICK: Duration = Duration::from_millis(20);
+const TALKING: usize = 8;
+/// How often a session speaks out of its turn, at most.
+const OUT_OF_TURN: u64 = 2;
+/// An order to drain is given again well before it lapses.
+const ORDER_EVERY: Duration = Duration::from_secs(20);
+
+/// What has been seen of the sessions that were closed.
+#[derive(Debug, Default)]
+struct Tally {
+    closed: usize,
+    /// They had said something, and it was too late.
+    said_in_vain: usize,
+    /// Messages of sessions that spoke in time, and were left alone.
+    left_alone: u64,
+    acknowledged: u64,
+    lost: u64,
+    /// Between an end and the next, where one was due.
+    gaps: Vec<Duration>,
+}
+
+impl Tally {
+    /// Takes in a client whose session is over, one way or another.
+    fn count(&mut self, target: &Target, client: &Client) {
+        let answered = client.answered();
+        self.acknowledged += answered;
+        if let Some(kept) = target.kept(client) {
+            self.lost += answered.saturating_sub(kept);
+            assert!(
+                kept <= answered,
+                "{}: {} was closed while its message was worked on",
+                target.name,
+                client.name
+            );
+        }
+    }
+
+    fn ended(&mut self, target: &Target, client: &Client, ended: &Ended) {
+        assert!(
+            ended.after + TICK >= IDLE_AFTER,
+            "{}: {} was closed in use: {ended:?}",
+            target.name,
+            client.name
+        );
+        self.closed += 1;
+        self.said_in_vain += usize::from(ended.unanswered);
+        self.left_alone += client.answered() - 1;
+        self.count(target, client);
+    }
+
+    fn closings_a_second(&self) -> f64 {
+        let mut gaps = self.gaps.clone();
+        gaps.sort();
+        let median = gaps.get(gaps.len() / 2);
+        median.map_or(f64::NAN, |median| 1.0 / median.as_secs_f64())
+    }
+}
+
+/// Follows sessions until each has ended; whenever one has, the next in line speaks, which is being closed just then.
+fn until_all_have_ended(
+    ends: &Receiver<(usize, Ended)>,
+    clients: &[Client],
+    target: &Target,
+    tally: &mut Tally,
+    mut order: impl FnMut(),
+) {
+    let mut line: VecDeque<(usize, u64)> = (0..clients.len()).map(|client| (client, 0)).collect();
+    let (mut ordered, mut last) = (Instant::now(), None::<Instant>);
+    while !line.is_empty() {
+        if ordered.elapsed() >= ORDER_EVERY {
+            ordered = Instant::now();
+            order();
+        }
+        let (client, ended) = match ends.recv_timeout(ORDER_EVERY) {
+            Ok(end) => end,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => panic!("a session did not end in order"),
+        };
+        line.retain(|(other, _)| *other != client);
+        tally.ended(target, &clients[client], &ended);
+        let before = last.replace(ended.at);
+        tally
+            .gaps
+            .extend(before.map(|before| ended.at.saturating_duration_since(before)));
+        let Some((next, spoken)) = line.pop_front_if(|(_, spoken)| *spoken < OUT_OF_TURN) else {
+            continue;
+        };
+        // Each time a little later, from before the freeze until after the end.
+        let step = u64::try_from(client).unwrap() * 7 % 50;
+        std::thread::sleep(Duration::from_millis(step));
+        clients[next].say();
+        line.push_back((next, spoken + 1));
+    }
+}
+
+/// Opens `idle` sessions and has the agent close them.
+fn round(target: &Target, agent: &mut Agent, number: u64, idle: usize, tally: &mut Tally) {
+    let clients: Vec<_> = (0..idle)
+        .map(|client| target.open(format!("idle{number}.{client}")))
+        .collect();
+    agent.order("drain", 1);
+    std::thread::scope(|scope| {
+        let (end, ends) = mpsc::channel();
+        for (number, client) in clients.iter().enumerate() {
+            let end = end.clone();
+            scope.spawn(move || {
+                let ended = loop {
+                    if let Some(ended) = client.hear().expect("an orderly end") {
+                        break ended;
+                    }
+                };
+                let _ = end.send((number, ended));
+            });
+        }
+        drop(end);
+        until_all_have_ended(&ends, &clients, target, tally, || {
+            agent.order("drain", 1);
+        });
+    });
+    until("all of them", || closed(agent) == idle);
+    drop(clients);
+    until("only the others are there", || {
+        let report = agent.report().1;
+        (&report["busy"], &report["idle"]) == (&TALKING.into(), &0.into())
+    });
+    agent.order("resume", 1);
+}
+
+/// Closes `idle` sessions, `rounds` times, while eight others talk.
+fn closes_the_idle_alone(target: &Target, idle: usize, rounds: u64) -> Tally {
+    let directory = tempfile::tempdir().unwrap();
+    let more = format!(
+        "idleAfterSeconds = {}\ncloseIdle = true",
+        IDLE_AFTER.as_secs()
+    );
+    let talking: Vec<_> = (0..TALKING)
+        .map(|client| target.open(format!("talking{client}")))
+        .collect();
+    let mut agent = Agent::configured(&[target.port()], directory.path(), "", &more);
+    let (begun, done, mut tally) = (Instant::now(), AtomicBool::new(false), Tally::default());
+    std::thread::scope(|scope| {
+        for client in &talking {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    client.talk().expect("a session in use goes on");
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+        let rounds = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for number in 1..=rounds {
+                round(target, &mut agent, number, idle, &mut tally);
+                eprintln!(
+                    "{}: {} closed in {:?}",
+                    target.name,
+                    tally.closed,
+                    begun.elapsed()
+                );
+            }
+        }));
+        done.store(true, Ordering::SeqCst);
+        rounds.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
+    });
+    for client in &talking {
+        tally.count(target, client);
+    }
+    eprintln!(
+        "{}: {} closed in {:?}, {:.1} a second; {} had spoken too late, {} times one was left alone for what it said; \
+         {} messages acknowledged, {} of them lost",
+        target.name,
+        tally.closed,
+        begun.elapsed(),
+        tally.closings_a_second(),
+        tally.said_in_vain,
+        tally.left_alone,
+        tally.acknowledged,
+        tally.lost
+    );
+    assert_eq!(tally.lost, 0, "{}", target.name);
+    tally
+}
+
+fn closes_a_thousand(target: &Target) {
+    let tally = closes_the_idle_alone(target, 200, 5);
+    assert!(
+        tally.said_in_vain > 0 && tally.left_alone > 0,
+        "{}: nobody spoke at the wrong moment, so the race was not exercised",
+        target.name
+    );
+}
+
+alone! {
+    fn sessions_in_use_are_not_closed_while_the_others_are() {
+        closes_the_idle_alone(&Target::echo("127.0.0.1:0"), 20, 1);
+    }
+}
+
+alone! {
+    fn sessions_in_use_on_mosquitto_are_not_closed_while_the_others_are() {
+        closes_the_idle_alone(&Target::mosquitto(), 20, 1);
+    }
+}
+
+alone! {
+    #[ignore = "takes minutes"]
+    fn a_thousand_idle_sessions_end_in_order_while_others_talk() {
+        closes_a_thousand(&Target::echo("127.0.0.1:0"));
+    }
+}
+
+alone! {
+    #[ignore = "takes minutes"]
+    fn a_thousand_idle_sessions_on_mosquitto_end_in_order() {
+        closes_a_thousand(&Target::mosquitto());
+    }
+}
+
+alone! {
+    #[ignore = "takes minutes"]
+    fn a_thousand_idle_sessions_on_nginx_end_in_order() {
+        closes_a_thousand(&Target::nginx());
+    }
+}
+
+alone! {
+    #[ignore = "takes minutes"]
+    fn a_thousand_idle_sessions_on_redis_end_in_order() {
+        closes_a_thousand(&Target::redis());
+    }
+}
