@@ -101,7 +101,7 @@ impl Agent {
 
     pub(crate) fn order_once(&mut self, what: &str, epoch: u64) -> Option<(u16, Value)> {
         let body = json!({
-            "instance": INSTANCE, "deployment": "spring", "epoch": epoch, "perSecond": 50, "leaseSeconds": 60,
+            "instance": INSTANCE, "deployment": "spring", "epoch": epoch, "perSecond": 50, "leaseSeconds": 3600,
         });
         self.ask("POST", &format!("/sessions/{what}"), &body)
     }
@@ -124,9 +124,11 @@ impl Agent {
 
     /// Waits until the listening process has stopped itself.
     pub(crate) fn stopped(&self) {
-        until("the agent stops itself", || {
-            self.listener().is_some_and(is_stopped)
-        });
+        until("the agent stops itself", || self.is_stopped());
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.listener().is_some_and(is_stopped)
     }
 
     /// Lets it go on; when this returns it runs, or has stopped itself at a later step.

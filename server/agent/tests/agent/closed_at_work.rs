@@ -2,8 +2,10 @@
 //! who has spoken and was answered within the time that counts, and what was acknowledged is kept.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use crate::agent::Agent;
@@ -20,12 +22,12 @@ const TICK: Duration = Duration::from_millis(20);
 const TALKING: usize = 8;
 /// How often a session speaks out of its turn, at most.
 const OUT_OF_TURN: u64 = 2;
-/// An order to drain is given again well before it lapses.
-const ORDER_EVERY: Duration = Duration::from_secs(20);
 
 /// What has been seen of the sessions that were closed.
 #[derive(Debug, Default)]
 struct Tally {
+    /// What a session has to be silent for before it is closed.
+    idle_after: Duration,
     closed: usize,
     /// They had said something, and it was too late.
     said_in_vain: usize,
@@ -38,6 +40,13 @@ struct Tally {
 }
 
 impl Tally {
+    fn new(idle_after: Duration) -> Self {
+        Self {
+            idle_after,
+            ..Self::default()
+        }
+    }
+
     /// Takes in a client whose session is over, one way or another.
     fn count(&mut self, target: &Target, client: &Client) {
         let answered = client.answered();
@@ -55,7 +64,7 @@ impl Tally {
 
     fn ended(&mut self, target: &Target, client: &Client, ended: &Ended) {
         assert!(
-            ended.after + TICK >= IDLE_AFTER,
+            ended.after + TICK >= self.idle_after,
             "{}: {} was closed in use: {ended:?}",
             target.name,
             client.name
@@ -74,26 +83,43 @@ impl Tally {
     }
 }
 
-/// Follows sessions until each has ended; whenever one has, the next in line speaks, which is being closed just then.
-fn until_all_have_ended(
+/// Opens sessions in a row.
+fn opened(target: &Target, number: u64, idle: usize) -> Vec<Client> {
+    (0..idle)
+        .map(|client| target.open(format!("idle{number}.{client}")))
+        .collect()
+}
+
+/// Hears each of them to its end, and says which has ended.
+fn followed<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    clients: &'scope [Client],
+) -> Receiver<(usize, Ended)> {
+    let (end, ends) = mpsc::channel();
+    for (number, client) in clients.iter().enumerate() {
+        let end = end.clone();
+        scope.spawn(move || {
+            let ended = loop {
+                if let Some(ended) = client.hear().expect("an orderly end") {
+                    break ended;
+                }
+            };
+            let _ = end.send((number, ended));
+        });
+    }
+    ends
+}
+
+/// Whenever one has ended the next in line speaks, which is being closed just then.
+fn next_speak(
     ends: &Receiver<(usize, Ended)>,
     clients: &[Client],
     target: &Target,
     tally: &mut Tally,
-    mut order: impl FnMut(),
 ) {
     let mut line: VecDeque<(usize, u64)> = (0..clients.len()).map(|client| (client, 0)).collect();
-    let (mut ordered, mut last) = (Instant::now(), None::<Instant>);
-    while !line.is_empty() {
-        if ordered.elapsed() >= ORDER_EVERY {
-            ordered = Instant::now();
-            order();
-        }
-        let (client, ended) = match ends.recv_timeout(ORDER_EVERY) {
-            Ok(end) => end,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => panic!("a session did not end in order"),
-        };
+    let mut last: Option<Instant> = None;
+    for (client, ended) in ends {
         line.retain(|(other, _)| *other != client);
         tally.ended(target, &clients[client], &ended);
         let before = last.replace(ended.at);
@@ -109,31 +135,15 @@ fn until_all_have_ended(
         clients[next].say();
         line.push_back((next, spoken + 1));
     }
+    assert!(line.is_empty(), "not all have ended in order");
 }
 
 /// Opens `idle` sessions and has the agent close them.
 fn round(target: &Target, agent: &mut Agent, number: u64, idle: usize, tally: &mut Tally) {
-    let clients: Vec<_> = (0..idle)
-        .map(|client| target.open(format!("idle{number}.{client}")))
-        .collect();
+    let clients = opened(target, number, idle);
     agent.order("drain", 1);
     std::thread::scope(|scope| {
-        let (end, ends) = mpsc::channel();
-        for (number, client) in clients.iter().enumerate() {
-            let end = end.clone();
-            scope.spawn(move || {
-                let ended = loop {
-                    if let Some(ended) = client.hear().expect("an orderly end") {
-                        break ended;
-                    }
-                };
-                let _ = end.send((number, ended));
-            });
-        }
-        drop(end);
-        until_all_have_ended(&ends, &clients, target, tally, || {
-            agent.order("drain", 1);
-        });
+        next_speak(&followed(scope, &clients), &clients, target, tally);
     });
     until("all of them", || closed(agent) == idle);
     drop(clients);
@@ -144,18 +154,60 @@ fn round(target: &Target, agent: &mut Agent, number: u64, idle: usize, tally: &m
     agent.order("resume", 1);
 }
 
+fn configured(target: &Target, directory: &Path, steps: &str, idle_after: Duration) -> Agent {
+    let idle_after = idle_after.as_secs();
+    let more = format!("idleAfterSeconds = {idle_after}\ncloseIdle = true");
+    Agent::configured(&[target.port()], directory, steps, &more)
+}
+
+/// Each time that the agent has found a session idle and has not shut it down, all of them speak. Whose session is closed has
+/// spoken in vain, and nothing of that was taken; the others are answered.
+fn all_speak_before_one_is_shut_down(target: &Target, idle: usize) {
+    let directory = tempfile::tempdir().unwrap();
+    let clients = opened(target, 0, idle);
+    let steps: Vec<_> = (1..=100)
+        .map(|time| format!("found idle:{time}:stop"))
+        .collect();
+    let idle_after = Duration::from_secs(1);
+    let mut agent = configured(target, directory.path(), &steps.join(","), idle_after);
+    agent.order("drain", 1);
+    let mut tally = Tally::new(idle_after);
+    let mut open = vec![true; idle];
+    std::thread::scope(|scope| {
+        let ends = followed(scope, &clients);
+        while open.contains(&true) {
+            until("the next is about to be closed, or has ended", || {
+                for (client, ended) in ends.try_iter() {
+                    open[client] = false;
+                    tally.ended(target, &clients[client], &ended);
+                }
+                agent.is_stopped() || !open.contains(&true)
+            });
+            let still_open = clients.iter().zip(&open).filter(|(_, open)| **open);
+            still_open.for_each(|(client, _)| client.say());
+            agent.go_on();
+        }
+    });
+    assert_eq!(
+        (tally.said_in_vain, tally.lost),
+        (idle, 0),
+        "{}",
+        target.name
+    );
+}
+
 /// Closes `idle` sessions, `rounds` times, while eight others talk.
 fn closes_the_idle_alone(target: &Target, idle: usize, rounds: u64) -> Tally {
     let directory = tempfile::tempdir().unwrap();
-    let more = format!(
-        "idleAfterSeconds = {}\ncloseIdle = true",
-        IDLE_AFTER.as_secs()
-    );
     let talking: Vec<_> = (0..TALKING)
         .map(|client| target.open(format!("talking{client}")))
         .collect();
-    let mut agent = Agent::configured(&[target.port()], directory.path(), "", &more);
-    let (begun, done, mut tally) = (Instant::now(), AtomicBool::new(false), Tally::default());
+    let mut agent = configured(target, directory.path(), "", IDLE_AFTER);
+    let (begun, done, mut tally) = (
+        Instant::now(),
+        AtomicBool::new(false),
+        Tally::new(IDLE_AFTER),
+    );
     std::thread::scope(|scope| {
         for client in &talking {
             scope.spawn(|| {
@@ -216,6 +268,21 @@ alone! {
 alone! {
     fn sessions_in_use_on_mosquitto_are_not_closed_while_the_others_are() {
         closes_the_idle_alone(&Target::mosquitto(), 20, 1);
+    }
+}
+
+alone! {
+    fn what_clients_of_mosquitto_say_to_a_session_that_is_shut_down_is_not_taken() {
+        all_speak_before_one_is_shut_down(&Target::mosquitto(), 5);
+    }
+}
+
+alone! {
+    #[ignore = "wants nginx and redis"]
+    fn what_clients_of_nginx_and_redis_say_to_a_session_that_is_shut_down_is_not_taken() {
+        for target in [Target::nginx, Target::redis] {
+            all_speak_before_one_is_shut_down(&target(), 5);
+        }
     }
 }
 
