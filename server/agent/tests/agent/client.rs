@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -183,6 +183,11 @@ impl Client {
             after: at - messages.in_use,
             unanswered: !messages.waiting.is_empty(),
         }))
+    }
+
+    /// Whoever listens hears the end.
+    pub(crate) fn leave(&self) {
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     pub(crate) fn talk(&self) -> std::io::Result<()> {

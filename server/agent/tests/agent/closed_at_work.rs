@@ -90,11 +90,23 @@ fn opened(target: &Target, number: u64, idle: usize) -> Vec<Client> {
         .collect()
 }
 
+/// Sessions that are heard to their ends; at the latest when this is dropped, so that a test that fails ends too.
+struct Followed<'scope> {
+    ends: Receiver<(usize, Ended)>,
+    clients: &'scope [Client],
+}
+
+impl Drop for Followed<'_> {
+    fn drop(&mut self) {
+        self.clients.iter().for_each(Client::leave);
+    }
+}
+
 /// Hears each of them to its end, and says which has ended.
 fn followed<'scope>(
     scope: &'scope Scope<'scope, '_>,
     clients: &'scope [Client],
-) -> Receiver<(usize, Ended)> {
+) -> Followed<'scope> {
     let (end, ends) = mpsc::channel();
     for (number, client) in clients.iter().enumerate() {
         let end = end.clone();
@@ -107,19 +119,15 @@ fn followed<'scope>(
             let _ = end.send((number, ended));
         });
     }
-    ends
+    Followed { ends, clients }
 }
 
 /// Whenever one has ended the next in line speaks, which is being closed just then.
-fn next_speak(
-    ends: &Receiver<(usize, Ended)>,
-    clients: &[Client],
-    target: &Target,
-    tally: &mut Tally,
-) {
+fn next_speak(followed: &Followed<'_>, target: &Target, tally: &mut Tally) {
+    let clients = followed.clients;
     let mut line: VecDeque<(usize, u64)> = (0..clients.len()).map(|client| (client, 0)).collect();
     let mut last: Option<Instant> = None;
-    for (client, ended) in ends {
+    for (client, ended) in &followed.ends {
         line.retain(|(other, _)| *other != client);
         tally.ended(target, &clients[client], &ended);
         let before = last.replace(ended.at);
@@ -143,7 +151,7 @@ fn round(target: &Target, agent: &mut Agent, number: u64, idle: usize, tally: &m
     let clients = opened(target, number, idle);
     agent.order("drain", 1);
     std::thread::scope(|scope| {
-        next_speak(&followed(scope, &clients), &clients, target, tally);
+        next_speak(&followed(scope, &clients), target, tally);
     });
     until("all of them", || closed(agent) == idle);
     drop(clients);
@@ -174,10 +182,10 @@ fn all_speak_before_one_is_shut_down(target: &Target, idle: usize) {
     let mut tally = Tally::new(idle_after);
     let mut open = vec![true; idle];
     std::thread::scope(|scope| {
-        let ends = followed(scope, &clients);
+        let followed = followed(scope, &clients);
         while open.contains(&true) {
             until("the next is about to be closed, or has ended", || {
-                for (client, ended) in ends.try_iter() {
+                for (client, ended) in followed.ends.try_iter() {
                     open[client] = false;
                     tally.ended(target, &clients[client], &ended);
                 }
