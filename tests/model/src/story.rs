@@ -12,19 +12,25 @@ use crate::world::{Stray, World};
 
 /// The steps of a path, one a line, and what went wrong at its end.
 pub fn tell(path: &[(World, Option<Action>)], wrong: &str) -> String {
+    lines(path, wrong, |world, action, after| {
+        who(world, action) + &differences(world, after)
+    })
+}
+
+/// The same of any model; `step` says what an action did, between two worlds.
+pub(crate) fn lines<W, A: Copy>(
+    path: &[(W, Option<A>)],
+    wrong: &str,
+    step: impl Fn(&W, A, &W) -> String,
+) -> String {
     let mut story = String::new();
     for (number, (world, action)) in path.iter().enumerate() {
         let Some(action) = action else {
             continue;
         };
         let after = path.get(number + 1).map_or(world, |(after, _)| after);
-        let differs = differences(world, after);
-        let _ = writeln!(
-            story,
-            "  {:>3}. {}{differs}",
-            number + 1,
-            who(world, *action)
-        );
+        let told = step(world, *action, after);
+        let _ = writeln!(story, "  {:>3}. {told}", number + 1);
     }
     let _ = writeln!(story, "       => broken: {wrong}");
     story

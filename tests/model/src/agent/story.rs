@@ -1,32 +1,18 @@
 //! A path through the agent's model in words.
 
-use std::fmt::Write as _;
-
 use super::closing::Doing;
 use super::gate::Step;
 use super::orders::Thread;
 use super::world::{Element, Frame, Line, World};
 use super::{Action, Agents};
 use crate::checked::Way;
+use crate::story::lines;
 
 /// The steps of a path, one a line, and what went wrong at its end.
 pub(super) fn tell(path: &Way<Agents>, wrong: &str) -> String {
-    let mut story = String::new();
-    for (number, (world, action)) in path.iter().enumerate() {
-        let Some(action) = action else {
-            continue;
-        };
-        let after = path.get(number + 1).map_or(world, |(after, _)| after);
-        let differs = differences(world, after);
-        let _ = writeln!(
-            story,
-            "  {:>3}. {}{differs}",
-            number + 1,
-            who(world, *action)
-        );
-    }
-    let _ = writeln!(story, "       => broken: {wrong}");
-    story
+    lines(path, wrong, |world, action, after| {
+        who(world, action) + &differences(world, after)
+    })
 }
 
 fn who(world: &World, action: Action) -> String {
