@@ -126,6 +126,12 @@ def template():
     return yaml_parse((ROOT / "template.yaml").read_text())
 
 
+@cache
+def pipeline():
+    """The pipeline's template as written; it needs no transform."""
+    return yaml_parse((ROOT / "pipeline.yaml").read_text())
+
+
 def resources(kind):
     return {name: r["Properties"] for name, r in template()["Resources"].items() if r["Type"] == kind}
 
@@ -135,22 +141,22 @@ def lambdas():
     return {**resources("AWS::Serverless::Function"), **resources("AWS::Lambda::Function")}
 
 
-def holds(test, **given):
+def holds(test, tree=template, **given):
     """Whether a condition, or what a rule asserts, holds with these parameters; the others have their defaults."""
     if isinstance(test, str):
-        return holds(template()["Conditions"][test], **given)
+        return holds(tree()["Conditions"][test], tree, **given)
     ((kind, operands),) = test.items()
     match kind:
         case "Condition":
-            return holds(operands, **given)
+            return holds(operands, tree, **given)
         case "Fn::Not":
-            return not holds(operands[0], **given)
+            return not holds(operands[0], tree, **given)
         case "Fn::And":
-            return all([holds(operand, **given) for operand in operands])
+            return all([holds(operand, tree, **given) for operand in operands])
         case "Fn::Or":
-            return any([holds(operand, **given) for operand in operands])
+            return any([holds(operand, tree, **given) for operand in operands])
         case "Fn::Equals":
-            values = [given.get(it["Ref"], template()["Parameters"][it["Ref"]].get("Default")) if isinstance(it, dict) else it for it in operands]
+            values = [given.get(it["Ref"], tree()["Parameters"][it["Ref"]].get("Default")) if isinstance(it, dict) else it for it in operands]
             return values[0] == values[1]
     raise AssertionError(f"no test knows {kind}")
 

@@ -14,9 +14,9 @@ INTO_VPC = {f"ec2:{action}" for action in (
     "AssignPrivateIpAddresses", "CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "UnassignPrivateIpAddresses")}
 
 
-def statements():
-    """(role or policy, statement) for every statement of the transformed template, whichever a condition chooses."""
-    for name, resource in transformed()["Resources"].items():
+def statements(tree=transformed):
+    """(role or policy, statement) for every statement of a template, whichever a condition chooses."""
+    for name, resource in tree()["Resources"].items():
         if resource["Type"] == "AWS::IAM::ManagedPolicy":
             documents = [resource["Properties"]["PolicyDocument"]]
         elif resource["Type"] == "AWS::IAM::Role":
@@ -61,9 +61,9 @@ def test_every_parameter_is_described_and_bounded():
         assert parameter["Type"] != "Number" or "AllowedValues" in parameter or {"MinValue", "MaxValue"} <= set(parameter), name
 
 
-def admitted(name, value):
+def admitted(name, value, tree=template):
     """Whether CloudFormation takes a value: a list's items one by one."""
-    parameter = template()["Parameters"][name]
+    parameter = tree()["Parameters"][name]
     items = value.split(",") if parameter["Type"] == "CommaDelimitedList" else [value]
     return all(re.fullmatch(parameter["AllowedPattern"], item) for item in items) and len(value) <= 4096
 
