@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from definition import ROOT, machine, resources, strings, template, transformed
+from definition import ROOT, machine, pipeline, resources, strings, template, transformed
 
 ONE_PARTITION = re.compile(r"\barn:aws(-[a-z]+)*:")
 A_SERVICE = re.compile(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?\b")
-# What is called by one name everywhere, as AWS CDK's region-info has it; Lambda, Step Functions and EventBridge are.
-EVERYWHERE = {"lambda.amazonaws.com", "states.amazonaws.com", "events.amazonaws.com"}
+# What is called by one name everywhere, as AWS CDK's region-info has it.
+EVERYWHERE = {f"{name}.amazonaws.com" for name in ("lambda", "states", "events", "codebuild", "codepipeline")}
 # EC2 passes a role under another name in China: AWS says so nowhere, karpenter-provider-aws#6839 found it.
 PASSED = ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]
 
@@ -18,7 +18,7 @@ def texts(tree):
     return [(path, text) for path, text in strings(tree) if not re.match(r"/Parameters/\w+/(AllowedPattern|Description)$", path)]
 
 
-@pytest.mark.parametrize("tree", [machine, template, transformed])
+@pytest.mark.parametrize("tree", [machine, template, transformed, pipeline])
 def test_no_partition_is_named(tree):
     assert [(path, text) for path, text in texts(tree()) if ONE_PARTITION.search(text)] == []
 
@@ -36,7 +36,7 @@ def test_the_partition_is_the_stack_s_own():
 
 
 def test_services_are_called_by_names_that_hold_in_every_partition():
-    named = {name for _, text in texts(transformed()) + texts(machine()) for name in A_SERVICE.findall(text)}
+    named = {name for tree in (transformed, machine, pipeline) for _, text in texts(tree()) for name in A_SERVICE.findall(text)}
     assert named <= EVERYWHERE | set(PASSED)
 
 
@@ -58,9 +58,17 @@ def test_every_parameter_that_is_an_arn_admits_every_partition(partition, region
         "SigningSecretArn": f"arn:{partition}:secretsmanager:{where}:secret:platform/tunnel-AbCd12",
         "SigningSecretKmsKeyArn": f"arn:{partition}:kms:{where}:key/mrk-0123456789abcdef0123456789abcdef",
     }
-    assert set(of) == {name for name in template()["Parameters"] if re.search(r"Arns?$", name)}
-    for name, value in of.items():
-        assert re.fullmatch(template()["Parameters"][name]["AllowedPattern"], value), name
+    of_the_pipeline = {
+        "ConnectionArn": f"arn:{partition}:codeconnections:{where}:connection/01234567-89ab-cdef-0123-456789abcdef",
+        "BuildPolicyArn": f"arn:{partition}:iam::123456789012:policy/build",
+        "ApprovalTopicArn": f"arn:{partition}:sns:{where}:releases",
+        "PermissionsBoundaryArn": of["PermissionsBoundaryArn"],
+    }
+    for tree, values in ((template, of), (pipeline, of_the_pipeline)):
+        parameters = tree()["Parameters"]
+        assert set(values) == {name for name in parameters if re.search(r"Arns?$", name)}
+        for name, value in values.items():
+            assert re.fullmatch(parameters[name]["AllowedPattern"], value), name
 
 
 def of_tests(path):

@@ -49,6 +49,20 @@ fn everything_is_read() {
     );
 }
 
+/// The build of pipeline.yaml writes this very file: tests/definition/test_build.py runs it.
+#[test]
+fn what_the_pipeline_s_build_writes_is_read() {
+    let written = include_str!("../../../../tests/definition/deployment.json");
+    assert_eq!(
+        Input::parse(&serde_json::from_str(written).unwrap()),
+        Ok(Input {
+            launch_template_version: Some("2".to_owned()),
+            detached: Some(true),
+            ..Input::default()
+        })
+    );
+}
+
 #[test]
 fn every_error_is_told_at_once() {
     let mut told = errors(&json!({"drain": {"pollSeconds": "soon"}, "trafic": {}}));
