@@ -10,6 +10,9 @@ use crate::sessions::Seen;
 /// A deadline runs anew from each redrive.
 const MOST_DEADLINES: usize = 4;
 
+/// What the build of pipeline.yaml writes for a release that is the template's second version.
+const OF_A_BUILD: &str = include_str!("../definition/deployment.json");
+
 /// A deadline that passes while a session is busy.
 fn deadline(seconds: u32) -> Value {
     let mut input = hasty();
@@ -92,8 +95,14 @@ async fn a_detached_drain_lets_the_pipeline_and_the_next_deployment_go() {
     let scene = Scene::of_three_blue_servers().await;
     let witness = scene.cloud.witness();
     let mut busy = scene.busy("busy").await;
-    let mut input = hasty();
-    input["drain"]["detached"] = json!(true);
+    // Given the input that a pipeline's build wrote, and a newer version whose servers fail their health checks
+    let mut input: Value = serde_json::from_str(OF_A_BUILD).expect("JSON");
+    for (number, user_data) in [("2", ""), ("3", "stand-in --health 503")] {
+        let version = scene.cloud.add_version(user_data).await;
+        assert_eq!(version.expect("a version").to_string(), number);
+    }
+    input["bake"] = hasty()["bake"].clone();
+    input["drain"]["settleSeconds"] = hasty()["drain"]["settleSeconds"].clone();
     // When the bake is over the first execution ends well
     let first = scene.deploy(&input).await;
     let standing = first.ended(LIMIT).await.expect("it ends");
