@@ -122,7 +122,7 @@ mod tests {
             ..Report::default()
         });
         assert!(
-            text.contains("4242 (0 on blue, 0 on green), 0 failed"),
+            text.contains("4242 (0 on blue, 0 on green), 0 repeated, 0 failed"),
             "{text}"
         );
         assert!(text.contains("p50 – ms"), "{text}");
