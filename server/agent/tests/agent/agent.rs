@@ -1,7 +1,7 @@
 //! An agent as a process of its own, which ends or stops itself at a step that the test names; and a server as one.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
@@ -147,9 +147,10 @@ impl Agent {
         self.listener_ends();
     }
 
+    /// With all its threads: the last one gives its port back.
     fn listener_ends(&self) {
         until("the listening process ends", || {
-            self.listener().is_none_or(has_ended)
+            self.listener().is_none_or(has_ended) && TcpListener::bind(ENDPOINT).is_ok()
         });
     }
 }
