@@ -25,10 +25,10 @@ enum End {
 }
 
 async fn join(State(chat): State<Chat>, ws: WebSocketUpgrade) -> Result<Response, Refusal> {
-    // Before the handshake is answered: a seal cannot slip in under it. Refused, it is a 503.
+    // Before the handshake is answered: a seal cannot slip in under it, and who is connected is counted. Refused, it is a 503.
     let place = chat.endpoint.enter_session()?;
+    let guest = chat.guests.open(place);
     Ok(ws.on_upgrade(|mut socket| async move {
-        let guest = chat.guests.open(place);
         if let End::AskedToLeave = talk(&chat, &guest, &mut socket).await {
             let (code, reason) = (1012, "reconnect".into());
             let close = Message::Close(Some(CloseFrame { code, reason }));

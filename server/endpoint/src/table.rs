@@ -59,7 +59,8 @@ impl Table {
     }
 
     /// A session has begun, on the place that its handshake took ([`crate::Endpoint::enter_session`]). It counts as busy until
-    /// it was silent for as long as any other.
+    /// it was silent for as long as any other. Open it before the handshake is answered, as its place: what is connected and
+    /// not counted yet is a session that a report does not tell of.
     pub fn open(self: &Arc<Self>, place: Place) -> Session {
         let mut entries = self.entries();
         let number = entries.next;

@@ -79,7 +79,10 @@ impl Process {
     pub(crate) fn restart(&self) {
         let mut runtime = self.runtime.lock().unwrap();
         if let Some(before) = runtime.take() {
-            before.shutdown_background();
+            // Waited for, outside of the runtime that this is called in: a process that lives on beside the next one would
+            // still take sessions and answer for them.
+            let ended = std::thread::spawn(move || before.shutdown_timeout(Duration::from_secs(60)));
+            ended.join().unwrap();
         }
         let new = Builder::new_multi_thread()
             .worker_threads(2)
