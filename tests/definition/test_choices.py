@@ -11,16 +11,16 @@ BLIND = {"nothing", "ended"}  # a deployment that holds nothing goes nowhere
 # new there, or that nobody says any more, fails.
 ROADS = {
     "WhatIsPlanned": ("plan.next", words("plan/document.rs", "Asked"), {
-        "deploy": "TestBlue", "held": "ClaimService", "takeOver": "ClaimService", "rollBack": "ClaimService"}),
-    "WhatIsClaimed": ("record.next", said("Next", "record/claim.rs", "record/take_over.rs") - {"reject", "pass"}, {
-        "launch": "AttachGreen", "told": "RollBackAsked", "show": "Planned", "waitOut": "WaitOutOwner"}),
+        "deploy": "TestBlue", "held": "ClaimService", "takeOver": "ClaimService", "wish": "ClaimService"}),
+    "WhatIsClaimed": ("record.next", said("Next", "record/claim.rs", "record/take_over.rs", "record/wish.rs") - {"reject", "pass", "wait"}, {
+        "launch": "AttachGreen", "told": "WishTold", "show": "Planned", "waitOut": "WaitOutOwner"}),
     "WhereItStood": ("record.doing.is", said("Doing", "record/claim.rs", "record/take_over.rs") - BLIND, {
         "clearing": "EndGreen", "rejecting": "EndGreen", "launching": "AttachGreen", "detaching": "ReleaseService",
         "watching": "HoldRetiring", "reopening": "HoldRetiring", "draining": "HoldRetiring"}),
     "IsGreenHealthy": ("green.verdict", words("launch.rs", "Verdict"), {
         "healthy": "TestGreen", "rejected": "EndGreen", "wait": "WaitForGreen"}),
-    "MaySwitch": ("record.next", {"reject", "pass"} & said("Next", "record/claim.rs"), {
-        "reject": "EndGreen", "pass": "HoldRetiring"}),
+    "MaySwitch": ("record.next", {"reject", "pass", "wait"} & said("Next", "record/claim.rs"), {
+        "reject": "EndGreen", "pass": "HoldRetiring", "wait": "WaitBeforeSwitch"}),
     "IsGreenGone": ("rejected.verdict", words("terminate.rs", "Verdict"), {"gone": "LetBlueBe", "left": "WaitForGreenToEnd"}),
     "IsFrontReleased": ("record.next", {"reject", "plan", "greenRejected", "detach"}, {
         "reject": "WaitForGreenToEnd", "plan": "PlanAgain", "greenRejected": "GreenRejected", "detach": "DetachGreen"}),

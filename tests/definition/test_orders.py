@@ -42,7 +42,7 @@ def test_the_epoch_is_raised_before_blue_is_opened_and_blue_opens_before_its_wei
 
 def test_an_owner_whose_place_is_taken_is_waited_out():
     followers = set(successors(states()["WhatIsClaimed"]))
-    assert followers == {"AttachGreen", "RollBackAsked", "Planned", "WaitOutOwner"}
+    assert followers == {"AttachGreen", "WishTold", "Planned", "WaitOutOwner"}
     assert predecessors("WhereItStood") == {"WaitOutOwner"}
     assert states()["WhatIsClaimed"]["Default"] == "WaitOutOwner"  # an unknown word waits
 

@@ -11,7 +11,7 @@ from definition import (
     words,
 )
 
-MOST_STATES, MOST_EVENTS = 50, 33
+MOST_STATES, MOST_EVENTS = 51, 33
 FUNCTION_MARGIN_SECONDS = 15
 ASKED = {  # what every Task but PlanDeployment hands over
     "execution": "{% $states.context.Execution.Id %}",
@@ -134,9 +134,10 @@ EVENTS = {"Task": 5, "Choice": 2, "Wait": 2, "Pass": 2}  # entered, scheduled, s
 def cost(name, doing, follows, back="HoldRetiring"):
     """Events from a state to the next pass, for a record that says what is done and what follows."""
     state = states()[name]
-    said = {"record": {"doing": {"is": doing}, "next": follows}, "terminate": {"verdict": "left"}}
+    said = {"record": {"doing": {"is": doing}, "next": follows}, "terminate": {"verdict": "left"},
+            "green": {"verdict": "healthy"}}
     after = next_of(name, said) if state["Type"] == "Choice" else state["Next"]
-    return EVENTS[state["Type"]] + (0 if after == back else cost(after, doing, follows))
+    return EVENTS[state["Type"]] + (0 if after == back else cost(after, doing, follows, back))
 
 
 def test_a_pass_costs_few_events():
@@ -146,6 +147,14 @@ def test_a_pass_costs_few_events():
     longest = cost("HoldRetiring", "opening", "terminate")
     most = int(re.search(r'"PassesPerExecution"\),\s+takes: Takes::Number\(5, (\d+)\)', rust("knobs.rs")).group(1))
     assert longest * most <= 24_000 - 4_000
+
+
+def test_whoever_waits_for_a_person_before_the_switch_has_room_for_all_of_that_time():
+    look = cost("WaitBeforeSwitch", None, "wait", back="WaitBeforeSwitch")
+    longest = int(re.search(r"LONGEST_SECONDS: u64 = (\d+);", rust("wait.rs")).group(1))
+    hours = int(re.search(r"MOST: SignedDuration = SignedDuration::from_hours\((\d+)\)", rust("record/wish.rs")).group(1))
+    growing = 65  # looks of less than that: each a tenth later than the one before it
+    assert look * (hours * 3600 // longest + growing) <= 24_000 - 4_000
 
 
 def test_every_lambda_is_called_and_has_one_name():

@@ -73,7 +73,7 @@ def test_the_walks_would_notice(state, key):
 @pytest.mark.parametrize("condition, told", [
     ("{% $states.input.record.next %}", "is no boolean"), ("{% $states.input.record.nxt = 'told' %}", "$states.input.record.nxt is undefined")])
 def test_the_walks_would_notice_a_condition(condition, told):
-    choices = [{"Condition": condition, "Next": "RollBackAsked"}]
+    choices = [{"Condition": condition, "Next": "WishTold"}]
     assert any(told in wrong for wrong in walked(broken("WhatIsClaimed", "Choices", choices), most=1)["wrong"])
 
 

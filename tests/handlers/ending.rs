@@ -32,6 +32,11 @@ pub(crate) async fn end(world: &mut World) -> Result<(), Broken> {
     for _ in 0..MOST_STEPS {
         everybody_leaves(world);
         let idle = idle(world);
+        if let Some(deployment) = waits(world).filter(|_| acts < MOST_ACTS) {
+            acts += 1;
+            world.tell(format!("somebody says resume to {deployment}"));
+            world.execute(json!({ "resume": deployment }));
+        }
         if let Some(owner) = idle.first().filter(|_| acts < MOST_ACTS) {
             acts += 1;
             let owner = owner.clone();
@@ -48,6 +53,21 @@ pub(crate) async fn end(world: &mut World) -> Result<(), Broken> {
         rule: Rule::EveryDeploymentEnds,
         how: format!("these do not end: {:?}", world.record()),
     })
+}
+
+/// The deployment that waits for a person, if it can be told and nobody is about to.
+fn waits(world: &World) -> Option<String> {
+    let front = world.record().front?;
+    let runs = |arn_of: &str| {
+        let mut executions = world.executions.iter();
+        executions.any(|it| it.is_running() && arn(&it.name) == *arn_of)
+    };
+    let told = world
+        .executions
+        .iter()
+        .any(|it| it.is_running() && it.wishes);
+    let waits = front.waits.is_some() && runs(&front.owner.execution) && !told;
+    waits.then_some(front.owner.deployment)
 }
 
 fn everybody_leaves(world: &mut World) {

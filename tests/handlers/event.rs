@@ -3,6 +3,8 @@
 //! Every event means something in every world: whom it is about is a number that is counted round those there are. So
 //! an event can be left out of a sequence, or moved, and the rest still runs; that is what shrinking does.
 
+use ebbtide_rules::input::Verb;
+use ebbtide_rules::plan::Gate;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,9 @@ pub(crate) struct Setup {
     pub(crate) minimum_percent: u32,
     /// `drain.detached`.
     pub(crate) detached: bool,
+    /// `approve`.
+    #[serde(default)]
+    pub(crate) approve: Vec<Gate>,
     /// How many passes an execution makes before another goes on.
     pub(crate) passes: u32,
     /// How many deployments were made before and still drain, each held by a busy session.
@@ -58,8 +63,8 @@ pub(crate) enum Event {
     Deploy,
     /// A take-over of one of those that the record names is started.
     TakeOver { whom: u8, roll_back: bool },
-    /// One of those that the record names is asked to roll back.
-    AskToRollBack { whom: u8 },
+    /// One of those that the record names is told something.
+    Wish { whom: u8, verb: Verb },
     /// The alarm begins or ends.
     Alarm(bool),
     /// The alarm begins and ends at once.
@@ -146,6 +151,7 @@ fn setups() -> impl Strategy<Value = Setup> {
         prop_oneof![Just(50_u32), Just(100)],
         prop::bool::weighted(0.2),
         prop_oneof![1 => Just(5_u32), 2 => Just(60)],
+        gates(),
     );
     (
         1..=3_u8,
@@ -155,7 +161,7 @@ fn setups() -> impl Strategy<Value = Setup> {
         prop_oneof![2 => Just(0_u8), 3 => 0..100_u8],
     )
         .prop_map(|(blue, scaling, policy, draining, begun)| {
-            let (steps, bake_seconds, alarms, minimum_percent, detached, passes) = policy;
+            let (steps, bake_seconds, alarms, minimum_percent, detached, passes, approve) = policy;
             Setup {
                 // There are as many addresses as three deployments of three servers need.
                 blue: blue.min(3 - draining.min(1)),
@@ -165,11 +171,21 @@ fn setups() -> impl Strategy<Value = Setup> {
                 alarms,
                 minimum_percent,
                 detached,
+                approve,
                 passes,
                 draining,
                 begun,
             }
         })
+}
+
+fn gates() -> impl Strategy<Value = Vec<Gate>> {
+    prop_oneof![
+        6 => Just(Vec::new()),
+        1 => Just(vec![Gate::Switch]),
+        1 => Just(vec![Gate::Seal]),
+        1 => Just(vec![Gate::Switch, Gate::Seal]),
+    ]
 }
 
 fn mishaps() -> impl Strategy<Value = Mishap> {
@@ -198,6 +214,10 @@ fn troubles() -> impl Strategy<Value = Trouble> {
     ]
 }
 
+fn verbs() -> impl Strategy<Value = Verb> {
+    prop::sample::select(Verb::ALL.to_vec())
+}
+
 fn at() -> impl Strategy<Value = u8> {
     0..9_u8
 }
@@ -214,7 +234,7 @@ fn events() -> impl Strategy<Value = Event> {
         2 => (who(), any::<bool>()).prop_map(|(who, under_way)| Event::Stop { who, under_way }),
         4 => Just(Event::Deploy),
         3 => (who(), any::<bool>()).prop_map(|(whom, roll_back)| Event::TakeOver { whom, roll_back }),
-        1 => who().prop_map(|whom| Event::AskToRollBack { whom }),
+        3 => (who(), verbs()).prop_map(|(whom, verb)| Event::Wish { whom, verb }),
         2 => any::<bool>().prop_map(Event::Alarm),
         1 => Just(Event::Flash),
         1 => (at(), any::<bool>()).prop_map(|(at, whole)| Event::Weigh { at, whole }),

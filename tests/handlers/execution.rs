@@ -4,6 +4,7 @@
 //! one of no attempts ends the retries. Retries wait as they are told, but only twice: how often is a matter of patience,
 //! and what follows them should be met often.
 
+use ebbtide_rules::input::Verb;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -25,6 +26,8 @@ pub(crate) struct Execution {
     pub(crate) redrives: u32,
     /// Whether it was started to take another's place.
     pub(crate) takes_over: bool,
+    /// Whether it tells a deployment something.
+    pub(crate) wishes: bool,
     /// When the state goes on, if it waits.
     pub(crate) until: Option<Timestamp>,
     /// How often each retrier of this state has been used.
@@ -68,6 +71,9 @@ impl Execution {
     pub(crate) fn new(name: &str, input: Value, passes: u32) -> Self {
         Self {
             takes_over: input.get("takeOver").is_some(),
+            wishes: Verb::ALL
+                .iter()
+                .any(|verb| input.get(verb.field()).is_some()),
             passes,
             name: name.to_owned(),
             state: definition::start().to_owned(),

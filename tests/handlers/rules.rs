@@ -55,6 +55,8 @@ pub(crate) enum Rule {
     RecordIsSound,
     /// An alarm that fires, or fired since the last look, rolls back.
     AlarmsRollBack,
+    /// What is paused, or waits at a gate that nobody has opened, gets no further.
+    PausedStands,
     /// What is not known is told as unknown, and an answer claims no more than is so (rule 2).
     AnswersAreTrue,
     /// A handler called once more in the same world changes nothing, and the record's answer is the same (rule 7).

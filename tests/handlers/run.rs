@@ -92,9 +92,9 @@ async fn happen(world: &mut World, event: &Event) -> Result<(), Broken> {
         Event::TakeOver { whom, roll_back } => {
             start(world, |world| take_over(world, *whom, *roll_back));
         }
-        Event::AskToRollBack { whom } => start(world, |world| {
+        Event::Wish { whom, verb } => start(world, |world| {
             if let Some(deployment) = named(world, *whom) {
-                world.execute(json!({ "rollBack": deployment }));
+                world.execute(json!({ verb.field(): deployment }));
             }
         }),
         Event::Alarm(fires) => world.set_alarm(*fires),

@@ -15,7 +15,8 @@ pub(crate) fn substitution(name: &str) -> String {
         | "SigningSecretArn"
         | "SubnetIds"
         | "TestPaths"
-        | "BakeAlarms" => "",
+        | "BakeAlarms"
+        | "Approve" => "",
         "TestPort" => "8080",
         "HealthySeconds" => "600",
         "TrafficSteps" | "MinimumHealthyPercent" => "100",
@@ -25,6 +26,7 @@ pub(crate) fn substitution(name: &str) -> String {
         "ClosuresPerSecond" => "20",
         "DeadlineSeconds" => "86400",
         "DrainDetached" => "false",
+        "PauseSeconds" => "3600",
         other => panic!("the stack knows no {other}"),
     };
     value.to_owned()

@@ -135,6 +135,7 @@ impl World {
             "bake": {"seconds": setup.bake_seconds, "alarms": alarms},
             "drain": {"settleSeconds": SETTLE_SECONDS, "detached": setup.detached},
             "minimumHealthyPercent": setup.minimum_percent,
+            "approve": setup.approve,
         });
         self.execute(input);
     }

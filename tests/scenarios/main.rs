@@ -31,5 +31,6 @@ mod signed;
 mod take_over;
 mod traffic;
 mod updates;
+mod wishes;
 
 use ebbtide_tests::{scene, sessions};

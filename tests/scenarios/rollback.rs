@@ -188,7 +188,7 @@ async fn an_operator_rolls_back_a_deployment_that_bakes() {
     scene.minimum_held(witness, &[]).await;
     assert_eq!(busy.seen(), Seen::Asked);
     let late = scene.deploy(&json!({"rollBack": execution.name()})).await;
-    let cause = scene.fails_with(&late, "RollBackRefused").await;
+    let cause = scene.fails_with(&late, "WishRefused").await;
     assert!(cause.contains(execution.name()), "{cause}");
     busy.leave();
     scene.ends().await;
@@ -253,7 +253,7 @@ async fn an_alarm_after_the_first_seal_changes_nothing() {
         .await
         .expect("it fires");
     let wish = scene.deploy(&json!({"rollBack": execution.name()})).await;
-    scene.fails_with(&wish, "RollBackRefused").await;
+    scene.fails_with(&wish, "WishRefused").await;
     // Then the drain goes on and ends well
     scene.passes(&execution, "TerminateBlue", 4).await;
     assert_eq!(busy.seen(), Seen::Asked);

@@ -1,8 +1,8 @@
 //! The Lambda plan-deployment: checks the input and the stack's settings, reads the record, and decides what the
 //! deployment will do.
 //!
-//! Changes nothing. Refuses bad input before any call of AWS, and an unfit world with every reason at once. A wish to
-//! roll back, a take-over and a deployment while another holds the front run no preflight: what becomes of them is
+//! Changes nothing. Refuses bad input before any call of AWS, and an unfit world with every reason at once. A wish,
+//! a take-over and a deployment while another holds the front run no preflight: what becomes of them is
 //! decided by the record, at the claim.
 
 mod observe;
@@ -54,10 +54,10 @@ pub async fn handle(cloud: &Cloud, payload: Payload) -> Result<Plan, Failed> {
     match &input.request {
         Request::Deploy => call.deploy(&settings, &input).await,
         Request::TakeOver(asked) => call.take_over(&settings, asked).await,
-        Request::RollBack(deployment) => {
-            tracing::info!(deployment, "is to be told to roll back");
-            let deployment = deployment.clone();
-            Ok(call.plan(Asked::RollBack { deployment }))
+        Request::Wish(wish) => {
+            tracing::info!(deployment = wish.deployment, verb = ?wish.verb, "is to be told");
+            let wish = wish.clone();
+            Ok(call.plan(Asked::Wish { wish }))
         }
     }
 }

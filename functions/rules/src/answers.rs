@@ -145,6 +145,8 @@ fn inputs() -> Vec<Value> {
         }),
         json!({"takeOver": {"deployment": "deploy-0", "then": "rollBack"}}),
         json!({"rollBack": "deploy-0"}),
+        json!({"promote": "deploy-0", "who": "on-call", "why": "a hotfix", "force": true}),
+        json!({"approve": ["switch", "seal"], "pauseSeconds": 3600}),
     ];
     for input in &inputs {
         assert!(Input::parse(input).is_ok(), "{:?}", Input::parse(input));

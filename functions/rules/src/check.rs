@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use counts::{Counts, ServerLoad, Unheard};
+pub(crate) use deadline::STANDSTILL;
 pub use deadline::{Deadline, DeadlineExceeded, Granted, LastPass};
 pub use forecast::{Forecast, Measured, Seen, forecast};
 pub use memory::{Memory, Since};

@@ -42,8 +42,10 @@ error_names! {
     Superseded,
     /// Another deployment holds the front, or no environment is free; the cause says whose turn it is.
     DeploymentInProgress,
-    /// The deployment is past its rollback, or does not run; the cause says what to do instead.
-    RollBackRefused,
+    /// The deployment cannot be told that as it stands; the cause says why, and what to do instead.
+    WishRefused,
+    /// A pause, or the wait at a gate, has lasted as long as it may; nothing moved. A redrive grants it anew.
+    PausedTooLong,
     /// The record has changed between plan and claim; the plan is made anew.
     PlanOutdated,
     /// A newer version of Ebbtide has claimed since this execution began; it takes the deployment over.

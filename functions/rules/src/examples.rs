@@ -10,6 +10,7 @@ use crate::document::{Act, Document, Invocation, Told};
 use crate::plan::{Asked, Blue, Deploy, Green, Plan, Policy, Recorded, SubnetShare, hash};
 use crate::record::{
     Answer, Clearing, Course, Doing, Entry, Front, Next, Outcome, Owner, Phase, Record, State,
+    Wishes,
 };
 use crate::shape::{Environment, Retiring, Server};
 use crate::weights::{Moments, Spans, Switched, Weights};
@@ -98,6 +99,8 @@ pub fn policy() -> Policy {
         poll_seconds: 30,
         deadline_seconds: 86_400,
         detached: false,
+        approve: Vec::new(),
+        pause_seconds: 3600,
         most_passes: 400,
         pages: Default::default(),
         signing_secret: None,
@@ -128,7 +131,8 @@ pub fn front(plan: Recorded, phase: Phase) -> Front {
         plan,
         weights,
         course: course(),
-        wish: None,
+        wishes: Wishes::default(),
+        waits: None,
     }
 }
 

@@ -8,13 +8,14 @@ mod request;
 
 use serde_json::{Map, Value};
 
-pub use request::{Request, TakeOver, Then};
+pub use request::{Request, TakeOver, Then, Verb, Wish};
 
 use crate::knobs::{
-    BAKE_ALARMS, BAKE_SECONDS, CLOSURES_PER_SECOND, COUNT, DEADLINE_SECONDS, DETACHED, DRY_RUN,
-    HEALTHY_SECONDS, Knob, MINIMUM_HEALTHY_PERCENT, POLL_SECONDS, SETTLE_SECONDS, STEP_SECONDS,
-    TRAFFIC_STEPS, VERSION, fields,
+    APPROVE, BAKE_ALARMS, BAKE_SECONDS, CLOSURES_PER_SECOND, COUNT, DEADLINE_SECONDS, DETACHED,
+    DRY_RUN, HEALTHY_SECONDS, Knob, MINIMUM_HEALTHY_PERCENT, PAUSE_SECONDS, POLL_SECONDS,
+    SETTLE_SECONDS, STEP_SECONDS, TRAFFIC_STEPS, VERSION, fields,
 };
+use crate::plan::Gate;
 use crate::suggestion::closest;
 
 /// What AWS's own snippets add to the input of an execution that another one starts, so that the console can link the two
@@ -50,6 +51,10 @@ pub struct Input {
     pub deadline_seconds: Option<u32>,
     /// `drain.detached`.
     pub detached: Option<bool>,
+    /// `approve`: distinct.
+    pub approve: Option<Vec<Gate>>,
+    /// `pauseSeconds`.
+    pub pause_seconds: Option<u32>,
     /// `minimumHealthyPercent`.
     pub minimum_healthy_percent: Option<u32>,
     /// `dryRun`.
@@ -64,7 +69,7 @@ impl Input {
     pub fn parse(input: &Value) -> Result<Self, Vec<String>> {
         let mut reader = Reader::default();
         let mut known = fields("");
-        known.extend(request::ALONE);
+        known.extend(request::fields());
         let mut input = input.clone();
         if let Some(fields) = input.as_object_mut() {
             fields.remove(STARTED_BY);
@@ -89,6 +94,8 @@ impl Input {
             poll_seconds: reader.number(root, &POLL_SECONDS),
             deadline_seconds: reader.number(root, &DEADLINE_SECONDS),
             detached: reader.read(root, &DETACHED, Value::as_bool),
+            approve: reader.read(root, &APPROVE, lists::gates_of),
+            pause_seconds: reader.number(root, &PAUSE_SECONDS),
             minimum_healthy_percent: reader.number(root, &MINIMUM_HEALTHY_PERCENT),
             dry_run: reader
                 .read(root, &DRY_RUN, Value::as_bool)

@@ -33,6 +33,8 @@ pub enum Takes {
     Steps,
     /// Names of alarms.
     Alarms,
+    /// Gates at which a person is asked.
+    Gates,
     /// A launch template's version.
     Version,
 }
@@ -42,6 +44,8 @@ const STEPS: &str = "a list of rising whole numbers from 1 to 100, the last of t
 /// What alarms must be, in words.
 const ALARMS: &str =
     "a list of at most 100 alarms' names, each of 1 to 255 characters and named once";
+/// What gates must be, in words.
+const GATES: &str = "a list of \"switch\" and \"seal\", each named once";
 /// The most instances an environment may have: more would not fit a Step Functions document.
 pub const MOST_INSTANCES: u32 = 500;
 
@@ -65,6 +69,7 @@ impl Knob {
             Takes::Switch => "true or false".to_owned(),
             Takes::Steps => STEPS.to_owned(),
             Takes::Alarms => ALARMS.to_owned(),
+            Takes::Gates => GATES.to_owned(),
             Takes::Version => "\"$Latest\", \"$Default\" or a version's number".to_owned(),
         }
     }
@@ -178,6 +183,24 @@ pub const DETACHED: Knob = Knob {
     shown: "false",
     what: "the execution ends with the bake, the drain goes on in another one",
 };
+/// `approve`.
+pub const APPROVE: Knob = Knob {
+    path: Some("approve"),
+    parameter: Some("Approve"),
+    takes: Takes::Gates,
+    default: "",
+    shown: "`[]`",
+    what: "gates, `switch` and `seal`: there it waits until a person says `resume`",
+};
+/// `pauseSeconds`; the most is what the loop before the switch has room for in one history, two redrives included.
+pub const PAUSE_SECONDS: Knob = Knob {
+    path: Some("pauseSeconds"),
+    parameter: Some("PauseSeconds"),
+    takes: Takes::Number(10, 86_400),
+    default: "14400",
+    shown: "14400",
+    what: "how long a pause or a gate may last: after it the execution fails, nothing moves; a redrive grants it anew",
+};
 /// `minimumHealthyPercent`; none would let a group without healthy targets carry weight.
 pub const MINIMUM_HEALTHY_PERCENT: Knob = Knob {
     path: Some("minimumHealthyPercent"),
@@ -217,7 +240,7 @@ pub const PING_SECONDS: Knob = Knob {
 };
 
 /// Every knob, in the README's order.
-pub const TABLE: [Knob; 16] = [
+pub const TABLE: [Knob; 18] = [
     VERSION,
     COUNT,
     HEALTHY_SECONDS,
@@ -230,6 +253,8 @@ pub const TABLE: [Knob; 16] = [
     POLL_SECONDS,
     DEADLINE_SECONDS,
     DETACHED,
+    APPROVE,
+    PAUSE_SECONDS,
     MINIMUM_HEALTHY_PERCENT,
     DRY_RUN,
     PASSES_PER_EXECUTION,
@@ -268,6 +293,8 @@ mod tests {
                 "traffic",
                 "bake",
                 "drain",
+                "approve",
+                "pauseSeconds",
                 "minimumHealthyPercent",
                 "dryRun"
             ]
@@ -286,7 +313,7 @@ mod tests {
                     let words = format!("from {least} to {most}");
                     assert!(knob.expected().ends_with(&words), "{knob:?}");
                 }
-                Takes::Switch | Takes::Steps | Takes::Alarms | Takes::Version => {
+                Takes::Switch | Takes::Steps | Takes::Alarms | Takes::Gates | Takes::Version => {
                     assert!(!knob.admits(1), "{knob:?}");
                     assert!(!knob.expected().is_empty(), "{knob:?}");
                 }

@@ -17,6 +17,7 @@ mod pass;
 mod refused;
 mod release;
 mod take_over;
+mod wish;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,7 @@ pub use fence::{Superseded, Work};
 pub use outcome::{Outcome, OutcomeItem};
 pub use refused::{InProgress, Refused};
 pub use take_over::not_owner;
+pub use wish::{Approved, Halt, Waits, Wished, Wishes};
 
 /// The shape that this version writes when it claims. A writer keeps the shape that it found; only a claim raises it.
 /// In every shape `front.owner` and `retiring[].owner`, with `deployment` and `epoch` in them, stay where they are.
@@ -107,9 +109,12 @@ pub struct Front {
     pub weights: Weights,
     /// Its way so far.
     pub course: Course,
-    /// What an operator wishes of it.
+    /// What operators wish of it.
     #[serde(default)]
-    pub wish: Option<Wish>,
+    pub wishes: Wishes,
+    /// What a person has to say something to before it goes on.
+    #[serde(default)]
+    pub waits: Option<Waits>,
 }
 
 /// How far the front's deployment is.
@@ -249,19 +254,6 @@ pub struct Progress {
     pub terminated: usize,
 }
 
-/// What an operator wishes of the front's deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Wish {
-    /// That it rolls back.
-    RollBack {
-        /// The execution that asked.
-        by: String,
-        /// When.
-        at: Timestamp,
-    },
-}
-
 /// The last answer to an execution: the same ask gets the same answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -376,16 +368,5 @@ impl Course {
         let until = self.unanswered_until?;
         let seen_after = looked_since.is_some_and(|since| since >= until);
         (!seen_after).then_some(until)
-    }
-}
-
-impl Wish {
-    /// Who asked for what, in words.
-    pub fn words(&self) -> String {
-        match self {
-            Self::RollBack { by, at } => {
-                format!("an operator asked for it: execution {by} at {at:.0}")
-            }
-        }
     }
 }

@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::input::lists::{are_alarms, rise_to_100};
+use crate::input::lists::{are_alarms, gates_named, rise_to_100};
 use crate::knobs::{
-    BAKE_ALARMS, BAKE_SECONDS, CLOSURES_PER_SECOND, DEADLINE_SECONDS, DETACHED, HEALTHY_SECONDS,
-    Knob, MINIMUM_HEALTHY_PERCENT, PASSES_PER_EXECUTION, PING_SECONDS, POLL_SECONDS,
-    SETTLE_SECONDS, STEP_SECONDS, TABLE, TRAFFIC_STEPS,
+    APPROVE, BAKE_ALARMS, BAKE_SECONDS, CLOSURES_PER_SECOND, DEADLINE_SECONDS, DETACHED,
+    HEALTHY_SECONDS, Knob, MINIMUM_HEALTHY_PERCENT, PASSES_PER_EXECUTION, PAUSE_SECONDS,
+    PING_SECONDS, POLL_SECONDS, SETTLE_SECONDS, STEP_SECONDS, TABLE, TRAFFIC_STEPS,
 };
-use crate::plan::Pages;
+use crate::plan::{Gate, Pages};
 use crate::shape::Environment;
 
 mod service;
@@ -69,6 +69,10 @@ pub struct Defaults {
     pub deadline_seconds: u32,
     /// Whether the execution ends with the bake and the drain goes on in another one.
     pub detached: bool,
+    /// The gates at which a person is asked.
+    pub approve: Vec<Gate>,
+    /// How long a pause or a gate may last.
+    pub pause_seconds: u32,
     /// How much of blue's healthy count must always be healthy.
     pub minimum_healthy_percent: u32,
     /// How many passes an execution makes before the drain goes on in the next one; no input overrides it.
@@ -142,6 +146,8 @@ impl Reader<'_> {
             poll_seconds: self.number(&POLL_SECONDS),
             deadline_seconds: self.number(&DEADLINE_SECONDS),
             detached: self.switch(&DETACHED),
+            approve: self.gates(&APPROVE),
+            pause_seconds: self.number(&PAUSE_SECONDS),
             minimum_healthy_percent: self.number(&MINIMUM_HEALTHY_PERCENT),
             passes_per_execution: self.number(&PASSES_PER_EXECUTION),
             ping_seconds: self.number(&PING_SECONDS),
@@ -240,6 +246,14 @@ impl Reader<'_> {
         steps.filter(|steps| rise_to_100(steps)).unwrap_or_else(|| {
             self.refuse(knob);
             vec![100]
+        })
+    }
+
+    fn gates(&mut self, knob: &Knob) -> Vec<Gate> {
+        let names = self.list(knob.parameter.unwrap_or_default());
+        gates_named(&names).unwrap_or_else(|| {
+            self.refuse(knob);
+            Vec::new()
         })
     }
 

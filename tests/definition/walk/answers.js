@@ -103,7 +103,7 @@ class Answers {
 
   // What a Task is answered. Only the ask for a rollback is told that its wish was heard.
   told(act, document, random) {
-    const wish = document.plan?.next === "rollBack";
+    const wish = document.plan?.next === "wish";
     const suits = (it) => !it.record || act !== "claim" || (it.record.next === "told") === wish;
     const told = this.kept[act].filter(suits).map((it) => Object.entries(it)[0]);
     // A word of few examples is as likely as one of many.

@@ -3,7 +3,8 @@
 use ebbtide_rules::check::Check;
 use ebbtide_rules::document::{Act, Invocation};
 use ebbtide_rules::observed::{ENVIRONMENT_TAG, Instance, InstanceState, RETIRING_TAG};
-use ebbtide_rules::record::{Answer, Doing, Next, Phase};
+use ebbtide_rules::plan::Gate;
+use ebbtide_rules::record::{Answer, Doing, Halt, Next, Outcome, Phase, Wishes};
 use ebbtide_rules::shape::Environment;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -245,7 +246,40 @@ impl Told<'_> {
             let started = executions.any(|it| it.name == successor);
             self.truly(started, "nobody goes on")?;
         }
-        self.alarm(&answer, stood)
+        self.alarm(&answer, stood)?;
+        self.pause(stood)
+    }
+
+    /// What was paused when this was decided, or had a gate before it that nobody had opened, is where it was, or goes back.
+    fn pause(&self, stood: &Stood) -> Result<(), Broken> {
+        let fence = self.fence();
+        let front = stood.record.front.as_ref();
+        let Some(before) = front.filter(|front| front.owner.is(&fence)) else {
+            return Ok(());
+        };
+        let paused = before.waits.as_ref().is_some_and(|it| it.at == Halt::Pause);
+        let opened = |gate| {
+            let Wishes {
+                promote, approved, ..
+            } = &before.wishes;
+            promote.is_some() || approved.iter().any(|it| it.gate == gate)
+        };
+        let shut = |gate| paused || (before.plan.policy.approve.contains(&gate) && !opened(gate));
+        let record = self.world.record();
+        let deployment = &fence.deployment;
+        let entry = record.entry_of(deployment);
+        let promoted = entry.is_some_and(|it| it.outcome == Outcome::Promoted);
+        let after = record.front_of(deployment);
+        let switched = after.is_some_and(|it| it.phase == Phase::Switched);
+        let stepped = after.is_some_and(|it| it.weights.green > before.weights.green);
+        let moved = match before.phase {
+            Phase::Claimed => switched && shut(Gate::Switch),
+            Phase::Switched => (promoted && shut(Gate::Seal)) || (stepped && paused),
+            _ => false,
+        };
+        demand(!moved, Rule::PausedStands, || {
+            format!("{}: {:?}", self.call.state, before.waits)
+        })
     }
 
     /// While the weights are watched, an alarm rolls back, and one that has cleared as well.
@@ -257,6 +291,7 @@ impl Told<'_> {
                 && front.owner.execution == self.invocation.execution
                 && front.phase == Phase::Switched
                 && !front.plan.policy.alarms.is_empty()
+                && !front.wishes.promote.as_ref().is_some_and(|it| it.force)
         });
         let (Act::Pass, Some(front)) = (self.invocation.act, watched) else {
             return Ok(());

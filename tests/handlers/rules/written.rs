@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ebbtide_rules::document::Act;
 use ebbtide_rules::observed::{ENVIRONMENT_TAG, Instance, RETIRING_TAG};
-use ebbtide_rules::record::{Entry, Front, Outcome, Owner, Phase, Record, State};
+use ebbtide_rules::record::{Entry, Front, Outcome, Owner, Phase, Record, State, Wishes};
 use ebbtide_rules::shape::Environment;
 
 use super::{Broken, Rule, Stood, demand};
@@ -102,7 +102,13 @@ fn same<'a>(before: &'a Record, after: &'a Record) -> Option<(&'a Front, &'a Fro
 }
 
 fn wish_is_kept(before: &Record, after: &Record) -> bool {
-    same(before, after).is_none_or(|(was, is)| was.wish.is_none() || was.wish == is.wish)
+    same(before, after).is_none_or(|(was, is)| {
+        let (was, is) = (&was.wishes, &is.wishes);
+        let rolls_back = was.roll_back.is_none() || was.roll_back == is.roll_back;
+        // It may come again, by force; never again without.
+        let forced = |of: &Wishes| of.promote.as_ref().map(|wished| wished.force);
+        rolls_back && forced(was) <= forced(is) && is.approved.starts_with(&was.approved)
+    })
 }
 
 fn weight_only_rises(before: &Record, after: &Record) -> bool {
@@ -204,7 +210,10 @@ fn others_stay(
         return Ok(());
     };
     let mut wished = front.clone();
-    wished.wish = is.as_ref().and_then(|front| front.wish.clone());
+    if let Some(is) = is {
+        wished.wishes = is.wishes.clone();
+        wished.waits = is.waits.clone();
+    }
     let takes = is
         .as_ref()
         .is_some_and(|front| front.owner.deployment == own);

@@ -1,5 +1,7 @@
 //! A step of somebody's: users, the load balancer, servers, operators, executions, and the calls that nobody waits for.
 
+use ebbtide_rules::input::Verb;
+
 use crate::calls::Mishap;
 
 /// A step of somebody's.
@@ -51,8 +53,8 @@ pub enum Action {
     Lose(usize),
     /// Auto Scaling launches an instance.
     Launch(usize),
-    /// An operator asks a deployment to roll back.
-    Wish(u8),
+    /// An operator tells a deployment something.
+    Wish(u8, Verb),
     /// An execution takes its next step; it asks keep-record, and an alarm fires.
     Alarm(usize),
     /// Green is found unfit before any weight moves.

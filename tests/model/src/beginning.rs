@@ -109,6 +109,8 @@ impl Deployments {
                 poll_seconds: 30,
                 deadline_seconds: 100_000_000,
                 detached: self.detached,
+                approve: self.approve.to_vec(),
+                pause_seconds: 3600,
                 most_passes: u32::MAX,
                 pages: ebbtide_rules::plan::Pages::default(),
                 signing_secret: None,

@@ -15,7 +15,7 @@ pub(crate) const LONG_AGO: Timestamp = Timestamp::constant(1_700_000_000, 0);
 /// What is over, and was not when the execution was last answered.
 const JUST: Timestamp = Timestamp::constant(1_794_000_000, 0);
 /// Whatever is never reached.
-const FAR: Timestamp = Timestamp::constant(2_795_000_000, 0);
+pub(crate) const FAR: Timestamp = Timestamp::constant(2_795_000_000, 0);
 const FAR_SECONDS: i64 = 1_000_000;
 
 /// How time is cut.

@@ -2,6 +2,9 @@
 
 use std::sync::LazyLock;
 
+use ebbtide_rules::input::Verb;
+use ebbtide_rules::plan::Gate;
+
 use crate::clock::Clock;
 use crate::model::{Comes, Deployments, Memory, Mishaps};
 use crate::properties::Rule;
@@ -24,7 +27,8 @@ fn one(name: &'static str) -> Deployments {
         strays: 1,
         minimum: 1,
         alarms: true,
-        wishes: false,
+        wishes: &[],
+        approve: &[],
         steps: &[100],
         settle: 1,
         bake: 2,
@@ -133,10 +137,31 @@ fn ones() -> Vec<Deployments> {
             ..one("2 + 2")
         },
         Deployments {
-            wishes: true,
+            wishes: &[Verb::RollBack],
             steps: &[50, 100],
             carried: 0,
             ..one("1 + 1, steps and wishes")
+        },
+        Deployments {
+            wishes: &Verb::ALL,
+            approve: &[Gate::Switch, Gate::Seal],
+            sessions: 0,
+            carried: 0,
+            ..one("1 + 1, gates and every wish")
+        },
+        Deployments {
+            wishes: &Verb::ALL,
+            steps: &[50, 100],
+            sessions: 0,
+            carried: 0,
+            faults: 0,
+            ..one("1 + 1, steps and every wish")
+        },
+        Deployments {
+            wishes: &[Verb::Pause, Verb::Resume, Verb::Promote],
+            carried: 0,
+            faults: 0,
+            ..one("1 + 1, sessions and pauses")
         },
         Deployments {
             launches: 1,
@@ -149,7 +174,7 @@ fn ones() -> Vec<Deployments> {
             ..one("1 + 1, a detached drain")
         },
         Deployments {
-            wishes: true,
+            wishes: &[Verb::RollBack],
             others: &[Comes::TakesOver(0, false), Comes::TakesOver(0, true)],
             carried: 0,
             sessions: 0,
@@ -210,6 +235,23 @@ pub fn of_broken(broken: &Broken) -> Deployments {
             steps: &[50, 100],
             sessions: 0,
             carried: 0,
+            alarms: false,
+            ..one(broken.name)
+        },
+        Variant::PauseForgotten => Deployments {
+            wishes: &[Verb::Pause, Verb::Resume],
+            sessions: 0,
+            carried: 0,
+            faults: 0,
+            alarms: false,
+            ..one(broken.name)
+        },
+        Variant::GateForgotten => Deployments {
+            wishes: &[Verb::Resume],
+            approve: &[Gate::Seal],
+            sessions: 0,
+            carried: 0,
+            faults: 0,
             alarms: false,
             ..one(broken.name)
         },

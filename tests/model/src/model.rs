@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use ebbtide_rules::document::Document;
+use ebbtide_rules::input::Verb;
+use ebbtide_rules::plan::Gate;
 use ebbtide_rules::record::Answer;
 use stateright::{Model, Property};
 
@@ -60,8 +62,10 @@ pub struct Deployments {
     pub minimum: u8,
     /// Whether alarms may fire and greens be unfit.
     pub alarms: bool,
-    /// Whether an operator may wish to roll back.
-    pub wishes: bool,
+    /// What operators may wish.
+    pub wishes: &'static [Verb],
+    /// The gates at which a person is asked.
+    pub approve: &'static [Gate],
     /// Green's share, step by step.
     pub steps: &'static [u32],
     /// How many ticks the load balancer settles.
@@ -187,8 +191,8 @@ impl Model for Deployments {
         if Self::may_tick(world) {
             actions.push(Action::Tick);
         }
-        if self.wishes {
-            actions.extend((0..3).map(Action::Wish));
+        for verb in self.wishes {
+            actions.extend((0..3).map(|whose| Action::Wish(whose, *verb)));
         }
         for number in 0..world.executions.len() {
             self.execution(world, number, actions);

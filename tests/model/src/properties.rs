@@ -40,6 +40,8 @@ pub enum Rule {
     SameAnswer,
     /// OutcomeOnce is when a deployment's outcome is written once.
     OutcomeOnce,
+    /// PausedStands is when nothing moves of what is paused, or waits at a gate that nobody has opened.
+    PausedStands,
     /// NothingIsLeft is when everybody has ended, and with them what they held: one group in the forward action, no
     /// server but its own, none of them held.
     NothingIsLeft,
@@ -49,7 +51,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule that is a property of single states.
-    pub const ALWAYS: [Self; 15] = [
+    pub const ALWAYS: [Self; 16] = [
         Self::NothingCut,
         Self::SealedHoldsNothing,
         Self::EndedSealed,
@@ -64,6 +66,7 @@ impl Rule {
         Self::SwitchedKeepsFront,
         Self::SameAnswer,
         Self::OutcomeOnce,
+        Self::PausedStands,
         Self::NothingIsLeft,
     ];
 
@@ -84,6 +87,7 @@ impl Rule {
             Self::SwitchedKeepsFront => "who has switched keeps the front",
             Self::SameAnswer => "the same ask gets the same answer",
             Self::OutcomeOnce => "an outcome is written once",
+            Self::PausedStands => "what is paused stands still",
             Self::NothingIsLeft => "nothing is left behind",
             Self::CanEnd => "it can end",
         }
@@ -211,6 +215,7 @@ pub(crate) fn properties(model: &Deployments) -> Vec<Property<Deployments>> {
         SwitchedKeepsFront,
         SameAnswer,
         OutcomeOnce,
+        PausedStands,
         NothingIsLeft
     ];
     let always = always

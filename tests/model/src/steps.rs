@@ -1,6 +1,7 @@
 //! What a step does to the world.
 
 use ebbtide_endpoint::admission::{Event, Mode};
+use ebbtide_rules::input::{Verb, Wish};
 use ebbtide_rules::plan::{Asked, Plan};
 use ebbtide_rules::record::{Ask, Execution as Holder, Facts, Kind, decide, wants};
 
@@ -76,7 +77,7 @@ impl Deployments {
                 world.servers[number] = Server::new(0, Life::Up, self.endpoint);
                 world.servers[number].served = world.weight(0) > 0;
             }
-            Action::Wish(whose) => return self.wish(world, whose),
+            Action::Wish(whose, verb) => return self.wish(world, whose, verb),
             Action::Alarm(number) => {
                 return workflow::alarmed(self, world, number);
             }
@@ -133,16 +134,16 @@ impl Deployments {
         world.servers[number].take(sent, &name, self.variant);
     }
 
-    /// An execution of its own asks a deployment to roll back, and ends.
-    fn wish(&self, world: &mut World, whose: u8) -> bool {
+    /// An execution of its own tells a deployment something, and ends.
+    fn wish(&self, world: &mut World, whose: u8, verb: Verb) -> bool {
         let record = world.record();
         let plan = Plan {
             deployment: "wish".to_owned(),
             execution: shipped::arn("wish"),
             service: SERVICE.to_owned(),
             epoch: record.epoch,
-            asked: Asked::RollBack {
-                deployment: deployment(whose).to_owned(),
+            asked: Asked::Wish {
+                wish: Wish::new(verb, deployment(whose)),
             },
         };
         let ask = Ask {

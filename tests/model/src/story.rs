@@ -82,11 +82,9 @@ fn who(world: &World, action: Action) -> String {
         Action::OpenByHand(number) => format!("an operator resumes {} by hand", server(number)),
         Action::Lose(number) => format!("an operator terminates {}, which hangs", server(number)),
         Action::Launch(number) => format!("Auto Scaling launches {}", server(number)),
-        Action::Wish(whose) => {
-            format!(
-                "an operator asks {} to roll back",
-                crate::shipped::deployment(whose)
-            )
+        Action::Wish(whose, verb) => {
+            let deployment = crate::shipped::deployment(whose);
+            format!("an operator tells {deployment}: {}", verb.field())
         }
         Action::Alarm(number) => format!("{}, and an alarm fires", at(world, number)),
         Action::Reject(number) => format!("{} finds green unfit", at(world, number)),

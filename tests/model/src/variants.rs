@@ -39,6 +39,10 @@ pub enum Variant {
     LateWriteWins,
     /// SupersededAfterSwitch is when a deployment that ended after its switch is superseded like one before it.
     SupersededAfterSwitch,
+    /// PauseForgotten is when a deployment goes on although it is paused.
+    PauseForgotten,
+    /// GateForgotten is when a deployment passes a gate that nobody has opened.
+    GateForgotten,
     /// TwoWriters is when whoever empties an environment may set the forward action, beside the front's holder.
     TwoWriters,
 }
@@ -55,7 +59,7 @@ pub struct Broken {
 }
 
 /// Every broken variant.
-pub const BROKEN: [Broken; 16] = [
+pub const BROKEN: [Broken; 18] = [
     broken(
         Variant::TimeoutIsZero,
         "a time-out is read as zero",
@@ -130,6 +134,16 @@ pub const BROKEN: [Broken; 16] = [
         Variant::SupersededAfterSwitch,
         "an owner is superseded after its switch",
         Rule::SwitchedKeepsFront,
+    ),
+    broken(
+        Variant::PauseForgotten,
+        "a deployment goes on although it is paused",
+        Rule::PausedStands,
+    ),
+    broken(
+        Variant::GateForgotten,
+        "a deployment passes a gate that nobody has opened",
+        Rule::PausedStands,
     ),
     broken(
         Variant::TwoWriters,

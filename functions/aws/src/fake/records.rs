@@ -3,7 +3,7 @@
 use ebbtide_rules::Environment;
 use ebbtide_rules::examples;
 use ebbtide_rules::plan::{GroupLaunch, Recorded, SubnetShare};
-use ebbtide_rules::record::{Course, Entry, Front, Outcome, Owner, Phase, Record, State};
+use ebbtide_rules::record::{Course, Entry, Front, Outcome, Owner, Phase, Record, State, Wishes};
 use ebbtide_rules::scaling::Sizes;
 use ebbtide_rules::weights::{Moments, Spans, Weights};
 use jiff::Timestamp;
@@ -102,7 +102,8 @@ pub(super) fn claimed() -> Record {
                 green: 0,
             },
             course: Course::begun(Timestamp::UNIX_EPOCH),
-            wish: None,
+            wishes: Wishes::default(),
+            waits: None,
         }),
         ..Record::default()
     }

@@ -3,7 +3,7 @@
 use ebbtide_aws::fake::{Fake, Fault, environment, execution, recorded};
 use ebbtide_rules::ErrorName;
 use ebbtide_rules::document::Act;
-use ebbtide_rules::input::Then;
+use ebbtide_rules::input::{Then, Verb, Wish};
 use ebbtide_rules::plan::Asked;
 use ebbtide_rules::record::{Doing, Next, Phase};
 
@@ -137,17 +137,17 @@ async fn a_drain_whose_execution_ended_is_taken_over_while_another_holds_the_fro
 
 #[tokio::test]
 async fn a_wish_is_left_for_a_holder_that_runs_and_for_no_other() {
-    let asked = Asked::RollBack {
-        deployment: "deploy-1".to_owned(),
+    let asked = Asked::Wish {
+        wish: Wish::new(Verb::RollBack, "deploy-1"),
     };
     let run = Run::planned("wisher", "wisher", 5, asked);
     let fake = held("RUNNING");
     let answer = run.asks(&fake, Act::Claim).await.unwrap();
     assert_eq!(answer.next, Next::Told);
-    assert!(fake.world().front().unwrap().wish.is_some());
+    assert!(fake.world().front().unwrap().wishes.roll_back.is_some());
     let fake = held("FAILED");
     let cause = run
-        .is_refused(&fake, Act::Claim, ErrorName::RollBackRefused)
+        .is_refused(&fake, Act::Claim, ErrorName::WishRefused)
         .await;
     assert!(cause.contains("FAILED"), "{cause}");
 }

@@ -21,12 +21,14 @@ fn take_over(deployment: &str, then: &str) -> Value {
 #[tokio::test]
 async fn a_wish_to_roll_back_names_whom_it_is_for_and_the_claim_decides() {
     let fake = held(Phase::Switched);
-    let wish = plan(&fake, json!({"rollBack": "deploy-9"})).await.unwrap();
+    let wish = plan(&fake, json!({"rollBack": "deploy-9", "why": "too slow"}))
+        .await
+        .unwrap();
     assert_eq!(
         serde_json::to_value(&wish).unwrap(),
         json!({
-            "deployment": "deploy-2", "execution": EXECUTION, "service": "tunnel", "epoch": 5, "next": "rollBack",
-            "rollBack": "deploy-9",
+            "deployment": "deploy-2", "execution": EXECUTION, "service": "tunnel", "epoch": 5, "next": "wish",
+            "wish": {"deployment": "deploy-9", "verb": "rollBack", "why": "too slow", "force": false},
         })
     );
     assert_eq!(fake.changes(), Vec::<String>::new());

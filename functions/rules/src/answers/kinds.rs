@@ -10,9 +10,9 @@ use crate::examples::{
     switched,
 };
 use crate::green_test::GreenTest;
-use crate::input::Then;
+use crate::input::{Then, Verb, Wish};
 use crate::launch::{Launched, Launching, Unseen, Verdict};
-use crate::plan::{Asked, Deploy, Pages, Plan, Policy, Recorded};
+use crate::plan::{Asked, Deploy, Gate, Pages, Plan, Policy, Recorded};
 use crate::report::Admission;
 use crate::resume::{Resumed, Unopened};
 use crate::shape::{Retiring, Server};
@@ -32,8 +32,8 @@ pub(super) fn plans() -> Vec<Plan> {
             green_weight: 50,
             recorded: planned(),
         },
-        Asked::RollBack {
-            deployment: "deploy-0".to_owned(),
+        Asked::Wish {
+            wish: Wish::new(Verb::Promote, "deploy-0"),
         },
     ];
     let plan = |asked| Plan {
@@ -54,6 +54,7 @@ fn planned() -> Recorded {
     Recorded {
         policy: Policy {
             alarms: vec!["errors".to_owned()],
+            approve: vec![Gate::Switch],
             pages,
             signing_secret: Some(
                 "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tunnel".to_owned(),

@@ -31,7 +31,11 @@ pub(super) fn adopt() -> Vec<(Next, Doing)> {
 }
 
 pub(super) fn switch() -> Vec<(Next, Doing)> {
-    vec![(Next::Reject, Doing::Rejecting), (Next::Pass, watching())]
+    vec![
+        (Next::Reject, Doing::Rejecting),
+        (Next::Wait, Doing::Launching),
+        (Next::Pass, watching()),
+    ]
 }
 
 pub(super) fn pass() -> Vec<(Next, Doing)> {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 /// A pass that comes so much later than the wait before it was not merely retried. The longest Retry, of a function that
 /// runs a minute and is told fifteen times that AWS is unavailable, can take 25 minutes, and two such Tasks lie between
 /// two checks; 90 minutes are longer than that, so the execution has stood still, and somebody redrove it.
-const STANDSTILL: SignedDuration = SignedDuration::from_mins(90);
+pub(crate) const STANDSTILL: SignedDuration = SignedDuration::from_mins(90);
 
 /// When the drain has to be over, as the state machine says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

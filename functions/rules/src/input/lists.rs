@@ -1,8 +1,10 @@
-//! The two lists that a deployment may ask for, from an input or from a stack's settings: steps and alarms' names.
+//! The lists that a deployment may ask for, from an input or from a stack's settings: steps, alarms' names, gates.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+
+use crate::plan::Gate;
 
 /// DescribeAlarms takes at most 100 names (its reference, `AlarmNames`).
 const MOST_ALARMS: usize = 100;
@@ -25,6 +27,21 @@ pub(crate) fn alarms_of(value: &Value) -> Option<Vec<String>> {
         .map(|name| name.as_str().map(str::to_owned))
         .collect::<Option<_>>()?;
     are_alarms(&names).then_some(names)
+}
+
+/// The gates, if there are such and each is named once.
+pub(crate) fn gates_of(value: &Value) -> Option<Vec<Gate>> {
+    let names = value.as_array()?.iter();
+    let names: Vec<&str> = names.map(Value::as_str).collect::<Option<_>>()?;
+    gates_named(&names)
+}
+
+/// The gates of these names, if there are such and each is named once.
+pub(crate) fn gates_named<S: AsRef<str>>(names: &[S]) -> Option<Vec<Gate>> {
+    let gates = names.iter().map(|name| Gate::named(name.as_ref()));
+    let gates: Vec<Gate> = gates.collect::<Option<_>>()?;
+    let distinct: BTreeSet<Gate> = gates.iter().copied().collect();
+    (distinct.len() == gates.len()).then_some(gates)
 }
 
 /// Whether the shares rise and end at 100.

@@ -10,7 +10,7 @@ use crate::arbitrary_json::{any_json, any_number, any_text, nested};
 type Field = (&'static str, fn(&Value) -> bool);
 
 /// What each field may be, said a second time and in another way than the reader does.
-const SCHEMA: [Field; 14] = [
+const SCHEMA: [Field; 16] = [
     ("green.launchTemplateVersion", is_version),
     ("green.count", |value| is_within(value, 1, 500)),
     ("green.healthySeconds", |value| is_within(value, 10, 7200)),
@@ -27,6 +27,8 @@ const SCHEMA: [Field; 14] = [
         is_within(value, 10, 1_209_600)
     }),
     ("drain.detached", Value::is_boolean),
+    ("approve", are_gates),
+    ("pauseSeconds", |value| is_within(value, 10, 86_400)),
     ("minimumHealthyPercent", |value| is_within(value, 1, 100)),
     ("dryRun", Value::is_boolean),
 ];
@@ -57,6 +59,17 @@ fn are_steps(value: &Value) -> bool {
         least = step.as_u64().unwrap() + 1;
     }
     least == 101
+}
+
+fn are_gates(value: &Value) -> bool {
+    let all = [
+        json!([]),
+        json!(["switch"]),
+        json!(["seal"]),
+        json!(["switch", "seal"]),
+        json!(["seal", "switch"]),
+    ];
+    all.contains(value)
 }
 
 fn are_names(value: &Value) -> bool {
@@ -99,6 +112,12 @@ fn near(path: &str) -> BoxedStrategy<Value> {
             let names = prop::collection::vec(any_text(), 0..3).prop_map(|it| json!(it));
             let many = prop::collection::vec("[a-z]{250,256}", 99..102).prop_map(|it| json!(it));
             prop_oneof![3 => names, 1 => many].boxed()
+        }
+        "approve" => {
+            let gates = prop::sample::select(vec!["switch", "seal", "Seal", "bake"]);
+            prop::collection::vec(gates, 0..3)
+                .prop_map(|it| json!(it))
+                .boxed()
         }
         "drain.detached" | "dryRun" => any::<bool>().prop_map(Value::Bool).boxed(),
         _ => {
@@ -152,6 +171,8 @@ fn read(input: &Input, path: &str) -> Value {
         "drain.pollSeconds" => json!(input.poll_seconds),
         "drain.deadlineSeconds" => json!(input.deadline_seconds),
         "drain.detached" => json!(input.detached),
+        "approve" => json!(input.approve),
+        "pauseSeconds" => json!(input.pause_seconds),
         "minimumHealthyPercent" => json!(input.minimum_healthy_percent),
         "dryRun" => json!(input.dry_run),
         _ => panic!("{path} is not in the schema"),
@@ -214,7 +235,7 @@ proptest! {
         value in any_json(),
     ) {
         let mut known = fields(section);
-        known.extend(request::ALONE);
+        known.extend(request::fields());
         prop_assume!(!known.contains(&field.as_str()));
         let unknown = json!({field.clone(): value});
         let (input, path) = match section {
@@ -241,13 +262,16 @@ proptest! {
     #[test]
     fn what_stands_alone_names_a_deployment_and_nothing_else(deployment in any_json(), then in any_json()) {
         let is_name = deployment.as_str().is_some_and(|name| !name.is_empty());
-        let asked = json!({"rollBack": deployment});
-        match Input::parse(&asked) {
-            Ok(input) => prop_assert_eq!(json!({"rollBack": match input.request {
-                Request::RollBack(named) => named,
-                other => panic!("{other:?}"),
-            }}), asked),
-            Err(errors) => prop_assert!(!is_name && errors.len() == 1, "{errors:?}"),
+        for verb in Verb::ALL {
+            let asked = json!({verb.field(): deployment});
+            match Input::parse(&asked) {
+                Ok(input) => {
+                    let named = deployment.as_str().unwrap_or_default();
+                    prop_assert!(is_name);
+                    prop_assert_eq!(input.request, Request::Wish(Wish::new(verb, named)));
+                }
+                Err(errors) => prop_assert!(!is_name && errors.len() == 1, "{errors:?}"),
+            }
         }
         let is_end = then == json!("continue") || then == json!("rollBack");
         let asked = json!({"takeOver": {"deployment": deployment, "then": then}});

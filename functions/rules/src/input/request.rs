@@ -1,7 +1,8 @@
-//! The requests that stand alone: to roll another execution's deployment back, and to take a deployment over.
+//! The requests that are no deployment: an operator's wishes about another execution's, and to take one over.
 //!
-//! Neither plans anything, so a field beside it would be ignored: it is refused instead.
+//! None of them plans anything, so a field beside it that it does not know would be ignored: it is refused instead.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Reader;
@@ -12,10 +13,88 @@ pub enum Request {
     /// Deploy is when nothing else is asked for.
     #[default]
     Deploy,
-    /// RollBack is when a running deployment, named here, is to be told to roll back.
-    RollBack(String),
+    /// Wish is when a running deployment is to be told something.
+    Wish(Wish),
     /// TakeOver is when this execution is to go on with a deployment whose own has ended.
     TakeOver(TakeOver),
+}
+
+/// What an operator wishes of a running deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wish {
+    /// The deployment.
+    pub deployment: String,
+    /// What it is to do.
+    pub verb: Verb,
+    /// Who wishes it, as they call themselves; none: the execution that asks stands for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Whether it is promoted although alarms fire.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// What a deployment can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verb {
+    /// Nothing moves further: not the next step, not the switch, not the first seal.
+    Pause,
+    /// To go on: a pause ends, and the gate that is waited at opens.
+    Resume,
+    /// The rest of steps and bake is skipped.
+    Promote,
+    /// Blue gets its traffic back.
+    RollBack,
+    /// To give up: blue gets its traffic back, green is rejected where it never had any.
+    Abort,
+}
+
+impl Wish {
+    /// A wish without more words.
+    pub fn new(verb: Verb, deployment: impl Into<String>) -> Self {
+        Self {
+            deployment: deployment.into(),
+            verb,
+            who: None,
+            why: None,
+            force: false,
+        }
+    }
+}
+
+impl Verb {
+    /// Every one, in the order of the docs.
+    pub const ALL: [Self; 5] = [
+        Self::Pause,
+        Self::Resume,
+        Self::Promote,
+        Self::RollBack,
+        Self::Abort,
+    ];
+
+    /// The field of the input that asks for it.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Promote => "promote",
+            Self::RollBack => "rollBack",
+            Self::Abort => "abort",
+        }
+    }
+
+    /// The fields that may stand beside it.
+    fn beside(self) -> &'static [&'static str] {
+        match self {
+            Self::Promote => &["who", "why", "force"],
+            _ => &["who", "why"],
+        }
+    }
 }
 
 /// Which deployment is taken over, and to what end.
@@ -28,7 +107,7 @@ pub struct TakeOver {
 }
 
 /// What becomes of a deployment that is taken over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Then {
     /// Continue is when it goes on from where its record says it stands.
@@ -37,36 +116,67 @@ pub enum Then {
     RollBack,
 }
 
-/// The requests that bear no other field beside them.
-pub(super) const ALONE: [&str; 2] = ["takeOver", "rollBack"];
+/// The longest `who` or `why`, in characters: both travel in the record.
+const LONGEST: usize = 256;
 const TAKE_OVER: &[&str] = &["deployment", "then"];
+
+/// The fields of requests that are no deployment.
+pub(super) fn fields() -> impl Iterator<Item = &'static str> {
+    let beside = Verb::Promote.beside().iter().copied();
+    ["takeOver"]
+        .into_iter()
+        .chain(Verb::ALL.map(Verb::field))
+        .chain(beside)
+}
 
 impl Reader {
     /// What the input asks for; what is wrong with it is noted.
     pub(super) fn request(&mut self, root: &Map<String, Value>) -> Request {
-        for alone in ALONE.into_iter().filter(|field| root.contains_key(*field)) {
-            let beside: Vec<&str> = root
-                .keys()
-                .map(String::as_str)
-                .filter(|field| *field != alone)
-                .collect();
-            if !beside.is_empty() {
-                self.errors.push(format!(
-                    "{alone}: stands alone, remove {}",
-                    beside.join(", ")
-                ));
-            }
+        let take_over = self.take_over(root);
+        let wishes = Verb::ALL.map(|verb| self.wish(root, verb));
+        if take_over.is_none() && wishes.iter().all(Option::is_none) {
+            self.refuse_stray(root);
         }
-        let take_over = self.take_over(root.get("takeOver"));
-        let roll_back = self.roll_back(root.get("rollBack"));
+        let wish = wishes.into_iter().flatten().next();
         take_over
             .map(Request::TakeOver)
-            .or(roll_back.map(Request::RollBack))
+            .or(wish.map(Request::Wish))
             .unwrap_or_default()
     }
 
-    fn take_over(&mut self, value: Option<&Value>) -> Option<TakeOver> {
-        let section = self.section("takeOver", value, TAKE_OVER)?;
+    fn stands_alone(&mut self, root: &Map<String, Value>, field: &str, allowed: &[&str]) {
+        let beside: Vec<&str> = root
+            .keys()
+            .map(String::as_str)
+            .filter(|it| *it != field && !allowed.contains(it))
+            .collect();
+        if !beside.is_empty() {
+            self.errors.push(format!(
+                "{field}: stands alone, remove {}",
+                beside.join(", ")
+            ));
+        }
+    }
+
+    /// What belongs beside a wish means nothing where there is none.
+    fn refuse_stray(&mut self, root: &Map<String, Value>) {
+        let asked = ["takeOver"].into_iter().chain(Verb::ALL.map(Verb::field));
+        if asked.into_iter().any(|field| root.contains_key(field)) {
+            return;
+        }
+        for field in Verb::Promote.beside() {
+            if root.contains_key(*field) {
+                let verbs = Verb::ALL.map(Verb::field).join(", ");
+                self.errors
+                    .push(format!("{field}: stands beside one of {verbs} only"));
+            }
+        }
+    }
+
+    fn take_over(&mut self, root: &Map<String, Value>) -> Option<TakeOver> {
+        let value = root.get("takeOver")?;
+        self.stands_alone(root, "takeOver", &[]);
+        let section = self.section("takeOver", Some(value), TAKE_OVER)?;
         let field = |name: &str| section.get(name).unwrap_or(&Value::Null);
         let deployment = named(field("deployment"));
         if deployment.is_none() {
@@ -94,13 +204,35 @@ impl Reader {
         })
     }
 
-    fn roll_back(&mut self, value: Option<&Value>) -> Option<String> {
-        let value = value?;
+    fn wish(&mut self, root: &Map<String, Value>, verb: Verb) -> Option<Wish> {
+        let value = root.get(verb.field())?;
+        self.stands_alone(root, verb.field(), verb.beside());
         let deployment = named(value);
         if deployment.is_none() {
-            self.wrong("rollBack", "a deployment's name", value);
+            self.wrong(verb.field(), "a deployment's name", value);
         }
-        deployment
+        let (who, why) = (self.words(root, "who"), self.words(root, "why"));
+        let force = root.get("force").filter(|_| verb == Verb::Promote);
+        if let Some(wrong) = force.filter(|force| !force.is_boolean()) {
+            self.wrong("force", "true or false", wrong);
+        }
+        Some(Wish {
+            deployment: deployment?,
+            verb,
+            who,
+            why,
+            force: force.and_then(Value::as_bool).unwrap_or_default(),
+        })
+    }
+
+    fn words(&mut self, root: &Map<String, Value>, field: &str) -> Option<String> {
+        let value = root.get(field)?;
+        let words = named(value).filter(|words| words.chars().count() <= LONGEST);
+        if words.is_none() {
+            let expected = format!("a text of 1 to {LONGEST} characters");
+            self.wrong(field, &expected, value);
+        }
+        words
     }
 }
 

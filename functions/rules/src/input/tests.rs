@@ -24,6 +24,8 @@ fn everything_is_read() {
         "traffic": {"steps": [10, 50, 100], "stepSeconds": 60},
         "bake": {"seconds": 10, "alarms": ["errors", "latency"]},
         "drain": {"settleSeconds": 2, "closuresPerSecond": 20, "pollSeconds": 30, "deadlineSeconds": 600, "detached": true},
+        "approve": ["seal"],
+        "pauseSeconds": 60,
         "minimumHealthyPercent": 50,
         "dryRun": true,
     });
@@ -43,6 +45,8 @@ fn everything_is_read() {
             closures_per_second: Some(20),
             poll_seconds: Some(30),
             deadline_seconds: Some(600),
+            approve: Some(vec![Gate::Seal]),
+            pause_seconds: Some(60),
             minimum_healthy_percent: Some(50),
             dry_run: true,
         })
@@ -156,7 +160,8 @@ fn each_wrong_field_has_its_sentence() {
         ),
         (
             json!({"colour": "green"}),
-            "colour: unknown field, expected one of green, traffic, bake, drain, minimumHealthyPercent, dryRun, takeOver, rollBack",
+            "colour: unknown field, expected one of green, traffic, bake, drain, approve, pauseSeconds, \
+             minimumHealthyPercent, dryRun, takeOver, pause, resume, promote, rollBack, abort, who, why, force",
         ),
     ];
     for (input, expected) in cases {
@@ -167,9 +172,21 @@ fn each_wrong_field_has_its_sentence() {
 #[test]
 fn requests_that_stand_alone_are_read() {
     let request = |input: &Value| Input::parse(input).unwrap().request;
+    for verb in Verb::ALL {
+        assert_eq!(
+            request(&json!({verb.field(): "a"})),
+            Request::Wish(Wish::new(verb, "a"))
+        );
+    }
+    let promote = json!({"promote": "a", "who": "on-call", "why": "a hotfix", "force": true});
     assert_eq!(
-        request(&json!({"rollBack": "a"})),
-        Request::RollBack("a".to_owned())
+        request(&promote),
+        Request::Wish(Wish {
+            who: Some("on-call".to_owned()),
+            why: Some("a hotfix".to_owned()),
+            force: true,
+            ..Wish::new(Verb::Promote, "a")
+        })
     );
     for (word, then) in [("continue", Then::Continue), ("rollBack", Then::RollBack)] {
         assert_eq!(
@@ -183,6 +200,38 @@ fn requests_that_stand_alone_are_read() {
     let told =
         errors(&json!({"rollBack": "a", "takeOver": {"deployment": "a", "then": "continue"}}));
     assert_eq!(told.len(), 2, "{told:?}");
+    let cases = [
+        (
+            json!({"pause": "a", "force": true}),
+            "pause: stands alone, remove force",
+        ),
+        (
+            json!({"pause": "a", "bake": {}}),
+            "pause: stands alone, remove bake",
+        ),
+        (
+            json!({"why": "it looks odd"}),
+            "why: stands beside one of pause, resume, promote, rollBack, abort only",
+        ),
+        (
+            json!({"promote": "a", "force": "yes"}),
+            "force: expected true or false, got \"yes\"",
+        ),
+        (
+            json!({"abort": "a", "who": ""}),
+            "who: expected a text of 1 to 256 characters, got \"\"",
+        ),
+        (
+            json!({"abort": true}),
+            "abort: expected a deployment's name, got true",
+        ),
+    ];
+    for (input, expected) in cases {
+        assert_eq!(errors(&input), [expected], "{input}");
+    }
+    let (long, longer) = ("é".repeat(256), "é".repeat(257));
+    assert!(Input::parse(&json!({"abort": "a", "why": long})).is_ok());
+    assert!(Input::parse(&json!({"abort": "a", "why": longer})).is_err());
 }
 
 #[test]
@@ -240,7 +289,10 @@ fn the_link_that_aws_adds_for_the_console_asks_for_nothing() {
     };
     assert_eq!(parse(serde_json::json!({})), Ok(Input::default()));
     let wish = parse(serde_json::json!({"rollBack": "deploy-1"})).unwrap();
-    assert_eq!(wish.request, Request::RollBack("deploy-1".to_owned()));
+    assert_eq!(
+        wish.request,
+        Request::Wish(Wish::new(Verb::RollBack, "deploy-1"))
+    );
     let unknown = serde_json::json!({"AWS_STEP_FUNCTIONS_STARTED": 1});
     assert!(Input::parse(&unknown).is_err());
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::input::Then;
+use crate::input::{Then, Wish};
 use crate::scaling::Sizes;
 use crate::shape::{Environment, Server};
 use crate::url_path::UrlPath;
@@ -49,11 +49,10 @@ pub enum Asked {
         /// Its plan, as its record has it.
         recorded: Recorded,
     },
-    /// That a running deployment rolls back.
-    RollBack {
-        /// Which. Its key is not that of the plan's own deployment, the one that asks.
-        #[serde(rename = "rollBack")]
-        deployment: String,
+    /// That a running deployment does what an operator wishes.
+    Wish {
+        /// What, and of which deployment.
+        wish: Wish,
     },
 }
 
@@ -109,7 +108,7 @@ impl Plan {
         match &self.asked {
             Asked::Deploy(deploy) => Some(&deploy.recorded),
             Asked::TakeOver { recorded, .. } => Some(recorded),
-            Asked::Held { .. } | Asked::RollBack { .. } => None,
+            Asked::Held { .. } | Asked::Wish { .. } => None,
         }
     }
 }
@@ -216,6 +215,12 @@ pub struct Policy {
     pub deadline_seconds: u32,
     /// Whether the execution ends with the bake and the drain goes on in another one.
     pub detached: bool,
+    /// The gates at which a person is asked.
+    #[serde(default)]
+    pub approve: Vec<Gate>,
+    /// How long a pause or a gate may last, in seconds. 0 in a plan of a version that knew neither.
+    #[serde(default)]
+    pub pause_seconds: u32,
     /// How many passes an execution makes before the drain goes on in the next one.
     pub most_passes: u32,
     /// The user's pages.
@@ -227,6 +232,33 @@ pub struct Policy {
     /// What of the load balancer speaks against servers that an agent reports for, a sentence each: none of them is taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub against_agents: Vec<String>,
+}
+
+/// Where a person is asked before a deployment goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Gate {
+    /// Green is fit, and no weight has moved.
+    Switch,
+    /// The bake is over, and nothing is sealed.
+    Seal,
+}
+
+impl Gate {
+    /// The gate of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Switch, Self::Seal]
+            .into_iter()
+            .find(|gate| gate.word() == name)
+    }
+
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::Seal => "seal",
+        }
+    }
 }
 
 impl Policy {

@@ -44,6 +44,8 @@ pub(super) fn policy(
         poll_seconds: input.poll_seconds.unwrap_or(defaults.poll_seconds),
         deadline_seconds: input.deadline_seconds.unwrap_or(defaults.deadline_seconds),
         detached: input.detached.unwrap_or(defaults.detached),
+        approve: input.approve.as_ref().unwrap_or(&defaults.approve).clone(),
+        pause_seconds: input.pause_seconds.unwrap_or(defaults.pause_seconds),
         most_passes: defaults.passes_per_execution,
         pages: defaults.pages.clone(),
         signing_secret: defaults.signing_secret.clone(),

@@ -9,7 +9,7 @@ mod policy;
 
 use super::*;
 use crate::examples;
-use crate::input::Then;
+use crate::input::{Then, Verb, Wish};
 use crate::observed::{Forward, GroupWeight};
 use crate::roles::Unclear;
 use crate::{ErrorName, Failure};
@@ -150,6 +150,8 @@ fn defaults() -> Defaults {
         poll_seconds: 30,
         deadline_seconds: 86_400,
         detached: false,
+        approve: Vec::new(),
+        pause_seconds: 3600,
         minimum_healthy_percent: 100,
         passes_per_execution: 400,
         ping_seconds: 30,
@@ -397,8 +399,8 @@ fn whatever_was_asked_for_travels_and_is_read_again() {
             green_weight: 50,
             recorded,
         },
-        Asked::RollBack {
-            deployment: "deploy-0".to_owned(),
+        Asked::Wish {
+            wish: Wish::new(Verb::Promote, "deploy-0"),
         },
     ];
     for asked in asked {

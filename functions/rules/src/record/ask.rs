@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Alarms, Answer, Phase, Record, Watch};
 use crate::document::Document;
+use crate::input::Verb;
 use crate::plan::Asked;
 
 /// What is asked.
@@ -140,9 +141,13 @@ fn claim(record: &Record, ask: &Ask) -> Wants {
             alarms: None,
             holder: execution_of(&plan.deployment),
         },
-        Asked::RollBack { deployment } => Wants {
-            alarms: None,
-            holder: execution_of(deployment),
+        Asked::Wish { wish } => Wants {
+            alarms: front
+                .filter(|front| {
+                    wish.verb == Verb::Promote && front.owner.deployment == wish.deployment
+                })
+                .and_then(|front| watch(&front.plan.policy.alarms, None)),
+            holder: execution_of(&wish.deployment),
         },
     }
 }

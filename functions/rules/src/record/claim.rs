@@ -9,10 +9,10 @@ use super::decide::{Made, Say};
 use super::pass::note_unanswered;
 use super::refused::InProgress;
 use super::{
-    Answered, Ask, Clearing, Course, Doing, Execution, Facts, Front, LATE_SECONDS, Next, Owner,
-    Phase, Record, Refused, Wish, take_over,
+    Answered, Ask, Clearing, Course, Doing, Execution, Facts, Front, Halt, LATE_SECONDS, Next,
+    Owner, Phase, Record, Refused, Wished, Wishes, take_over, wish,
 };
-use crate::plan::{Asked, Deploy, Plan, Recorded};
+use crate::plan::{Asked, Deploy, Gate, Plan, Recorded};
 use crate::shape::{Environment, Fence};
 use crate::weights::Weights;
 
@@ -43,7 +43,7 @@ pub(super) fn decide(
             None => Err(outdated(record, plan)),
         },
         Asked::TakeOver { .. } => take_over::decide(record, ask, facts, now),
-        Asked::RollBack { deployment } => wish(record, ask, deployment, facts, now),
+        Asked::Wish { wish } => wish::decide(record, ask, wish, facts, now),
     }
 }
 
@@ -146,7 +146,8 @@ fn supersede(record: &Record, front: &Front, ask: &Ask, now: Timestamp) -> Resul
             plan: front.plan.clone(),
             weights: ALL_BLUE,
             course: Course::begun(now),
-            wish: None,
+            wishes: Wishes::default(),
+            waits: None,
         }),
         ..record.clone()
     };
@@ -209,11 +210,15 @@ fn begin(
             plan: deploy.recorded.clone(),
             weights: ALL_BLUE,
             course,
-            wish: own.and_then(|front| front.wish.clone()),
+            wishes: own.map_or_else(Wishes::default, |front| front.wishes.clone()),
+            waits: own.and_then(|front| front.waits.clone()),
         }),
         ..record.clone()
     };
-    let say = if overtakes {
+    let given_up = own.and_then(given_up);
+    let say = if let Some(reason) = given_up {
+        Say::new(Next::WaitOut, Doing::Rejecting, reason)
+    } else if overtakes {
         let reason = "the front only detached; its last call is waited out";
         wait_out(Say::new(Next::WaitOut, Doing::Launching, reason))
     } else {
@@ -262,13 +267,23 @@ pub(super) fn switch(
         )));
     }
     let alarms = facts.alarms.as_ref();
-    let against = alarms.and_then(|alarms| alarms.against());
+    let against = alarms.filter(|_| front.heeds_alarms());
+    let against = against.and_then(|alarms| alarms.against());
     let against = against.map(|against| format!("{against}, before the switch"));
-    if let Some(reason) = front.wish.as_ref().map(Wish::words).or(against) {
+    if let Some(reason) = given_up(front).or(against) {
+        let mut next = record.clone();
+        if let Some(front) = next.front.as_mut() {
+            front.waits = None;
+        }
         let say = Say::new(Next::Reject, Doing::Rejecting, reason);
-        return Ok(say.made(record.clone(), &fence, ask, now));
+        return Ok(say.made(next, &fence, ask, now));
     }
-    let first = front.plan.policy.steps.first().copied().unwrap_or(100);
+    if let Some(halt) = front.halt(Some(Gate::Switch)) {
+        return stand(record, front, halt, ask, &fence, now);
+    }
+    let steps = &front.plan.policy.steps;
+    let first = steps.first().filter(|_| front.wishes.promote.is_none());
+    let first = first.copied().unwrap_or(100);
     let weights = Weights {
         blue: 100_u32.saturating_sub(first),
         green: first,
@@ -277,6 +292,7 @@ pub(super) fn switch(
     if let Some(front) = next.front.as_mut() {
         front.phase = Phase::Switched;
         front.weights = weights;
+        front.waits = None;
         front.course.switched_at = Some(now);
         front.course.alarms_seen_at = alarms.map(|alarms| alarms.at);
         note_unanswered(&mut front.course, ask, now);
@@ -287,6 +303,32 @@ pub(super) fn switch(
         "green is fit, and the intent to move weight is on record",
     );
     Ok(say.made(next, &fence, ask, now))
+}
+
+/// Why it is given up, if somebody wished that.
+fn given_up(front: &Front) -> Option<String> {
+    let wished = front.wishes.roll_back.as_ref();
+    wished.map(Wished::asked_for)
+}
+
+/// Stands before the switch; green is looked at again each time, since nobody keeps it healthy meanwhile.
+fn stand(
+    record: &Record,
+    front: &Front,
+    halt: Halt,
+    ask: &Ask,
+    fence: &Fence,
+    now: Timestamp,
+) -> Result<Made, Refused> {
+    let mut stands = front.clone();
+    note_unanswered(&mut stands.course, ask, now);
+    let (wait, reason) = stands.stand(halt, ask, &front.course, now)?;
+    let next = Record {
+        front: Some(stands),
+        ..record.clone()
+    };
+    let say = Say::new(Next::Wait, Doing::Launching, reason).after(wait);
+    Ok(say.made(next, fence, ask, now))
 }
 
 /// The front, if it is the asking execution's.
@@ -300,63 +342,6 @@ pub(super) fn own_front<'a>(
         .as_ref()
         .filter(|front| front.owner.is(fence) && front.owner.execution == ask.execution)
         .ok_or_else(|| Refused::Superseded(record.superseded(fence)))
-}
-
-/// Tells the front's deployment to roll back.
-fn wish(
-    record: &Record,
-    ask: &Ask,
-    deployment: &str,
-    facts: &Facts,
-    now: Timestamp,
-) -> Result<Made, Refused> {
-    let refused = |reason: String| Err(Refused::RollBack(reason));
-    let Some(front) = record.front_of(deployment) else {
-        return refused(match record.entry_of(deployment) {
-            Some(_) => format!(
-                "deployment {deployment} is draining: its bake is over, and what is sealed nothing takes back; deploy the \
-                 version you want, it need not wait for the drain"
-            ),
-            None => take_over::not_owner(record, deployment),
-        });
-    };
-    match front.phase {
-        Phase::Claimed | Phase::Switched => {}
-        Phase::RollingBack { .. } => {
-            return refused(format!(
-                "deployment {deployment} is rolling back already; watch it, or redrive its execution if it failed"
-            ));
-        }
-        Phase::Superseding { .. } | Phase::Detaching { .. } => {
-            return refused(format!(
-                "deployment {deployment} has moved no traffic: there is nothing to roll back"
-            ));
-        }
-    }
-    let holder = facts.holder.as_ref();
-    if !holder.is_some_and(|holder| holder.running) {
-        let status = holder.map_or("not known", |holder| holder.status.as_str());
-        return refused(format!(
-            "the execution of deployment {deployment} is {status}, so it cannot be told. Take it over instead, with the \
-             input {{\"takeOver\": {{\"deployment\": \"{deployment}\", \"then\": \"rollBack\"}}}}"
-        ));
-    }
-    let mut next = record.clone();
-    if let Some(front) = next.front.as_mut() {
-        front.wish.get_or_insert(Wish::RollBack {
-            by: name_of(&ask.execution).to_owned(),
-            at: now,
-        });
-    }
-    let plan = ask.document.plan()?;
-    let reason =
-        format!("deployment {deployment} is told to roll back, and does so in its next pass");
-    Ok(Say::new(Next::Told, Doing::Nothing, reason).made(
-        next,
-        &fence(plan, record.epoch),
-        ask,
-        now,
-    ))
 }
 
 /// An execution's name, the last part of its ARN.

@@ -11,10 +11,11 @@ use super::decide::{Made, Say};
 use super::hand_on::draining;
 use super::outcome;
 use super::{
-    Ask, Course, Doing, Entry, Facts, Front, Next, Outcome, Phase, Progress, Record, Refused,
-    State, Wish,
+    Ask, Course, Doing, Entry, Facts, Front, Halt, Next, Outcome, Phase, Progress, Record, Refused,
+    State, Wished,
 };
 use crate::document::{Document, Told, late};
+use crate::plan::Gate;
 use crate::shape::{Environment, Fence};
 use crate::wait::reached;
 use crate::weights::{Moments, Switched, Weights};
@@ -83,13 +84,33 @@ impl Pass<'_> {
         let mut next = self.counted(facts);
         forget_gone(&mut next, switch);
         let moments = &switch.moments;
-        if reached(moments.step_ends_at, self.now) {
+        let promoted = self.front.wishes.promote.is_some();
+        let steps =
+            reached(moments.step_ends_at, self.now) || (promoted && self.front.weights.green < 100);
+        let baked = promoted || reached(moments.baked_at, self.now);
+        let ends = !steps && baked && reached(moments.settled_at, self.now);
+        // What is paused stands from now on, what a gate holds once that is reached.
+        let gate = ends.then_some(Gate::Seal);
+        if let Some(halt) = self.front.halt(gate) {
+            return self.stand(next, halt);
+        }
+        if steps {
             return Ok(self.step(next));
         }
-        if reached(moments.baked_at, self.now) && reached(moments.settled_at, self.now) {
+        if ends {
             return Ok(self.end_bake(next, switch));
         }
         Ok(self.on(next, Next::Wait, "the bake goes on"))
+    }
+
+    /// Nothing moves; weights, green and alarms are watched as before.
+    fn stand(&self, mut next: Record, halt: Halt) -> Result<Made, Refused> {
+        let mut reason = String::new();
+        if let Some(front) = next.front.as_mut() {
+            let before = &self.front.course;
+            (_, reason) = front.stand(halt, self.ask, before, self.now)?;
+        }
+        Ok(self.on(next, Next::Wait, reason))
     }
 
     /// Whether this execution's history has no room for another pass.
@@ -100,23 +121,24 @@ impl Pass<'_> {
     /// What speaks for a rollback.
     fn against(&self, facts: &Facts) -> Option<String> {
         let policy = &self.front.plan.policy;
-        let wish = self.front.wish.as_ref().map(Wish::words);
+        let wish = self.front.wishes.roll_back.as_ref().map(Wished::asked_for);
         let ill = self.document().ill.as_ref().map(|_| {
             format!(
                 "green had fewer healthy targets than the minimum of {} for half a minute",
                 policy.minimum_healthy
             )
         });
-        wish.or(ill)
-            .or(facts.alarms.as_ref().and_then(|alarms| alarms.against()))
+        let alarms = facts.alarms.as_ref().filter(|_| self.front.heeds_alarms());
+        wish.or(ill).or(alarms.and_then(|alarms| alarms.against()))
     }
 
     fn step(&self, mut next: Record) -> Made {
         let steps = &self.front.plan.policy.steps;
+        let stepwise = self.front.wishes.promote.is_none();
         let green = steps
             .iter()
             .copied()
-            .find(|step| *step > self.front.weights.green)
+            .find(|step| stepwise && *step > self.front.weights.green)
             .unwrap_or(100);
         let weights = Weights {
             blue: 100_u32.saturating_sub(green),
@@ -139,7 +161,10 @@ impl Pass<'_> {
         course.baked_at = Some(self.now);
         let blue = self.front.plan.blue.environment.clone();
         let follows = self.after_leaving(&course);
-        self.leave(&mut next, blue, Outcome::Promoted, course, switch.moments);
+        // One that is promoted has no bake left; whoever seals goes by this moment too.
+        let mut moments = switch.moments;
+        moments.baked_at = moments.baked_at.map(|at| at.min(self.now));
+        self.leave(&mut next, blue, Outcome::Promoted, course, moments);
         let reason = "the bake is over: the front is free, blue retires";
         self.retires(next, follows, reason)
     }
@@ -157,6 +182,7 @@ impl Pass<'_> {
                 blue: 100,
                 green: 0,
             };
+            front.waits = None;
             front.course = self.counting();
         }
         let fence = Fence {

@@ -26,9 +26,15 @@ pub enum Refused {
     /// A deployment is not possible as things stand; nothing was touched.
     #[error("a deployment is not possible now, nothing was touched: {0}")]
     Preflight(String),
-    /// The deployment cannot be told to roll back.
-    #[error("it cannot be told to roll back: {0}")]
-    RollBack(String),
+    /// The deployment cannot be told that.
+    #[error("nothing was changed: {0}")]
+    Wish(String),
+    /// A pause, or the wait at a gate, has lasted as long as it may.
+    #[error(
+        "{0}. That time is over: nothing has moved since. Redrive this execution, which grants it anew (should it fail here \
+         again at once, redrive it 90 minutes later, or take it over), and say then what is to happen"
+    )]
+    Paused(String),
     /// The deployment cannot be taken over.
     #[error("nothing was touched: {0}")]
     TakeOver(String),
@@ -102,7 +108,8 @@ impl Failure for Refused {
             Self::PlanOutdated { .. } => ErrorName::PlanOutdated,
             Self::InProgress(_) => ErrorName::DeploymentInProgress,
             Self::Preflight(_) | Self::TakeOver(_) => ErrorName::PreflightRefused,
-            Self::RollBack(_) => ErrorName::RollBackRefused,
+            Self::Wish(_) => ErrorName::WishRefused,
+            Self::Paused(_) => ErrorName::PausedTooLong,
             Self::NewerShape { .. } => ErrorName::RecordTooNew,
             Self::Incomplete(_) | Self::Misplaced(_) => ErrorName::InvalidInput,
         }

@@ -10,7 +10,7 @@ use super::decide::{Made, Say, ends};
 use super::pass::{forget_gone, named_and_gone, note_unanswered, still_arrives};
 use super::{
     Answer, Ask, Course, Doing, Ended, Entry, Front, Next, Outcome, OutcomeItem, Phase, Record,
-    Refused, State, outcome,
+    Refused, State, Wishes, outcome,
 };
 use crate::document::{Document, Told};
 use crate::shape::Fence;
@@ -172,7 +172,8 @@ impl Leave<'_> {
                 plan: entry.plan.clone(),
                 weights: crate::weights::Weights { blue: 0, green: 0 },
                 course: course.clone(),
-                wish: None,
+                wishes: Wishes::default(),
+                waits: None,
             });
         }
         for it in &mut next.retiring {

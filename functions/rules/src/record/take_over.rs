@@ -146,6 +146,7 @@ fn of_front(
         front.owner = successor(&front.owner, ask, epoch);
         front.phase = phase;
         front.course.next_part();
+        front.grant_anew(now);
     }
     Ok(wait_out(Say::new(Next::WaitOut, doing, reason)).made(
         next,

@@ -1,5 +1,6 @@
 //! Who may take the front.
 
+use ebbtide_rules::input::{Verb, Wish};
 use ebbtide_rules::plan::Asked;
 use ebbtide_rules::record::{Alarms, Facts, Kind, Phase, State};
 
@@ -145,17 +146,7 @@ fn wishes_and_the_switch() {
     let mut script = Script::default();
     let mut first = Run::planned("first", 0, "a", "b");
     let claimed = script.go("claimed", &free(), &mut first, Kind::Claim, &quiet(), NOON);
-    let wish = |of: &str| {
-        Run::of(
-            "operator",
-            "operator",
-            1,
-            Asked::RollBack {
-                deployment: of.to_owned(),
-            },
-        )
-        .ask(Kind::Claim)
-    };
+    let wish = |of: &str| crate::wishes::operator(Wish::new(Verb::RollBack, of)).ask(Kind::Claim);
     script.tell(
         "of a deployment that nobody knows",
         &claimed,

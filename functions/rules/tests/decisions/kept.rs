@@ -1,6 +1,6 @@
 //! What the record keeps: bounded answers, one epoch for each owner, a shape.
 
-use ebbtide_rules::input::Then;
+use ebbtide_rules::input::{Then, Verb, Wish};
 use ebbtide_rules::plan::Asked;
 use ebbtide_rules::record::{Ask, Facts, Kind, Next, Record, SHAPE, decide, decide_in};
 use ebbtide_rules::{ErrorName, Failure};
@@ -11,6 +11,7 @@ use crate::passes::{baking, switched};
 use crate::scene::{Run, free, holder, quiet, second};
 use crate::take_overs::heir;
 use crate::told::Script;
+use crate::wishes::operator;
 
 #[test]
 fn eight_answers_are_kept_and_those_of_who_acts_are_among_them() {
@@ -21,8 +22,8 @@ fn eight_answers_are_kept_and_those_of_who_acts_are_among_them() {
         .unwrap()
         .record;
     for turn in 0..20 {
-        let asked = Asked::RollBack {
-            deployment: "second".to_owned(),
+        let asked = Asked::Wish {
+            wish: Wish::new(Verb::RollBack, "second"),
         };
         let name: &'static str = Box::leak(format!("wish-{turn}").into_boxed_str());
         let wish = Run::of(name, name, record.epoch, asked).ask(Kind::Claim);
@@ -69,14 +70,7 @@ fn only_a_claim_with_an_epoch_of_its_own_raises_the_shape() {
         SHAPE,
         "a pass"
     );
-    let wish = Run::of(
-        "operator",
-        "operator",
-        1,
-        Asked::RollBack {
-            deployment: "first".to_owned(),
-        },
-    );
+    let wish = operator(Wish::new(Verb::RollBack, "first"));
     let (told, _) = newer(&record, &wish.ask(Kind::Claim), &holder("RUNNING"));
     assert_eq!(
         told.shape, SHAPE,

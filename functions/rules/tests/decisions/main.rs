@@ -17,3 +17,4 @@ mod roads;
 mod scene;
 mod take_overs;
 mod told;
+mod wishes;

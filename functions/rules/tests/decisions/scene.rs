@@ -41,6 +41,8 @@ pub(crate) fn policy() -> Policy {
         poll_seconds: 30,
         deadline_seconds: 86_400,
         detached: false,
+        approve: Vec::new(),
+        pause_seconds: 3600,
         most_passes: 400,
         pages: Default::default(),
         signing_secret: None,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ebbtide_rules::Failure;
 use ebbtide_rules::record::{
-    Ask, Decision, Doing, Facts, OutcomeItem, Phase, Record, decide, wants,
+    Ask, Decision, Doing, Facts, Front, OutcomeItem, Phase, Record, decide, wants,
 };
 use jiff::Timestamp;
 
@@ -103,9 +103,9 @@ fn shown(record: &Record) -> String {
                 Phase::Switched => format!(" {}/{}", front.weights.blue, front.weights.green),
                 _ => String::new(),
             };
-            let wish = front.wish.as_ref().map_or("", |_| ", told to roll back");
+            let wishes = wishes(front);
             format!(
-                "front {} ({}) {}{weights}, {} -> {}{wish}",
+                "front {} ({}) {}{weights}, {} -> {}{wishes}",
                 front.owner,
                 name(&front.owner.execution),
                 front.phase.word(),
@@ -139,6 +139,24 @@ fn shown(record: &Record) -> String {
         )
     }));
     parts.join("; ")
+}
+
+fn wishes(front: &Front) -> String {
+    let mut parts = Vec::new();
+    if front.wishes.roll_back.is_some() {
+        parts.push("told to roll back".to_owned());
+    }
+    if let Some(promote) = &front.wishes.promote {
+        let force = if promote.force { " by force" } else { "" };
+        parts.push(format!("promoted{force}"));
+    }
+    let approved = front.wishes.approved.iter();
+    parts.extend(approved.map(|it| format!("gate {} open", it.gate.word())));
+    if let Some(waits) = &front.waits {
+        let until = waits.until.duration_since(NOON).as_secs();
+        parts.push(format!("stands at {:?} until {until} s", waits.at));
+    }
+    parts.iter().map(|part| format!(", {part}")).collect()
 }
 
 fn facts_of(record: &Record, ask: &Ask, facts: &Facts) -> String {

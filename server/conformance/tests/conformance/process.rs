@@ -81,7 +81,8 @@ impl Process {
         if let Some(before) = runtime.take() {
             // Waited for, outside of the runtime that this is called in: a process that lives on beside the next one would
             // still take sessions and answer for them.
-            let ended = std::thread::spawn(move || before.shutdown_timeout(Duration::from_secs(60)));
+            let ended =
+                std::thread::spawn(move || before.shutdown_timeout(Duration::from_secs(60)));
             ended.join().unwrap();
         }
         let new = Builder::new_multi_thread()

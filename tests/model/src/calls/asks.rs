@@ -4,9 +4,12 @@
 //! again. A call that is late decides on the record that it then finds.
 
 use ebbtide_rules::document::Act;
+use ebbtide_rules::plan::Gate;
 use ebbtide_rules::record::{
-    Alarms, Answer, Ask, Decision, Doing, Execution, Facts, Kind, Phase, Record, decide, wants,
+    Alarms, Answer, Ask, Decision, Doing, Execution, Facts, Front, Halt, Kind, Outcome, Phase,
+    Record, decide, wants,
 };
+use ebbtide_rules::shape::Fence;
 use ebbtide_rules::{ErrorName, Failure as _};
 
 use super::{Calling, Mishap, Returned, Told};
@@ -159,6 +162,13 @@ impl Calling<'_> {
     /// The record as the shipped rules read it; a variant that knows a rule less reads another one.
     fn as_read(&self, record: &Record, kind: Kind) -> Record {
         let mut record = record.clone();
+        if let Some(front) = record.front.as_mut() {
+            match self.variant() {
+                Variant::PauseForgotten => front.waits = None,
+                Variant::GateForgotten => front.plan.policy.approve.clear(),
+                _ => {}
+            }
+        }
         let forgets = self.variant() == Variant::SupersededAfterSwitch && kind == Kind::Claim;
         let mut front = record.front.as_mut().filter(|_| forgets);
         if let Some(front) = front.as_mut().filter(|it| it.phase == Phase::Switched) {
@@ -168,6 +178,11 @@ impl Calling<'_> {
     }
 
     fn as_decided(&self, before: &Record, mut decision: Decision) -> Decision {
+        // It did not look at the gates; they are in the record all the same.
+        let pair = before.front.as_ref().zip(decision.record.front.as_mut());
+        if let (Variant::GateForgotten, Some((was, is))) = (self.variant(), pair) {
+            is.plan = was.plan.clone();
+        }
         let returns = matches!(decision.answer.doing, Doing::Returning { .. });
         if self.variant() == Variant::NoEpochAtRollback && returns {
             decision.record.epoch = before.epoch;
@@ -203,6 +218,9 @@ impl Calling<'_> {
                 world.break_rule(Rule::SwitchedKeepsFront);
             }
         }
+        if stood_still(before, &self.fence).is_some_and(|front| has_moved(front, after)) {
+            world.break_rule(Rule::PausedStands);
+        }
         if let Some((deployment, end)) = decided.outcome {
             let ended = &mut world.ended[usize::from(deployment)];
             if ended.replace(end).is_some() {
@@ -213,5 +231,36 @@ impl Calling<'_> {
         if let Some(successor) = decided.answer.get().successor() {
             workflow::start(self.model, world, successor, self.document);
         }
+    }
+}
+
+/// The front of `fence`, if it is paused or the gate before its next move is shut.
+fn stood_still<'a>(record: &'a Record, fence: &Fence) -> Option<&'a Front> {
+    let front = record.front.as_ref()?;
+    let gate = match front.phase {
+        Phase::Claimed => Gate::Switch,
+        Phase::Switched => Gate::Seal,
+        _ => return None,
+    };
+    let paused = front.waits.as_ref().is_some_and(|it| it.at == Halt::Pause);
+    let mut opened = front.wishes.approved.iter().map(|it| it.gate);
+    let shut = front.plan.policy.approve.contains(&gate)
+        && front.wishes.promote.is_none()
+        && !opened.any(|opened| opened == gate);
+    (front.owner.is(fence) && (paused || shut)).then_some(front)
+}
+
+/// Whether green got weight, or blue is given up, by this step. A step of traffic is none that the gate after it shuts.
+fn has_moved(before: &Front, after: &Record) -> bool {
+    let paused = before.waits.as_ref().is_some_and(|it| it.at == Halt::Pause);
+    let deployment = &before.owner.deployment;
+    match after.front_of(deployment) {
+        Some(front) => {
+            let switched = before.phase == Phase::Claimed && front.phase == Phase::Switched;
+            switched || (paused && front.weights.green > before.weights.green)
+        }
+        None => after
+            .entry_of(deployment)
+            .is_some_and(|entry| entry.outcome == Outcome::Promoted),
     }
 }

@@ -2,7 +2,7 @@
 
 use ebbtide_rules::document::Act;
 use ebbtide_rules::launch::{self, Launched};
-use ebbtide_rules::record::{Doing, Front, Phase, Work};
+use ebbtide_rules::record::{Doing, Front, Phase, Wishes, Work};
 use ebbtide_rules::weights::{Confirmed, Serving, Spans, Wanted, Weights};
 use ebbtide_rules::{Environment, ErrorName, Failure as _, hold, observed, weights};
 
@@ -123,7 +123,8 @@ impl Calling<'_> {
             plan: entry.plan.clone(),
             weights: Weights { blue: 0, green: 0 },
             course: entry.course.clone(),
-            wish: None,
+            wishes: Wishes::default(),
+            waits: None,
         }
     }
 

@@ -1,13 +1,13 @@
 //! The normal form of a record: without words for people, counters and moments that nobody compares.
 
 use ebbtide_rules::record::{
-    Answer, Answered, Course, Doing, Ended, Front, Outcome, Owner, Phase, Record, Wish,
+    Answer, Answered, Course, Doing, Ended, Front, Outcome, Owner, Phase, Record, Wished, Wishes,
 };
 
 use jiff::Timestamp;
 
 use super::Asking;
-use crate::clock::{Clock, PAST};
+use crate::clock::{Clock, FAR, NOW, PAST};
 
 /// A record by itself.
 pub(super) fn plain(clock: Clock, record: &Record, ticks: u8) -> Record {
@@ -58,10 +58,24 @@ fn forget_words(front: &mut Front) {
     if let Phase::RollingBack { reason } = &mut front.phase {
         reason.clear();
     }
-    if let Some(Wish::RollBack { by, at }) = &mut front.wish {
-        by.clear();
-        *at = PAST;
+    let Wishes {
+        roll_back,
+        promote,
+        approved,
+    } = &mut front.wishes;
+    let wished = roll_back.iter_mut().chain(promote.iter_mut());
+    let approved = approved.iter_mut().map(|it| &mut it.wished);
+    wished.chain(approved).for_each(forget_who);
+    if let Some(waits) = &mut front.waits {
+        // Whoever waits for a person waits for ever: that a wait has an end is the golden scripts' affair.
+        (waits.since, waits.until) = (NOW, FAR);
+        waits.asked.iter_mut().for_each(forget_who);
     }
+}
+
+fn forget_who(wished: &mut Wished) {
+    wished.by.clear();
+    wished.at = PAST;
 }
 
 /// When the one that acts was last answered.
