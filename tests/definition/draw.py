@@ -34,22 +34,33 @@ def host(name):
     return None
 
 
-def ways(name):
-    """(words, target) for every way on, in the definition's order; of a state with a Choice in its box, that Choice's."""
+def ways_out(name):
+    """(words, target) for every way out of this very state, in the definition's order."""
     state = states()[name]
     found = []
     for choice in state.get("Choices", []):
         word = re.search(r"'(\w+)'", choice["Condition"])
         found.append((word.group(1) if word else "continued", choice["Next"]))
-    found += [(", ".join(error for error in catcher["ErrorEquals"]), catcher["Next"]) for catcher in state.get("Catch", [])]
-    found += [("else" if key == "Default" else "", state[key]) for key in ("Default", "Next") if key in state]
+    found += [(", ".join(catcher["ErrorEquals"]), catcher["Next"]) for catcher in state.get("Catch", [])]
+    return found + [("else" if key == "Default" else "", state[key]) for key in ("Default", "Next") if key in state]
+
+
+def ways(name):
+    """The same of a box: of a state with a Choice in its box, that Choice's ways out."""
     onward = []
-    for words, target in found:
-        if host(target) == name:
-            onward += ways(target)
-        else:
-            onward.append((words, target))
+    for words, target in ways_out(name):
+        onward += ways(target) if host(target) == name else [(words, target)]
     return onward
+
+
+def parts():
+    """(title, names) of every part of the picture, in the definition's order."""
+    found = []
+    for name in states():
+        if name in PARTS:
+            found.append((PARTS[name], []))
+        found[-1][1].append(name)
+    return found
 
 
 def boxed(name):
@@ -87,15 +98,10 @@ def arrows(name):
 def chart():
     drawn = [name for name in states() if not host(name) and not is_drawn_as_arrow(name)]
     lines = ["```mermaid", '%%{init: {"flowchart": {"nodeSpacing": 24, "rankSpacing": 28, "subGraphTitleMargin": {"top": 2, "bottom": 14}}}}%%', "flowchart TD", "    start((start)) --> " + machine()["StartAt"]]
-    begins, part = list(PARTS), None
-    for name in states():
-        if name in begins:
-            lines += ["    end"] if part else []
-            part = name
-            lines.append(f'    subgraph {name}Part["{PARTS[name]}"]')
-        if name in drawn:
-            lines.append(f"        {node(name)}")
-    lines.append("    end")
+    for title, names in parts():
+        lines.append(f'    subgraph {names[0]}Part["{title}"]')
+        lines += [f"        {node(name)}" for name in names if name in drawn]
+        lines.append("    end")
     for name in drawn:
         lines += arrows(name)
     lines += ["    classDef succeed fill:#d7f0dd,stroke:#2b7a3d,color:#123", "    classDef fail fill:#f8dcdc,stroke:#a33,color:#311", "```"]
