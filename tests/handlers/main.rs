@@ -25,4 +25,5 @@ mod sequences;
 mod server;
 mod stack;
 mod strangers;
+mod wishes;
 mod world;

@@ -70,7 +70,7 @@ fn gone_from_list(
         return Err(Refused::Superseded(record.superseded(fence)));
     }
     let ended = ended_as(outcome, fence, &ask.document, None);
-    let reason = reason(outcome, fence, &ask.document);
+    let reason = reason(&ended, &ask.document);
     Ok(Say::new(ends(outcome), Doing::Ended(ended), reason).made(record.clone(), fence, ask, now))
 }
 
@@ -258,7 +258,7 @@ impl Leave<'_> {
             next.last = Some(outcome.clone());
         }
         let ended = ended_as(outcome, self.fence, &self.ask.document, item.as_ref());
-        let reason = reason(outcome, self.fence, &self.ask.document);
+        let reason = reason(&ended, &self.ask.document);
         let say = Say::new(ends(outcome), Doing::Ended(ended), reason);
         let mut made = say.made(next, self.fence, self.ask, self.now);
         made.outcome = item;
@@ -341,13 +341,18 @@ fn ended_as(
     }
 }
 
-fn reason(outcome: &Outcome, fence: &Fence, document: &Document) -> String {
-    match outcome {
+fn reason(ended: &Ended, document: &Document) -> String {
+    match &ended.outcome {
         Outcome::GreenRejected { reason } => {
             format!("Green was rejected and terminated; traffic never moved. {reason}")
         }
-        Outcome::RolledBack { reason } => rolled_back(&fence.deployment, reason, document, None),
-        other => other.reason(),
+        Outcome::RolledBack { reason } => rolled_back(&ended.deployment, reason, document, None),
+        Outcome::Promoted => format!(
+            "{}. Idle sessions asked to move: {}; servers ended: {}",
+            ended.outcome.reason(),
+            ended.closed,
+            ended.terminated
+        ),
     }
 }
 
