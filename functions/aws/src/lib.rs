@@ -54,7 +54,7 @@ pub use ledger::{Ledger, LedgerClients};
 #[cfg(feature = "balancer")]
 pub use listener::{Listener, Live, UnfitAction};
 #[cfg(feature = "table")]
-pub use record::{RECORD, Records, Written};
+pub use record::{Records, Written};
 #[cfg(feature = "signing")]
 pub use signing::SigningSecrets;
 #[cfg(feature = "balancer")]

@@ -3,7 +3,6 @@
 //! A write that arrives late finds another revision and is lost, whatever it was. Only `keep-record` writes.
 
 use std::collections::HashMap;
-use std::str::FromStr;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -11,15 +10,12 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use ebbtide_rules::Fence;
-use ebbtide_rules::record::{OutcomeItem, Record, SHAPE, Work};
+use ebbtide_rules::record::{OUTCOME, OutcomeItem, RECORD, Record, Unread, Work};
 use serde::Serialize;
 
 use crate::CloudError;
 use crate::error::Called;
 use crate::once::once;
-
-/// The sort key of the record; an outcome's is `deployment NAME`.
-pub const RECORD: &str = "record";
 
 /// Reads and writes the record of one service.
 #[derive(Debug, Clone)]
@@ -133,7 +129,7 @@ impl Records {
             .condition_expression(condition(revision))
             .expression_attribute_names("#revision", "revision")
             .set_expression_attribute_values(values(revision));
-        let key = format!("deployment {}", outcome.deployment);
+        let key = format!("{OUTCOME}{}", outcome.deployment);
         let leave = Put::builder()
             .table_name(&self.table)
             .set_item(Some(self.item(&key, outcome)?));
@@ -220,53 +216,10 @@ fn not_made(
     Err(CloudError::refused(operation, code, words))
 }
 
-/// Why a record is not read.
-#[derive(Debug, PartialEq, Eq)]
-enum Unread {
-    /// It has this shape, which this version cannot read.
-    Newer(u32),
-    /// What is wrong with it.
-    Unfit(String),
-}
-
-/// The shape is read before the rest, which only the version that wrote it may know. A newer record that can be read all
-/// the same still says who may act; the rules see to it that nothing is written over it.
+/// Numbers are numbers in the item and in JSON.
 fn parse(item: HashMap<String, AttributeValue>) -> Result<Record, Unread> {
-    let Some(shape) = number(&item, "shape")? else {
-        return before_shapes(&item);
-    };
-    serde_dynamo::from_item(item).map_err(|error| {
-        if shape > SHAPE {
-            Unread::Newer(shape)
-        } else {
-            Unread::Unfit(error.to_string())
-        }
-    })
-}
-
-/// A record without a shape is one of before there was one: free, it gives its epoch; held, it is refused.
-fn before_shapes(item: &HashMap<String, AttributeValue>) -> Result<Record, Unread> {
-    if let Some(owner) = item.get("owner").and_then(|owner| owner.as_s().ok()) {
-        return Err(Unread::Unfit(format!(
-            "deployment {owner} of an older version of Ebbtide holds the service; let it end, then start again"
-        )));
-    }
-    Ok(Record {
-        epoch: number(item, "epoch")?.unwrap_or_default(),
-        ..Record::default()
-    })
-}
-
-fn number<T: FromStr>(
-    item: &HashMap<String, AttributeValue>,
-    name: &str,
-) -> Result<Option<T>, Unread> {
-    let Some(value) = item.get(name) else {
-        return Ok(None);
-    };
-    let number = value.as_n().ok().and_then(|number| number.parse().ok());
-    let unfit = || Unread::Unfit(format!("the record's {name} is not a whole number"));
-    number.ok_or_else(unfit).map(Some)
+    let item = serde_dynamo::from_item(item);
+    Record::stored(item.map_err(|error| Unread::Unfit(error.to_string()))?)
 }
 
 #[cfg(test)]
@@ -279,34 +232,6 @@ mod tests {
 
     use super::*;
 
-    fn text(text: &str) -> AttributeValue {
-        AttributeValue::S(text.to_owned())
-    }
-
-    fn item(attributes: &[(&str, AttributeValue)]) -> HashMap<String, AttributeValue> {
-        attributes
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect()
-    }
-
-    #[test]
-    fn a_record_of_before_shapes_gives_its_epoch_if_nobody_holds_it() {
-        let five = AttributeValue::N("5".to_owned());
-        assert_eq!(
-            parse(item(&[("epoch", five.clone())])).map(|it| it.epoch),
-            Ok(5)
-        );
-        assert_eq!(parse(item(&[])).map(|it| it.epoch), Ok(0));
-        let held = parse(item(&[("epoch", five), ("owner", text("first"))]));
-        assert!(
-            matches!(&held, Err(Unread::Unfit(reason)) if reason.contains("deployment first")),
-            "{held:?}"
-        );
-        let broken = AttributeValue::N("five".to_owned());
-        assert!(parse(item(&[("epoch", broken)])).is_err());
-    }
-
     #[test]
     fn what_is_written_is_read_again() {
         let record = Record {
@@ -316,20 +241,6 @@ mod tests {
         };
         let written: HashMap<String, AttributeValue> = serde_dynamo::to_item(&record).unwrap();
         assert_eq!(parse(written), Ok(record));
-    }
-
-    #[test]
-    fn a_newer_shape_is_known_by_its_number_whatever_the_rest_is() {
-        let nine = AttributeValue::N("9".to_owned());
-        let other = item(&[("shape", nine.clone()), ("epoch", text("five"))]);
-        assert_eq!(parse(other), Err(Unread::Newer(9)));
-        let mut written: HashMap<String, AttributeValue> =
-            serde_dynamo::to_item(Record::default()).unwrap();
-        written.insert("shape".to_owned(), nine);
-        written.insert("somethingNew".to_owned(), text("x"));
-        assert_eq!(parse(written).map(|record| record.shape), Ok(9));
-        let broken = parse(item(&[("shape", text("one"))]));
-        assert!(matches!(broken, Err(Unread::Unfit(_))), "{broken:?}");
     }
 
     #[test]

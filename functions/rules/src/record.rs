@@ -16,6 +16,7 @@ mod outcome;
 mod pass;
 mod refused;
 mod release;
+mod stored;
 mod take_over;
 mod wish;
 
@@ -34,6 +35,7 @@ pub use decide::{Decision, decide, decide_in};
 pub use fence::{Superseded, Work};
 pub use outcome::{Outcome, OutcomeItem};
 pub use refused::{InProgress, Refused};
+pub use stored::{OUTCOME, RECORD, Unread};
 pub use take_over::not_owner;
 pub use wish::{Approved, Halt, Waits, Wished, Wishes};
 

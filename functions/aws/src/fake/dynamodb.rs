@@ -96,7 +96,7 @@ fn transact(world: &mut World, input: &TransactWriteItemsInput) -> Acted<Transac
 }
 
 fn is_record(put: &Put) -> bool {
-    put.item().get("item") == Some(&AttributeValue::S(crate::RECORD.to_owned()))
+    put.item().get("item") == Some(&AttributeValue::S(ebbtide_rules::record::RECORD.to_owned()))
 }
 
 fn keep(world: &mut World, record: Record) {
