@@ -37,6 +37,14 @@ def test_only_who_calls_aws_links_it_and_only_who_calls_servers_links_their_clie
         assert not sdks & {"aws-sdk-autoscaling", "aws-sdk-ec2", "aws-sdk-elasticloadbalancingv2"}
 
 
+def test_the_command_line_links_three_services_and_no_function():
+    crates = linked("ebbtide-cli")
+    sdks = {crate for crate in crates if crate.startswith("aws-sdk-")}
+    # aws-config links STS's, for credentials.
+    assert sdks - {"aws-sdk-sts"} == {"aws-sdk-cloudformation", "aws-sdk-dynamodb", "aws-sdk-sfn"}
+    assert {crate for crate in crates if crate.startswith("ebbtide-")} == {"ebbtide-cli", "ebbtide-rules"}
+
+
 def test_the_rules_are_pure():
     crates = linked("ebbtide-rules")
     assert not {crate for crate in crates if crate in {"tokio", "reqwest", "hyper"} or crate.startswith("aws-")}

@@ -20,6 +20,7 @@ mod harness;
 mod late_balancer;
 mod listeners;
 mod long_drains;
+mod operator;
 mod promotion;
 mod redrive;
 mod refused;

@@ -1,11 +1,10 @@
 //! Releases that turn out bad after traffic moved: blue serves again, and nobody busy is cut on either side.
 
-use std::time::Duration;
-
 use ebbtide_local_cloud::Execution;
 use ebbtide_local_cloud::alarms::State;
 use serde_json::{Value, json};
 
+use crate::operator::ebbtide;
 use crate::scene::Scene;
 use crate::sessions::{Seen, Session};
 
@@ -178,11 +177,20 @@ async fn an_operator_rolls_back_a_deployment_that_bakes() {
     let witness = scene.cloud.witness();
     let mut busy = scene.busy("busy").await;
     let execution = scene.deploy(&long_bake()).await;
-    scene.passes(&execution, "CheckDrained", 1).await;
-    // When an operator asks for it
-    let wish = scene.deploy(&json!({"rollBack": execution.name()})).await;
-    let standing = wish.ended(Duration::from_secs(60)).await.expect("it ends");
-    assert_eq!(standing.error, None, "{}", standing.describe(None));
+    scene.passes(&execution, "DecidePass", 1).await;
+    // And that an operator sees with its sessions
+    let status = ebbtide(&scene, &["status"]).await;
+    let front = &status["front"];
+    assert_eq!(front["name"], execution.name(), "{status}");
+    assert_eq!(front["sides"][1]["weight"], 100, "{status}");
+    assert_eq!(front["acting"]["status"], "RUNNING", "{status}");
+    let (emptied, servers) = (&front["empties"], &front["empties"]["servers"]);
+    assert_eq!(emptied["environment"], "tunnel-a", "{status}");
+    assert!(emptied["busy"].as_u64() >= Some(1), "{status}");
+    assert_eq!(servers.as_array().map(Vec::len), Some(3), "{status}");
+    // When the operator asks for it
+    let told = ebbtide(&scene, &["rollback", "--why", "errors rise"]).await;
+    assert_eq!(told["deployment"], execution.name());
     // Then it is rolled back, the busy session lives, and asking once more is refused
     rolled_back(&scene, &execution, "an operator asked for it").await;
     scene.minimum_held(witness, &[]).await;
@@ -190,6 +198,9 @@ async fn an_operator_rolls_back_a_deployment_that_bakes() {
     let late = scene.deploy(&json!({"rollBack": execution.name()})).await;
     let cause = scene.fails_with(&late, "WishRefused").await;
     assert!(cause.contains(execution.name()), "{cause}");
+    let history = ebbtide(&scene, &["history"]).await;
+    assert_eq!(history[0]["deployment"], execution.name());
+    assert_eq!(history[0]["outcome"], "RolledBack");
     busy.leave();
     scene.ends().await;
 }

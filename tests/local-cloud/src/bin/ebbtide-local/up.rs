@@ -6,6 +6,7 @@ use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use ebbtide_local_cloud::kept::{CloudFile, Kept};
+use ebbtide_local_cloud::stack::STACK;
 use ebbtide_local_cloud::{Error, Result, places};
 use tokio::process::{Child, Command};
 
@@ -127,5 +128,26 @@ fn describe(cloud: &CloudFile) {
         cloud.ministack, cloud.moto
     );
     println!("  logs           {}", cloud.logs.display());
-    println!("make deployment INPUT='{{}}' deploys; make down ends it.");
+    println!(
+        "make deployment INPUT='{{}}' deploys; make down ends it. For the command ebbtide (docs/cli.md), and for the AWS CLI:"
+    );
+    for line in exports(cloud) {
+        println!("  {line}");
+    }
+}
+
+/// What makes AWS's own tools, and ours, speak to this cloud.
+fn exports(cloud: &CloudFile) -> [String; 3] {
+    [
+        format!(
+            "export AWS_ENDPOINT_URL={} AWS_REGION={} EBBTIDE_STACK={STACK}",
+            cloud.ministack, cloud.region
+        ),
+        format!(
+            "export AWS_ENDPOINT_URL_EC2={0} AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2={0} AWS_ENDPOINT_URL_AUTO_SCALING={0}",
+            cloud.moto
+        ),
+        "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test PATH=\"$PWD/target/debug:$PATH\""
+            .to_owned(),
+    ]
 }
