@@ -22,6 +22,7 @@ pub(crate) fn substitution(name: &str) -> String {
         "TrafficSteps" | "MinimumHealthyPercent" => "100",
         "StepSeconds" | "PollSeconds" | "PingSeconds" => "30",
         "BakeSeconds" => "60",
+        "TestWebSocketSeconds" => "5",
         "SettleSeconds" => "0",
         "ClosuresPerSecond" => "20",
         "DeadlineSeconds" => "86400",

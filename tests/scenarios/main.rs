@@ -12,6 +12,7 @@
 mod agents;
 mod behind_a_rule;
 mod blockers;
+mod checks;
 mod claims;
 mod contested;
 mod fleets;

@@ -75,9 +75,15 @@ fn shown() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ),
         (
             "TestPaths",
-            "/ready",
+            "/ready,ws:/tunnel/check",
             "/recorded/policy/pages/paths",
             json!(["/ready"]),
+        ),
+        (
+            "TestWebSocketSeconds",
+            "9",
+            "/recorded/policy/pages/webSockets",
+            json!({"paths": ["/tunnel/check"], "seconds": 9}),
         ),
         (
             "HealthySeconds",

@@ -1,14 +1,19 @@
 //! Whether green may be given traffic: accept it, ask again, or reject it before anybody's session is at stake.
 //!
-//! Owns what is demanded of a green server: version 1, open, empty, the epoch taken, the user's pages answered. Of a
+//! Owns what is demanded of a green server: version 1, open, empty, the epoch taken, the user's checks passed. Of a
 //! blue one, before anything is touched, only that it can be drained at all: version 1, not sealed, of no newer epoch. Of
 //! both, where an agent reports for them: that the load balancer is set for agents.
 //! It refuses for good what asking again cannot mend; what is Unknown is asked again by the definition's Retry. Called by
 //! `test-green`.
 
+mod checks;
+
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Admission, Reading, Reply, SessionReport, UnknownReason, brief};
+pub use checks::{PageAnswer, SocketAnswer, of_pages, of_sockets};
+
+use crate::plan::Policy;
+use crate::report::{Admission, Reading, Reply, SessionReport, UnknownReason};
 use crate::{ErrorName, Failure, Fence};
 
 /// Servers that the cause names; a person reads it.
@@ -30,15 +35,6 @@ impl Subject {
             Self::Blue => "blue",
         }
     }
-}
-
-/// What a page of the user's answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PageAnswer {
-    /// Status is when there was an HTTP answer.
-    Status(u16),
-    /// Unknown is when there was none.
-    Unknown(UnknownReason),
 }
 
 /// What is found of one green server, so far.
@@ -84,23 +80,17 @@ impl Failure for NotFit {
     }
 }
 
-/// Judges a server's first report; of blue it is the only one. `against_agents` is what of the load balancer speaks against
-/// servers that an agent reports for.
-pub fn of_reading(
-    reading: &Reading,
-    fence: &Fence,
-    subject: Subject,
-    against_agents: &[String],
-) -> Finding {
+/// Judges a server's first report; of blue it is the only one.
+pub fn of_reading(reading: &Reading, fence: &Fence, subject: Subject, policy: &Policy) -> Finding {
     match reading {
-        Reading::Report(report) if report.agent && !against_agents.is_empty() => {
+        Reading::Report(report) if report.agent && !policy.against_agents.is_empty() => {
             Finding::Unfit(format!(
                 "an agent reports for it, and its groups are not set for that (docs/agent.md): {}",
-                against_agents.join(" and ")
+                policy.against_agents.join(" and ")
             ))
         }
         Reading::Report(report) => match subject {
-            Subject::Green => of_report(report, fence),
+            Subject::Green => of_report(report, fence, policy),
             Subject::Blue => of_blue(report, fence),
         },
         Reading::Unknown(reason @ UnknownReason::Version(_)) => Finding::Unfit(reason.to_string()),
@@ -115,35 +105,16 @@ pub fn of_reading(
 }
 
 /// Judges its answer to `resume`, by which it takes the epoch.
-pub fn of_resume(answer: &Reply, fence: &Fence) -> Finding {
+pub fn of_resume(answer: &Reply, fence: &Fence, policy: &Policy) -> Finding {
     match answer {
         Reply::Report(report) if report.epoch != fence.epoch => Finding::Unfit(format!(
             "it was given epoch {} and reports {}",
             fence.epoch, report.epoch
         )),
-        Reply::Report(report) => of_report(report, fence),
+        Reply::Report(report) => of_report(report, fence, policy),
         Reply::Refused(refusal, _) => Finding::Unfit(format!("it refuses to open: {refusal}")),
         Reply::Unknown(reason) => Finding::NotYet(format!("asked to open: {reason}")),
     }
-}
-
-/// Judges the user's pages: every one must answer 2xx. A server that says 5xx may still be starting.
-pub fn of_pages(pages: &[(String, PageAnswer)]) -> Finding {
-    let mut not_yet = None;
-    for (path, answer) in pages {
-        let path = brief(path);
-        match answer {
-            PageAnswer::Status(200..=299) => {}
-            PageAnswer::Status(status @ (408 | 429 | 500..=599)) => {
-                not_yet = Some(format!("{path} answers {status}"));
-            }
-            PageAnswer::Status(status) => {
-                return Finding::Unfit(format!("{path} answers {status}, expected 2xx"));
-            }
-            PageAnswer::Unknown(reason) => not_yet = Some(format!("{path}: {reason}")),
-        }
-    }
-    not_yet.map_or(Finding::Fit, Finding::NotYet)
 }
 
 /// A blue server may hold any sessions, and may still be draining after a rollback elsewhere; but a sealed one serves
@@ -164,7 +135,8 @@ fn newer_epoch(report: &SessionReport, fence: &Fence) -> Option<Finding> {
     })
 }
 
-fn of_report(report: &SessionReport, fence: &Fence) -> Finding {
+/// A session that is counted may be one that a WebSocket of a former try has left, whose end the server has yet to see.
+fn of_report(report: &SessionReport, fence: &Fence, policy: &Policy) -> Finding {
     if let Some(unfit) = newer_epoch(report, fence) {
         return unfit;
     }
@@ -172,10 +144,14 @@ fn of_report(report: &SessionReport, fence: &Fence) -> Finding {
         return Finding::Unfit(format!("it is {}, expected open", report.admission));
     }
     if !report.counts_nothing() {
-        return Finding::Unfit(format!(
+        let told = format!(
             "it counts {} busy and {} idle sessions before it has any traffic",
             report.busy, report.idle
-        ));
+        );
+        return match policy.pages.web_sockets {
+            Some(_) => Finding::NotYet(told),
+            None => Finding::Unfit(told),
+        };
     }
     Finding::Fit
 }

@@ -48,6 +48,8 @@ const ALARMS: &str =
 const GATES: &str = "a list of \"switch\" and \"seal\", each named once";
 /// The most instances an environment may have: more would not fit a Step Functions document.
 pub const MOST_INSTANCES: u32 = 500;
+/// The most that a server's WebSockets may take together.
+pub const MOST_WEB_SOCKET_SECONDS: u32 = 30;
 
 impl Knob {
     /// Whether `number` is within its bounds.
@@ -238,9 +240,19 @@ pub const PING_SECONDS: Knob = Knob {
     shown: "30",
     what: "how often your servers ping a session; the load balancer's idle time-out must be longer",
 };
+/// The most is for all WebSockets of `TestPaths` together: a function runs for 60 s, and for no longer, because whoever takes
+/// another's place waits that out.
+pub const TEST_WEB_SOCKET_SECONDS: Knob = Knob {
+    path: None,
+    parameter: Some("TestWebSocketSeconds"),
+    takes: Takes::Number(1, MOST_WEB_SOCKET_SECONDS),
+    default: "5",
+    shown: "5",
+    what: "how long each WebSocket of `TestPaths` has to stay open; at most 30 for all of them together",
+};
 
 /// Every knob, in the README's order.
-pub const TABLE: [Knob; 18] = [
+pub const TABLE: [Knob; 19] = [
     VERSION,
     COUNT,
     HEALTHY_SECONDS,
@@ -259,6 +271,7 @@ pub const TABLE: [Knob; 18] = [
     DRY_RUN,
     PASSES_PER_EXECUTION,
     PING_SECONDS,
+    TEST_WEB_SOCKET_SECONDS,
 ];
 
 /// The fields that the input knows in `section`; of the whole input when it is empty, sections among them.

@@ -15,6 +15,7 @@ use crate::plan::{Gate, Pages};
 use crate::shape::Environment;
 
 mod service;
+mod tests_of_green;
 
 /// What the stack says besides its defaults.
 const FIXED: [&str; 9] = [
@@ -79,7 +80,7 @@ pub struct Defaults {
     pub passes_per_execution: u32,
     /// How often the servers ping a session, which the load balancer's idle time-out must outlast; no input overrides it.
     pub ping_seconds: u32,
-    /// The user's pages, which every green server has to answer; no input overrides them.
+    /// The user's checks, which every green server has to pass; no input overrides them.
     pub pages: Pages,
     /// The secret that calls of servers are signed with, by ARN; none: they are not signed. No input overrides it.
     pub signing_secret: Option<String>,
@@ -196,23 +197,6 @@ impl Reader<'_> {
             .map(|item| item.trim().to_owned())
             .filter(|item| !item.is_empty())
             .collect()
-    }
-
-    /// Without paths no port is needed.
-    fn pages(&mut self) -> Pages {
-        let mut pages = Pages::default();
-        for text in self.list("TestPaths") {
-            match text.parse() {
-                Ok(path) => pages.paths.push(path),
-                Err(wrong) => self.errors.push(format!("TestPaths: {wrong}")),
-            }
-        }
-        match self.text("TestPort").parse() {
-            Ok(port) => pages.port = port,
-            Err(_) if pages.paths.is_empty() => {}
-            Err(_) => self.wrong("TestPort", "a port number"),
-        }
-        pages
     }
 
     fn number(&mut self, knob: &Knob) -> u32 {

@@ -11,7 +11,7 @@ pub struct UrlPath(String);
 
 /// A text that is no such path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a path such as /sessions, of letters, digits and -._~/%, got \"{0}\"")]
+#[error("expected a path such as /sessions, of letters, digits and -._~/%*, got \"{0}\"")]
 pub struct WrongPath(String);
 
 impl Default for UrlPath {
@@ -24,7 +24,7 @@ impl FromStr for UrlPath {
     type Err = WrongPath;
 
     fn from_str(text: &str) -> Result<Self, WrongPath> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/%".contains(c);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/%*".contains(c);
         let climbs = text.split('/').any(|part| part == ".." || part == ".");
         if text.starts_with('/') && text.chars().all(is_plain) && !climbs {
             Ok(Self(text.to_owned()))
@@ -53,6 +53,13 @@ impl UrlPath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The path with `whom` in place of each `*`: where a session has a name that only one may have, each server is asked
+    /// for its own.
+    #[must_use]
+    pub fn naming(&self, whom: &str) -> String {
+        self.0.replace('*', whom)
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +77,14 @@ mod tests {
             assert!(bad.parse::<UrlPath>().is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn a_star_stands_for_whom_is_asked() {
+        let path: UrlPath = "/tunnel/check-*".parse().unwrap();
+        assert_eq!(path.naming("i-0a"), "/tunnel/check-i-0a");
+        assert_eq!(path.as_str(), "/tunnel/check-*");
+    }
+
     #[test]
     fn a_plan_hands_it_over_as_its_text_and_one_that_leads_elsewhere_is_no_plan() {
         let path: UrlPath = "/v1/sessions".parse().unwrap();

@@ -11,7 +11,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect, retry};
 use crate::signing::Sent;
 
 /// The largest body that is read.
-const MOST_BYTES: usize = 64 * 1024;
+pub(crate) const MOST_BYTES: usize = 64 * 1024;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct NoClient(#[from] reqwest::Error);
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) http: Client,
-    total: Duration,
+    pub(crate) total: Duration,
 }
 
 /// A status and, where it was wanted, a body.
@@ -148,7 +148,7 @@ fn is_worth_a_retry(answered: &Result<Answered, UnknownReason>) -> bool {
 }
 
 /// A kind, never the error's own text: that holds the URL, and what a server made it say.
-fn reason(error: &reqwest::Error) -> UnknownReason {
+pub(crate) fn reason(error: &reqwest::Error) -> UnknownReason {
     if error.is_timeout() {
         UnknownReason::TimedOut
     } else if !error.is_connect() {

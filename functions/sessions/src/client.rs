@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use ebbtide_rules::drain::Order;
-use ebbtide_rules::green_test::PageAnswer;
 use ebbtide_rules::report::{Reading, Reply, UnknownReason, parse_refusal, parse_report};
-use ebbtide_rules::url_path::UrlPath;
 use ebbtide_rules::{Fence, Server};
 use ebbtide_signature::{Key, Master};
 use futures_util::{StreamExt, stream};
@@ -13,15 +11,15 @@ use reqwest::StatusCode;
 use serde::Serialize;
 
 use crate::call::{Answered, Body, Caller, Limits, NoClient};
-use crate::endpoint::{Endpoint, url};
+use crate::endpoint::Endpoint;
 
 /// Servers called at a time: more would crowd a small Lambda's sockets, fewer would not get through 500 in time.
-const AT_A_TIME: usize = 256;
+pub(crate) const AT_A_TIME: usize = 256;
 
 /// Calls session endpoints.
 #[derive(Debug, Clone)]
 pub struct SessionClient {
-    caller: Caller,
+    pub(crate) caller: Caller,
     endpoint: Endpoint,
     masters: Arc<[Master]>,
 }
@@ -100,32 +98,6 @@ impl SessionClient {
         self.ask_all(fence, servers, "/seal").await
     }
 
-    /// Asks every server for the user's pages on `port`; per server, in the order of `paths`, up to the first that
-    /// gives no answer: a dead server costs one time-out, not one for each page.
-    pub async fn pages(
-        &self,
-        servers: &[Server],
-        port: u16,
-        paths: &[UrlPath],
-    ) -> Vec<Vec<(String, PageAnswer)>> {
-        stream::iter(servers)
-            .map(|server| async move {
-                let mut answers = Vec::with_capacity(paths.len());
-                for path in paths {
-                    let answer = self.page(server, port, path).await;
-                    let is_silent = matches!(answer, PageAnswer::Unknown(_));
-                    answers.push((path.as_str().to_owned(), answer));
-                    if is_silent {
-                        break;
-                    }
-                }
-                answers
-            })
-            .buffered(AT_A_TIME)
-            .collect()
-            .await
-    }
-
     async fn read_one(&self, server: &Server) -> Reading {
         let url = match self.endpoint.url(&server.ip, "") {
             Ok(url) => url,
@@ -178,21 +150,6 @@ impl SessionClient {
         match answered {
             Ok(answered) => answer(&answered, server, fence),
             Err(reason) => Reply::Unknown(reason),
-        }
-    }
-
-    async fn page(&self, server: &Server, port: u16, path: &UrlPath) -> PageAnswer {
-        let url = match url(&server.ip, port, path.as_str()) {
-            Ok(url) => url,
-            Err(reason) => return PageAnswer::Unknown(reason),
-        };
-        match self
-            .caller
-            .call(|| self.caller.http.get(&url), Body::Ignore, &[])
-            .await
-        {
-            Ok(answered) => PageAnswer::Status(answered.status.as_u16()),
-            Err(reason) => PageAnswer::Unknown(reason),
         }
     }
 }

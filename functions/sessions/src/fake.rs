@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ebbtide_endpoint::admission::{Mode, State as Admitted};
@@ -33,6 +34,10 @@ use tokio::task::JoinHandle;
 
 use crate::{Endpoint, UrlPath};
 
+mod socket;
+
+pub use socket::Accepted;
+
 /// What a server can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Call {
@@ -46,6 +51,8 @@ pub enum Call {
     Seal,
     /// Any other path: a page of the user's; 200 unless told otherwise.
     Page,
+    /// The same with a WebSocket's handshake; accepted unless told otherwise.
+    Socket,
 }
 
 /// What a server does instead of answering well.
@@ -69,6 +76,10 @@ pub enum Trouble {
     Hang,
     /// Does what it is asked, and then answers 500.
     LosesReply,
+    /// Accepts a WebSocket, and does this with it.
+    Accepts(Accepted),
+    /// Answers a WebSocket's handshake with 101 and an accept key of another one.
+    WrongAccept,
 }
 
 /// What a server knows, to be looked at and changed by tests.
@@ -94,6 +105,8 @@ pub struct Inside {
     pub agent: Option<&'static str>,
     /// The orders given, as they came.
     pub asked: Vec<(Call, Value)>,
+    /// The paths of pages and WebSockets, as they came.
+    pub paths: Vec<String>,
     /// It takes calls that are signed with one of these, and signs its answers; with none it does neither.
     pub keys: Arc<[Key]>,
     /// With what it signs its answers instead, as a stranger would.
@@ -193,6 +206,7 @@ impl FakeServer {
             handshakes: 0,
             agent: None,
             asked: Vec::new(),
+            paths: Vec::new(),
             keys: Arc::default(),
             answers_with: None,
             troubles: HashMap::new(),
@@ -258,9 +272,13 @@ async fn answer(
     method: Method,
     uri: Uri,
     sent: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     body: Bytes,
 ) -> Response {
-    let call = call(&method, uri.path());
+    let call = match upgrade {
+        Ok(_) => Call::Socket,
+        Err(_) => call(&method, uri.path()),
+    };
     let (keys, other) = {
         let inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
         (Arc::clone(&inside.keys), inside.answers_with.clone())
@@ -275,14 +293,28 @@ async fn answer(
     };
     let signed = match verify_request(&request, &sent, &keys) {
         Ok(signed) => Some(signed),
-        Err(_) if keys.is_empty() || call == Call::Page => None,
+        Err(_) if keys.is_empty() || matches!(call, Call::Page | Call::Socket) => None,
         Err(_) => return StatusCode::UNAUTHORIZED.into_response(),
     };
     let said = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let (trouble, well) = {
-        let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = &inside;
+        let mut inside = known.lock().unwrap_or_else(PoisonError::into_inner);
         inside.asked.push((call, said));
+        if matches!(call, Call::Page | Call::Socket) {
+            inside.paths.push(uri.path().to_owned());
+        }
         let trouble = inside.trouble(call);
+        if let Ok(upgrade) = upgrade {
+            let accepted = match trouble {
+                None => Some(Accepted::Well),
+                Some(Trouble::Accepts(accepted)) => Some(accepted),
+                Some(_) => None,
+            };
+            if let Some(accepted) = accepted {
+                return socket::accept(upgrade, Arc::clone(known), accepted);
+            }
+        }
         let obeys = matches!(trouble, None | Some(Trouble::LosesReply));
         let well = obeys.then(|| inside.obey(call, &body));
         (trouble, well)
@@ -334,7 +366,11 @@ async fn misbehave(trouble: Trouble) -> Response {
             Body::from_stream(drops).into_response()
         }
         Trouble::Hang => std::future::pending().await,
-        Trouble::LosesReply => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Trouble::WrongAccept => socket::wrong_accept(),
+        // What has been done is not told; and a page is no WebSocket.
+        Trouble::LosesReply | Trouble::Accepts(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
     }
 }
 
@@ -357,7 +393,7 @@ impl Inside {
     /// Decides as the library does, on what it knows at this moment.
     fn obey(&mut self, call: Call, body: &[u8]) -> (StatusCode, Value) {
         let kind = match call {
-            Call::Read | Call::Page => return (StatusCode::OK, self.report()),
+            Call::Read | Call::Page | Call::Socket => return (StatusCode::OK, self.report()),
             Call::Drain => Kind::Drain,
             Call::Resume => Kind::Resume,
             Call::Seal => Kind::Seal,

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use ebbtide_rules::drain::Order;
 use ebbtide_rules::green_test::PageAnswer;
+use ebbtide_rules::plan::Pages;
 use ebbtide_rules::report::{Admission, Reading, Refusal, Reply, UnknownReason};
 use ebbtide_rules::{Fence, Server};
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
-use ebbtide_sessions::{Limits, Master, SessionClient, UrlPath};
+use ebbtide_sessions::{Limits, Master, SessionClient};
 use serde_json::json;
+use tokio::time::Instant;
 
 fn within(total: Duration, fleet: &Fleet) -> SessionClient {
     let limits = Limits {
@@ -310,13 +312,37 @@ async fn a_lost_reply_is_unknown_although_the_server_obeyed() {
     assert_eq!(fleet.servers[0].inside().admission, Admission::Sealed);
 }
 
+fn pages(fleet: &Fleet, paths: &[&str]) -> Pages {
+    Pages {
+        port: fleet.endpoint().port,
+        paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+        web_sockets: None,
+    }
+}
+
+fn in_a_minute() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+#[tokio::test]
+async fn a_page_is_not_waited_for_when_the_time_of_all_checks_is_over() {
+    let fleet = Fleet::start(1).await;
+    fleet.servers[0].trouble(Call::Page, Trouble::Hang);
+    let asked = pages(&fleet, &["/health", "/ready"]);
+    let pages = client(&fleet)
+        .pages(&fleet.listed(), &asked, Instant::now())
+        .await;
+    let late = PageAnswer::Unknown(UnknownReason::TimedOut);
+    assert_eq!(pages[0], [("/health".to_owned(), late)]);
+}
+
 #[tokio::test]
 async fn pages_are_asked_for_in_order_until_one_is_silent() {
     let fleet = Fleet::start(2).await;
     fleet.servers[1].trouble(Call::Page, Trouble::Hang);
-    let paths: [UrlPath; 2] = ["/health".parse().unwrap(), "/ready".parse().unwrap()];
+    let asked = pages(&fleet, &["/health", "/ready"]);
     let pages = impatient(&fleet)
-        .pages(&fleet.listed(), fleet.endpoint().port, &paths)
+        .pages(&fleet.listed(), &asked, in_a_minute())
         .await;
     let fine = |path: &str| (path.to_owned(), PageAnswer::Status(200));
     assert_eq!(pages[0], [fine("/health"), fine("/ready")]);
@@ -412,8 +438,7 @@ async fn the_users_pages_are_not_signed() {
     let fleet = Fleet::start(1).await;
     give_keys(&fleet, 0, "i-0a0", &[1]);
     let signing = client(&fleet).signing(masters(&[1]));
-    let path: UrlPath = "/".parse().unwrap();
-    let port = fleet.endpoint().port;
-    let pages = signing.pages(&fleet.listed(), port, &[path]).await;
+    let asked = pages(&fleet, &["/"]);
+    let pages = signing.pages(&fleet.listed(), &asked, in_a_minute()).await;
     assert_eq!(pages[0], [("/".to_owned(), PageAnswer::Status(200))]);
 }

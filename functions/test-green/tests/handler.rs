@@ -12,13 +12,24 @@ use ebbtide_rules::document::{Act, Document};
 use ebbtide_rules::examples;
 use ebbtide_rules::green_test::GreenTest;
 use ebbtide_rules::launch::{Launched, Verdict};
-use ebbtide_rules::plan::{Asked, Pages};
+use ebbtide_rules::plan::{Asked, Pages, WebSockets};
 use ebbtide_rules::record::Doing;
 use ebbtide_rules::report::Admission;
-use ebbtide_sessions::fake::{Call, Fleet, Trouble};
+use ebbtide_sessions::fake::{Accepted, Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient};
 use serde_json::json;
 use test_green::{Failed, handle};
+
+/// For what never answers.
+const IMPATIENT: Limits = Limits {
+    connect: Duration::from_millis(300),
+    total: Duration::from_secs(1),
+};
+/// A busy machine does not make it give up a server that answers.
+const PATIENT: Limits = Limits {
+    connect: Duration::from_secs(60),
+    total: Duration::from_secs(60),
+};
 
 /// The document once green was launched: its servers are the fleet.
 fn launched(fleet: &Fleet) -> Document {
@@ -54,17 +65,33 @@ fn planned(fleet: &Fleet) -> Document {
 async fn ask(
     fleet: &Fleet,
     act: Act,
+    document: Document,
+    paths: &[&str],
+) -> Result<GreenTest, Failed> {
+    ask_within(IMPATIENT, fleet, act, document, paths).await
+}
+
+async fn ask_within(
+    limits: Limits,
+    fleet: &Fleet,
+    act: Act,
     mut document: Document,
     paths: &[&str],
 ) -> Result<GreenTest, Failed> {
-    let limits = Limits {
-        connect: Duration::from_millis(300),
-        total: Duration::from_secs(1),
-    };
     let client = SessionClient::within(limits, fleet.endpoint()).unwrap();
+    let (sockets, paths): (Vec<&str>, Vec<&str>) =
+        paths.iter().partition(|path| path.starts_with("ws:"));
+    let sockets: Vec<_> = sockets
+        .iter()
+        .map(|path| path.strip_prefix("ws:").unwrap().parse().unwrap())
+        .collect();
     let pages = Pages {
         port: fleet.endpoint().port,
         paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+        web_sockets: (!sockets.is_empty()).then_some(WebSockets {
+            paths: sockets,
+            seconds: 1,
+        }),
     };
     if let Some(Asked::Deploy(deploy)) = document.plan.as_mut().map(|plan| &mut plan.asked) {
         deploy.recorded.policy.pages = pages;
@@ -203,6 +230,90 @@ async fn the_users_pages_decide_too() {
         let test = run(&fleet, &["/health"]).await;
         let name = test.err().map(|refused| refused.name());
         assert_eq!(name, expected, "{trouble:?}");
+    }
+}
+
+/// A page and a WebSocket of each server.
+async fn checks(fleet: &Fleet) -> Result<GreenTest, Failed> {
+    checks_within(PATIENT, fleet).await
+}
+
+async fn checks_within(limits: Limits, fleet: &Fleet) -> Result<GreenTest, Failed> {
+    let paths = ["/health", "ws:/tunnel"];
+    ask_within(limits, fleet, Act::TestGreen, launched(fleet), &paths).await
+}
+
+#[tokio::test]
+async fn green_is_accepted_when_its_web_sockets_stay_open_and_is_empty_when_asked_again() {
+    let fleet = Fleet::start(3).await;
+    let first = checks(&fleet).await.unwrap();
+    // The answer is lost, and it is tested anew.
+    let again = checks(&fleet).await.unwrap();
+    assert_eq!(again, first);
+    for server in &fleet.servers {
+        assert_eq!(server.asked(Call::Socket).len(), 2);
+        assert_eq!(server.inside().idle, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_web_socket_that_is_not_held_is_told_with_what_was_seen() {
+    let fleet = Fleet::start(2).await;
+    let accepts = Trouble::Accepts;
+    for (trouble, name, told) in [
+        (
+            Trouble::Status(200),
+            ErrorName::GreenUnfit,
+            "i-0a1: ws:/tunnel answers 200, expected 101",
+        ),
+        (
+            Trouble::WrongAccept,
+            ErrorName::GreenUnfit,
+            "i-0a1: ws:/tunnel answers 101 with a wrong Sec-WebSocket-Accept",
+        ),
+        (
+            accepts(Accepted::HangsUp),
+            ErrorName::NotFitYet,
+            "i-0a1: ws:/tunnel ends without a close frame after 0 of 1 seconds",
+        ),
+        (
+            accepts(Accepted::ClosesAfterPing(2, 1013)),
+            ErrorName::NotFitYet,
+            "i-0a1: ws:/tunnel is closed by the server with code 1013 after 1 of 1 seconds",
+        ),
+        (
+            accepts(Accepted::Deaf),
+            ErrorName::NotFitYet,
+            "i-0a1: ws:/tunnel answers no ping",
+        ),
+    ] {
+        let is_silent = matches!(trouble, Trouble::Accepts(Accepted::Deaf));
+        let limits = if is_silent { IMPATIENT } else { PATIENT };
+        fleet.servers[1].trouble(Call::Socket, trouble);
+        refused(checks_within(limits, &fleet).await, name, told);
+        fleet.servers[1].inside().idle = 0;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_a_former_try_has_left_is_asked_for_again_and_not_ended_for() {
+    let fleet = Fleet::start(1).await;
+    fleet.servers[0].hold(0, 1);
+    let reason = "i-0a0: it counts 0 busy and 1 idle sessions before it has any traffic";
+    refused(checks(&fleet).await, ErrorName::NotFitYet, reason);
+    assert!(fleet.servers[0].asked(Call::Socket).is_empty());
+    fleet.servers[0].hold(0, 0);
+    assert_eq!(checks(&fleet).await.unwrap().servers, 1);
+}
+
+#[tokio::test]
+async fn no_web_socket_is_opened_where_green_is_tested_again_anyhow() {
+    let fleet = Fleet::start(2).await;
+    fleet.servers[0].trouble(Call::Page, Trouble::Status(503));
+    let reason = "i-0a0: /health answers 503";
+    refused(checks(&fleet).await, ErrorName::NotFitYet, reason);
+    for server in &fleet.servers {
+        assert!(server.asked(Call::Socket).is_empty());
     }
 }
 

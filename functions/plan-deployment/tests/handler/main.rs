@@ -34,6 +34,7 @@ fn settings(letters: &[&str]) -> BTreeMap<String, String> {
         ("SubnetIds", ""),
         ("TestPort", ""),
         ("TestPaths", ""),
+        ("TestWebSocketSeconds", "5"),
         ("HealthySeconds", "600"),
         ("TrafficSteps", "100"),
         ("StepSeconds", "60"),

@@ -12,7 +12,7 @@ use crate::examples::{
 use crate::green_test::GreenTest;
 use crate::input::{Then, Verb, Wish};
 use crate::launch::{Launched, Launching, Unseen, Verdict};
-use crate::plan::{Asked, Deploy, Gate, Pages, Plan, Policy, Recorded};
+use crate::plan::{Asked, Deploy, Gate, Pages, Plan, Policy, Recorded, WebSockets};
 use crate::report::Admission;
 use crate::resume::{Resumed, Unopened};
 use crate::shape::{Retiring, Server};
@@ -50,6 +50,10 @@ fn planned() -> Recorded {
     let pages = Pages {
         port: 8080,
         paths: serde_json::from_value(serde_json::json!(["/health"])).unwrap(),
+        web_sockets: Some(WebSockets {
+            paths: serde_json::from_value(serde_json::json!(["/tunnel"])).unwrap(),
+            seconds: 5,
+        }),
     };
     Recorded {
         policy: Policy {

@@ -1,6 +1,7 @@
 //! What is fit, what is asked again, and the verdict over all.
 
 use super::*;
+use crate::plan::{Pages, WebSockets};
 use crate::report::Refusal;
 use crate::report::examples::{fence, report};
 
@@ -21,7 +22,14 @@ fn with_epoch(epoch: u64) -> SessionReport {
 
 #[test]
 fn a_green_server_is_open_and_empty() {
-    let reading = |report| of_reading(&Reading::Report(report), &fence(), Subject::Green, &[]);
+    let reading = |report| {
+        of_reading(
+            &Reading::Report(report),
+            &fence(),
+            Subject::Green,
+            &Policy::default(),
+        )
+    };
     assert_eq!(reading(with_epoch(0)), Finding::Fit);
     assert_eq!(reading(with_epoch(5)), Finding::Fit);
     assert!(is_unfit(&reading(with_epoch(6))));
@@ -37,15 +45,51 @@ fn a_green_server_is_open_and_empty() {
 }
 
 #[test]
+fn a_session_that_a_web_socket_may_have_left_is_asked_for_again_and_any_other_is_not() {
+    let sockets = Policy {
+        pages: Pages {
+            web_sockets: Some(WebSockets {
+                paths: vec!["/tunnel".parse().unwrap()],
+                seconds: 5,
+            }),
+            ..Pages::default()
+        },
+        ..Policy::default()
+    };
+    let held = || report("i-0a", Admission::Open, 0, 1);
+    for (policy, is_left) in [(&sockets, true), (&Policy::default(), false)] {
+        let read = of_reading(&Reading::Report(held()), &fence(), Subject::Green, policy);
+        assert_eq!(is_not_yet(&read), is_left, "{read:?}");
+        let taken = SessionReport { epoch: 5, ..held() };
+        let resumed = of_resume(&Reply::Report(taken), &fence(), policy);
+        assert_eq!(is_not_yet(&resumed), is_left, "{resumed:?}");
+    }
+}
+
+#[test]
 fn a_blue_server_may_hold_sessions_but_not_be_sealed_nor_of_a_newer_epoch() {
-    let reading = |report| of_reading(&Reading::Report(report), &fence(), Subject::Blue, &[]);
+    let reading = |report| {
+        of_reading(
+            &Reading::Report(report),
+            &fence(),
+            Subject::Blue,
+            &Policy::default(),
+        )
+    };
     for admission in [Admission::Open, Admission::Draining] {
         assert_eq!(reading(report("i-0a", admission, 3, 7)), Finding::Fit);
     }
     assert_eq!(reading(with_epoch(4)), Finding::Fit);
     assert!(is_unfit(&reading(with_epoch(6))));
     assert!(is_unfit(&reading(report("i-0a", Admission::Sealed, 0, 0))));
-    let unknown = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Blue, &[]);
+    let unknown = |reason| {
+        of_reading(
+            &Reading::Unknown(reason),
+            &fence(),
+            Subject::Blue,
+            &Policy::default(),
+        )
+    };
     assert!(is_not_yet(&unknown(UnknownReason::TimedOut)));
     assert!(is_unfit(&unknown(UnknownReason::Version(2))));
 }
@@ -59,11 +103,15 @@ fn an_agent_is_taken_only_where_the_load_balancer_is_set_for_it() {
             (true, &[][..], true),
             (false, &not_set[..], true),
         ] {
+            let policy = Policy {
+                against_agents: against.to_vec(),
+                ..Policy::default()
+            };
             let reading = Reading::Report(SessionReport {
                 agent,
                 ..with_epoch(5)
             });
-            let found = of_reading(&reading, &fence(), subject, against);
+            let found = of_reading(&reading, &fence(), subject, &policy);
             assert_eq!(found == Finding::Fit, taken, "{subject:?} {found:?}");
             let told = "(docs/agent.md): move the health check in a and b";
             assert_eq!(
@@ -109,7 +157,14 @@ fn the_verdict_names_its_subject() {
 #[test]
 fn what_is_unknown_is_asked_again_but_another_version_or_lack_of_keys_in_a_preflight_will_not_change()
  {
-    let reading = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Green, &[]);
+    let reading = |reason| {
+        of_reading(
+            &Reading::Unknown(reason),
+            &fence(),
+            Subject::Green,
+            &Policy::default(),
+        )
+    };
     assert!(is_not_yet(&reading(UnknownReason::Refused)));
     assert!(is_not_yet(&reading(UnknownReason::Status(503))));
     assert!(is_not_yet(&reading(UnknownReason::OtherInstance)));
@@ -118,7 +173,14 @@ fn what_is_unknown_is_asked_again_but_another_version_or_lack_of_keys_in_a_prefl
     assert!(is_not_yet(&reading(UnknownReason::ForeignSignature)));
     assert!(is_unfit(&reading(UnknownReason::Version(2))));
     // What would refuse a preflight is asked of green again, before it is ended for it.
-    let of_blue = |reason| of_reading(&Reading::Unknown(reason), &fence(), Subject::Blue, &[]);
+    let of_blue = |reason| {
+        of_reading(
+            &Reading::Unknown(reason),
+            &fence(),
+            Subject::Blue,
+            &Policy::default(),
+        )
+    };
     for lack in [UnknownReason::DemandsSignature, UnknownReason::Unsigned] {
         assert!(is_unfit(&of_blue(lack.clone())));
         assert!(is_not_yet(&reading(lack)));
@@ -128,7 +190,7 @@ fn what_is_unknown_is_asked_again_but_another_version_or_lack_of_keys_in_a_prefl
 
 #[test]
 fn resume_must_be_answered_open_with_exactly_the_epoch_given() {
-    let resume = |answer| of_resume(&answer, &fence());
+    let resume = |answer| of_resume(&answer, &fence(), &Policy::default());
     assert_eq!(resume(Reply::Report(with_epoch(5))), Finding::Fit);
     assert!(is_unfit(&resume(Reply::Report(with_epoch(4)))));
     assert!(is_unfit(&resume(Reply::Report(with_epoch(6)))));
@@ -137,40 +199,6 @@ fn resume_must_be_answered_open_with_exactly_the_epoch_given() {
     let newer = Reply::Refused(Refusal::StaleEpoch, with_epoch(6));
     assert!(is_unfit(&resume(newer)));
     assert!(is_not_yet(&resume(Reply::Unknown(UnknownReason::TimedOut))));
-}
-
-#[test]
-fn every_page_answers_2xx() {
-    let pages = |answers: &[PageAnswer]| {
-        let pages: Vec<_> = answers
-            .iter()
-            .map(|answer| ("/health".to_owned(), answer.clone()))
-            .collect();
-        of_pages(&pages)
-    };
-    assert_eq!(pages(&[]), Finding::Fit);
-    assert_eq!(
-        pages(&[PageAnswer::Status(200), PageAnswer::Status(204)]),
-        Finding::Fit
-    );
-    for status in [302, 401, 404] {
-        assert!(is_unfit(&pages(&[
-            PageAnswer::Status(200),
-            PageAnswer::Status(status)
-        ])));
-    }
-    for answer in [
-        PageAnswer::Status(500),
-        PageAnswer::Status(503),
-        PageAnswer::Status(429),
-        PageAnswer::Unknown(UnknownReason::Refused),
-    ] {
-        assert!(is_not_yet(&pages(&[
-            answer.clone(),
-            PageAnswer::Status(200)
-        ])));
-        assert!(is_unfit(&pages(&[answer, PageAnswer::Status(404)])));
-    }
 }
 
 fn of(findings: &[Finding]) -> Result<GreenTest, NotFit> {

@@ -271,12 +271,25 @@ impl Policy {
     }
 }
 
-/// The user's own pages, each to be answered 2xx by every green server.
+/// The user's own checks, each to be passed by every green server. In a path `*` stands for the server's instance id.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pages {
     /// The port that serves them.
     pub port: u16,
-    /// Their paths; none when the user has no checks.
+    /// The paths that have to answer 2xx; none when the user has no such checks.
     pub paths: Vec<UrlPath>,
+    /// The WebSockets that have to stay open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_sockets: Option<WebSockets>,
+}
+
+/// WebSockets that have to stay open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebSockets {
+    /// Where they are opened, one after the other.
+    pub paths: Vec<UrlPath>,
+    /// For how long each has to stay open.
+    pub seconds: u32,
 }

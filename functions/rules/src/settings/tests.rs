@@ -1,6 +1,7 @@
 //! The stack's settings by table: what is read, and every error at once.
 
 use super::*;
+use crate::url_path::UrlPath;
 
 const LISTENER: &str =
     "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/net/tunnel/1f/2e";
@@ -71,6 +72,7 @@ fn the_defaults_of_the_table_are_a_valid_stack() {
     assert_eq!(plain.defaults.settle_seconds, None);
     assert!(!plain.defaults.detached);
     assert_eq!(plain.defaults.pages.paths, Vec::new());
+    assert_eq!(plain.defaults.pages.web_sockets, None);
 }
 
 #[test]
@@ -164,6 +166,51 @@ fn a_port_is_needed_only_where_there_are_pages_to_ask() {
 }
 
 #[test]
+fn a_path_may_be_a_web_sockets_and_all_of_them_are_over_within_a_functions_time() {
+    let read = |paths, seconds| {
+        let set = [("TestPaths", paths), ("TestWebSocketSeconds", seconds)];
+        with(&set).map(|settings| settings.defaults.pages)
+    };
+    let pages = read("ws:/tunnel,/health, ws:/chat", "15").unwrap();
+    let of = |paths: &[UrlPath]| {
+        let texts: Vec<String> = paths.iter().map(|path| path.as_str().to_owned()).collect();
+        texts
+    };
+    assert_eq!(of(&pages.paths), ["/health"]);
+    let sockets = pages.web_sockets.unwrap();
+    assert_eq!(of(&sockets.paths), ["/tunnel", "/chat"]);
+    assert_eq!(sockets.seconds, 15);
+    assert_eq!(read("ws:/", "30").unwrap().web_sockets.unwrap().seconds, 30);
+    for (paths, seconds, expected) in [
+        (
+            "ws:/tunnel,ws:/chat",
+            "16",
+            "TestPaths: expected WebSockets that are open for 30 seconds together, got 2 of 16 seconds each",
+        ),
+        (
+            "ws:/tunnel",
+            "31",
+            "TestWebSocketSeconds: expected a whole number from 1 to 30, got \"31\"",
+        ),
+        (
+            "ws://other/",
+            "5",
+            "TestPaths: expected the path of a WebSocket on the servers, such as ws:/tunnel, got \"ws://other/\"",
+        ),
+        (
+            "wss:/tunnel",
+            "5",
+            "TestPaths: expected a path such as /sessions, of letters, digits and -._~/%*, got \"wss:/tunnel\"",
+        ),
+    ] {
+        assert_eq!(read(paths, seconds).unwrap_err(), [expected], "{paths}");
+    }
+    let no_port = with(&[("TestPaths", "ws:/"), ("TestPort", "")]).unwrap_err();
+    assert_eq!(no_port, ["TestPort: expected a port number, got \"\""]);
+    assert_eq!(read("/health", "").unwrap().web_sockets, None);
+}
+
+#[test]
 fn every_error_is_told_together() {
     let errors = with(&[
         ("TargetGroupArns", "arn:a"),
@@ -189,7 +236,7 @@ fn every_error_is_told_together() {
             "DrainDetached: expected true or false, got \"maybe\"",
             "MinimumHealthyPercent: expected a whole number from 1 to 100, got \"0\"",
             "PassesPerExecution: expected a whole number from 5 to 500, got \"501\"",
-            "TestPaths: expected a path such as /sessions, of letters, digits and -._~/%, got \"/a?b\"",
+            "TestPaths: expected a path such as /sessions, of letters, digits and -._~/%*, got \"/a?b\"",
         ]
     );
 }

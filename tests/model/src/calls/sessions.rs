@@ -19,13 +19,15 @@ impl Calling<'_> {
         if self.any_writes(world, servers) {
             return Some(Returned::Waits);
         }
+        let policy = &self.document.recorded().ok()?.policy;
         let findings: Vec<(String, Finding)> = world
             .of(servers)
             .map(|server| {
                 let reading = self.read(world, server);
-                let found = match of_reading(&reading, &self.fence, Subject::Green, &[]) {
+                let found = match of_reading(&reading, &self.fence, Subject::Green, policy) {
                     Finding::Fit => {
-                        of_resume(&self.send(world, server, Order::Resume), &self.fence)
+                        let answer = self.send(world, server, Order::Resume);
+                        of_resume(&answer, &self.fence, policy)
                     }
                     other => other,
                 };

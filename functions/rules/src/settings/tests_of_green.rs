@@ -1,0 +1,71 @@
+//! The settings of the user's checks: `TestPaths`, the port that they are asked on, and for how long a WebSocket is held.
+
+use super::Reader;
+use crate::knobs::{MOST_WEB_SOCKET_SECONDS, TEST_WEB_SOCKET_SECONDS};
+use crate::plan::{Pages, WebSockets};
+use crate::url_path::UrlPath;
+
+/// What the path of a WebSocket begins with.
+const WEB_SOCKET: &str = "ws:";
+
+impl Reader<'_> {
+    /// Without paths no port is needed, without WebSockets no seconds are.
+    pub(super) fn pages(&mut self) -> Pages {
+        let (sockets, paths): (Vec<String>, Vec<String>) = self
+            .list("TestPaths")
+            .into_iter()
+            .partition(|text| text.starts_with(WEB_SOCKET));
+        let port = match self.text("TestPort").parse() {
+            Ok(port) => port,
+            Err(_) if paths.is_empty() && sockets.is_empty() => 0,
+            Err(_) => {
+                self.wrong("TestPort", "a port number");
+                0
+            }
+        };
+        Pages {
+            port,
+            paths: self.paths(&paths),
+            web_sockets: self.web_sockets(&sockets),
+        }
+    }
+
+    fn web_sockets(&mut self, texts: &[String]) -> Option<WebSockets> {
+        if texts.is_empty() {
+            return None;
+        }
+        let seconds = self.number(&TEST_WEB_SOCKET_SECONDS);
+        let mut rest = Vec::new();
+        for text in texts {
+            let path = text.strip_prefix(WEB_SOCKET).unwrap_or(text);
+            // A whole URL would be taken for a path: it is the listed servers that are asked.
+            if path.starts_with("//") {
+                let expected = "the path of a WebSocket on the servers, such as ws:/tunnel";
+                self.errors
+                    .push(format!("TestPaths: expected {expected}, got \"{text}\""));
+            } else {
+                rest.push(path.to_owned());
+            }
+        }
+        let paths = self.paths(&rest);
+        let all = u32::try_from(paths.len()).unwrap_or(u32::MAX);
+        if all.saturating_mul(seconds) > MOST_WEB_SOCKET_SECONDS {
+            self.errors.push(format!(
+                "TestPaths: expected WebSockets that are open for {MOST_WEB_SOCKET_SECONDS} seconds together, got {all} of \
+                 {seconds} seconds each"
+            ));
+        }
+        (!paths.is_empty()).then_some(WebSockets { paths, seconds })
+    }
+
+    fn paths(&mut self, texts: &[String]) -> Vec<UrlPath> {
+        let mut paths = Vec::new();
+        for text in texts {
+            match text.parse() {
+                Ok(path) => paths.push(path),
+                Err(wrong) => self.errors.push(format!("TestPaths: {wrong}")),
+            }
+        }
+        paths
+    }
+}
