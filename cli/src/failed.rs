@@ -27,9 +27,6 @@ pub(crate) enum Failed {
     /// What AWS holds is of a version of Ebbtide that this one does not know.
     #[error("{0}")]
     Unreadable(String),
-    /// A person has interrupted it.
-    #[error("interrupted; a deployment under way goes on")]
-    Interrupted,
 }
 
 /// The exit statuses and what they mean; docs/cli.md has them too.
@@ -55,7 +52,6 @@ impl Failed {
             Self::Aws { .. } => 3,
             Self::Unknown(_) => 4,
             Self::Unreadable(_) => 5,
-            Self::Interrupted => 130,
         }
     }
 
@@ -114,10 +110,11 @@ mod tests {
             },
             Failed::Unknown(String::new()),
             Failed::Unreadable(String::new()),
-            Failed::Interrupted,
         ];
         let mut used: Vec<u8> = failures.iter().map(Failed::status).collect();
         used.insert(0, 0);
+        // Of Ctrl-C the shell tells: the process ends by the signal.
+        used.push(130);
         assert_eq!(used, STATUSES.map(|(status, _)| status));
     }
 }

@@ -22,21 +22,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use arguments::Arguments;
-use failed::Failed;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let interrupted = async {
-        // Where no signal can be waited for there is none.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let done = tokio::select! {
-        done = Box::pin(command::run(arguments)) => done,
-        () = interrupted => Err(Failed::Interrupted),
-    };
+    let done = Box::pin(command::run(Arguments::parse())).await;
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => failed.report(),

@@ -2,7 +2,7 @@
 //! file: `ebbtide seen` prints it, for a report of a defect, and the tests of the view read it.
 
 use ebbtide_rules::Retiring;
-use ebbtide_rules::check::Check;
+use ebbtide_rules::check::{Check, Measured};
 use ebbtide_rules::launch::Launched;
 use ebbtide_rules::record::Record;
 use ebbtide_rules::weights::Switched;
@@ -216,11 +216,17 @@ impl Known {
         }
     }
 
+    /// The name of the environment whose servers the check counted. The list of servers may be of the other one by now.
+    pub(crate) fn checked(&self) -> Option<&str> {
+        let measured = self.check.as_ref()?.memory.measured.as_ref();
+        measured.map(Measured::environment)
+    }
+
     /// What this document counted.
     pub(crate) fn counted(&self) -> Option<Counted> {
-        let (check, retiring) = (self.check.as_ref()?, self.retiring.as_ref()?);
+        let check = self.check.as_ref()?;
         Some(Counted {
-            environment: retiring.environment.name.clone(),
+            environment: self.checked()?.to_owned(),
             at: check.at,
             busy: check.counts.busy,
             idle: check.counts.idle,

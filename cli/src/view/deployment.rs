@@ -1,6 +1,8 @@
 //! One deployment that is under way: the front's, or one that empties an environment.
 
-use ebbtide_rules::record::{Course, Entry, Front, Halt, Owner, Phase, State, Waits, Wishes};
+use ebbtide_rules::record::{
+    Course, Entry, Front, Halt, Owner, Phase, Progress, State, Waits, Wishes,
+};
 use ebbtide_rules::weights::{Moments, Switched};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -130,9 +132,11 @@ impl Deployment {
         let confirmed = confirmed(front, execution);
         let stage = stage(front, confirmed, now);
         let bars = confirmed.map_or(Vec::new(), |it| bars(&it.moments, now, false));
-        let counted = match front.phase {
-            Phase::RollingBack { .. } => &front.plan.green.environment,
-            _ => &front.plan.blue.environment,
+        // What the last pass counted before it turned back was blue's.
+        let progress = front.course.progress.as_ref();
+        let (counted, recorded) = match front.phase {
+            Phase::RollingBack { .. } => (&front.plan.green.environment, None),
+            _ => (&front.plan.blue.environment, progress),
         };
         let mut deployment = Self {
             phase: front.phase.word().to_owned(),
@@ -143,7 +147,7 @@ impl Deployment {
         };
         deployment.bars = bars;
         deployment.warnings.clone_from(&front.plan.warnings);
-        deployment.count(&counted.name, &front.course, execution, now);
+        deployment.count(&counted.name, recorded, execution, now);
         deployment.advice = advice::of_front(front, &deployment);
         deployment
     }
@@ -167,7 +171,7 @@ impl Deployment {
         deployment.stopped &= entry.state == State::Draining || !ended_well;
         if entry.state == State::Draining {
             deployment.bars = bars(&entry.moments, now, true);
-            deployment.count(environment, &entry.course, execution, now);
+            deployment.count(environment, entry.course.progress.as_ref(), execution, now);
         }
         deployment.advice = advice::of_entry(&deployment);
         deployment
@@ -197,14 +201,13 @@ impl Deployment {
     fn count(
         &mut self,
         environment: &str,
-        course: &Course,
+        recorded: Option<&Progress>,
         execution: Option<&Execution>,
         now: Timestamp,
     ) {
-        self.empties = Emptied::of(environment, course, execution, now);
-        let progress = course.progress.as_ref();
-        self.waiting_for = progress.map(|it| it.waiting_for.clone());
-        self.forecast = progress.map(|it| it.forecast.clone());
+        self.empties = Emptied::of(environment, recorded, execution, now);
+        self.waiting_for = recorded.map(|it| it.waiting_for.clone());
+        self.forecast = recorded.map(|it| it.forecast.clone());
     }
 }
 

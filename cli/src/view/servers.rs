@@ -1,7 +1,7 @@
 //! What the servers of an environment hold that is being emptied, or that will be after the bake.
 
 use ebbtide_rules::check::Counts;
-use ebbtide_rules::record::Course;
+use ebbtide_rules::record::Progress;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -76,19 +76,24 @@ impl Server {
 }
 
 impl Emptied {
-    /// Of an environment: by the execution's newest document, else by what the last pass wrote into the record.
+    /// Of an environment: by the execution's newest document, else by what the last pass wrote into the record. Neither of
+    /// them may be about the other environment: the check says of which it is, and `recorded` is that of this one or none.
     pub(super) fn of(
         environment: &str,
-        course: &Course,
+        recorded: Option<&Progress>,
         acting: Option<&Execution>,
         now: Timestamp,
     ) -> Option<Self> {
         let known = acting.map(|it| &it.document);
+        let checked = known.and_then(|it| it.checked());
+        if checked.is_some_and(|checked| checked != environment) {
+            return None;
+        }
+        let check = known.and_then(|it| it.check.as_ref());
+        let progress = recorded;
+        let check = check.filter(|check| progress.is_none_or(|it| check.at >= it.at));
         let listed = known.and_then(|it| it.retiring.as_ref());
         let listed = listed.filter(|it| it.environment.name == environment);
-        let check = listed.and(known).and_then(|it| it.check.as_ref());
-        let progress = course.progress.as_ref();
-        let check = check.filter(|check| progress.is_none_or(|it| check.at >= it.at));
         let (at, counts) = match (check, progress) {
             (Some(check), _) => (check.at, &check.counts),
             (None, Some(progress)) => (progress.at, &progress.counts),

@@ -120,3 +120,40 @@ fn what_another_version_writes_otherwise_is_none_and_the_rest_is_known() {
     assert_eq!(known.green, None);
     assert_eq!(known.record.unwrap().wait_seconds, 7);
 }
+
+#[test]
+fn on_the_way_back_green_is_what_is_emptied_and_what_was_counted_of_blue_is_forgotten() {
+    let (mut seen, now) = kept("bake");
+    let front = seen.record.front.as_mut().unwrap();
+    front.phase = ebbtide_rules::record::Phase::RollingBack {
+        reason: "in state ALARM: errors".to_owned(),
+    };
+    (front.weights.blue, front.weights.green) = (100, 0);
+    let view = View::of(&seen, now).front.unwrap();
+    assert_eq!(view.stage, "rolls back: in state ALARM: errors");
+    assert_eq!(view.bars, []);
+    let weights: Vec<u32> = view.sides.iter().map(|side| side.weight).collect();
+    assert_eq!(weights, [100, 0]);
+    // What was counted last is blue's, and not taken for green's
+    assert_eq!(view.empties, None);
+    assert_eq!(view.waiting_for, None);
+    let check = &mut seen.executions[0].document.check;
+    let mut later = serde_json::to_value(&check).unwrap();
+    later["memory"]["measured"]["environment"] = "tunnel-c".into();
+    *check = serde_json::from_value(later).unwrap();
+    let emptied = View::of(&seen, now).front.unwrap().empties.unwrap();
+    assert_eq!(emptied.environment, "tunnel-c");
+}
+
+#[test]
+fn servers_beyond_those_that_are_named_are_counted() {
+    let (mut seen, now) = kept("bake");
+    let check = seen.executions[0].document.check.as_mut().unwrap();
+    check.counts.servers = 50;
+    let view = View::of(&seen, now);
+    assert_eq!(
+        view.front.as_ref().unwrap().empties.as_ref().unwrap().more,
+        47
+    );
+    assert!(drawn(&view).contains("└ and 47 more"), "{}", drawn(&view));
+}

@@ -54,6 +54,13 @@ pub struct Measured {
     quiet_since: Timestamp,
 }
 
+impl Measured {
+    /// The name of the environment whose servers were counted.
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+}
+
 /// What a forecast is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
