@@ -61,7 +61,9 @@ impl Functions {
         let call = async {
             match name {
                 "PlanDeployment" => told(plan_deployment::handle(cloud, read(payload)?).await),
-                "KeepRecord" => told(keep_record::handle(&self.ledger, now, read(payload)?).await),
+                "KeepRecord" => {
+                    told(keep_record::handle(&self.ledger, now, read(payload)?, |_| ()).await)
+                }
                 "LaunchGreen" => told(launch_green::handle(cloud, now, read(payload)?).await),
                 "HoldBlue" => told(hold_blue::handle(cloud, now, read(payload)?).await),
                 "SwitchTargetGroup" => {

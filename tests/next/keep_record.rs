@@ -6,7 +6,7 @@ use ebbtide_aws::Ledger;
 use ebbtide_rules::record::SHAPE;
 use ebbtide_runtime::{Error, run};
 use jiff::Timestamp;
-use keep_record::handle_in;
+use keep_record::{handle_in, tell};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -18,7 +18,8 @@ async fn main() -> Result<(), Error> {
         async |(table, service)| Ok(Ledger::connect(table, service).await),
         async |ledger, invocation| {
             // A record and a document make it large.
-            Box::pin(handle_in(SHAPE + 1, ledger, Timestamp::now(), invocation)).await
+            let shape = SHAPE + 1;
+            Box::pin(handle_in(shape, ledger, Timestamp::now(), invocation, tell)).await
         },
     )
     .await

@@ -8,9 +8,12 @@
 
 mod next_execution;
 
+use std::io::Write;
+
 use ebbtide_aws::{CloudError, Ledger, Written};
 use ebbtide_rules::ErrorName;
 use ebbtide_rules::document::{Act, Invocation, WrongAct};
+use ebbtide_rules::metrics;
 use ebbtide_rules::record::{
     Answer, Ask, Decision, Facts, Kind, Record, Refused, SHAPE, decide_in, wants,
 };
@@ -21,7 +24,7 @@ pub use ebbtide_runtime::Failed;
 /// How often one call begins again: more are a sign of something that writes without end.
 const MOST_ATTEMPTS: usize = 5;
 
-/// Answers one ask.
+/// Answers one ask; `tell` gets each line of metrics of what was written.
 ///
 /// # Errors
 /// [`Failed`]; nothing was written then, unless AWS did not answer: the same ask gets its answer when it is repeated.
@@ -29,8 +32,9 @@ pub async fn handle(
     ledger: &Ledger,
     now: Timestamp,
     invocation: Invocation,
+    tell: impl FnMut(&str),
 ) -> Result<Answer, Failed> {
-    Box::pin(handle_in(SHAPE, ledger, now, invocation)).await
+    Box::pin(handle_in(SHAPE, ledger, now, invocation, tell)).await
 }
 
 /// As [`handle`], for code that writes records of this shape.
@@ -42,6 +46,7 @@ pub async fn handle_in(
     ledger: &Ledger,
     now: Timestamp,
     invocation: Invocation,
+    mut tell: impl FnMut(&str),
 ) -> Result<Answer, Failed> {
     let ask = ask(invocation)?;
     for _ in 0..MOST_ATTEMPTS {
@@ -52,6 +57,9 @@ pub async fn handle_in(
         if write(ledger, &record, &decision).await? == Written::Lost {
             continue;
         }
+        // Before what may still fail: a repeat of this ask writes nothing, and so tells nothing.
+        let lines = metrics::lines(&record, &ask, &decision, now);
+        lines.iter().for_each(|line| tell(line));
         next_execution::start(ledger, &ask, &decision).await?;
         return Ok(decision.answer);
     }
@@ -120,6 +128,12 @@ async fn write(ledger: &Ledger, read: &Record, decision: &Decision) -> Result<Wr
         .records
         .write(read.revision, record, outcome.as_ref())
         .await
+}
+
+/// Writes a line of metrics where Lambda sends it to the log group, and CloudWatch extracts them; see
+/// [`ebbtide_rules::metrics`]. A standard output that is gone fails no deployment.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 fn log(ask: &Ask, record: &Record, decision: &Decision) {

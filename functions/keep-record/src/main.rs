@@ -3,7 +3,7 @@
 use ebbtide_aws::Ledger;
 use ebbtide_runtime::{Error, run};
 use jiff::Timestamp;
-use keep_record::handle;
+use keep_record::{handle, tell};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Error> {
             (table, variables.required("EBBTIDE_SERVICE"))
         },
         async |(table, service)| Ok(Ledger::connect(table, service).await),
-        async |ledger, invocation| handle(ledger, Timestamp::now(), invocation).await,
+        async |ledger, invocation| handle(ledger, Timestamp::now(), invocation, tell).await,
     )
     .await
 }

@@ -36,6 +36,9 @@ pub mod report;
 pub mod resume;
 pub mod wait;
 
+// What is told of all this to CloudWatch.
+pub mod metrics;
+
 #[cfg(test)]
 mod answers;
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod alarms;
 mod claims;
 mod drains;
 mod hand_on;
+mod metrics;
 mod repairs;
 mod shapes;
 mod writes;
@@ -92,7 +93,7 @@ impl Run {
             redrives: 0,
             document: self.document.clone(),
         };
-        Box::pin(handle(&fake.ledger(), now, invocation)).await
+        Box::pin(handle(&fake.ledger(), now, invocation, |_| ())).await
     }
 
     /// Asks, and keeps the answer as the definition does.
