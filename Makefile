@@ -79,7 +79,7 @@ lint: $(VENV)/installed ## fmt, clippy with warnings denied, cfn-lint, sam valid
 	cargo fmt --all --check
 	cargo clippy --locked --quiet --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --quiet --package ebbtide-endpoint --package tunnel --features races --lib --tests -- --deny warnings
-	$(VENV)/bin/cfn-lint template.yaml pipeline.yaml
+	$(VENV)/bin/cfn-lint template.yaml pipeline.yaml observability.yaml
 	AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(VENV)/bin/sam validate --lint --template-file template.yaml
 	$(MAKE) --no-print-directory definitions
 

@@ -132,6 +132,12 @@ def pipeline():
     return yaml_parse((ROOT / "pipeline.yaml").read_text())
 
 
+@cache
+def observability():
+    """The template of dashboard and alarms as written; it needs no transform."""
+    return yaml_parse((ROOT / "observability.yaml").read_text())
+
+
 def resources(kind):
     return {name: r["Properties"] for name, r in template()["Resources"].items() if r["Type"] == kind}
 
@@ -156,9 +162,42 @@ def holds(test, tree=template, **given):
         case "Fn::Or":
             return any([holds(operand, tree, **given) for operand in operands])
         case "Fn::Equals":
-            values = [given.get(it["Ref"], tree()["Parameters"][it["Ref"]].get("Default")) if isinstance(it, dict) else it for it in operands]
+            values = [resolved(it, tree, **given) for it in operands]
             return values[0] == values[1]
     raise AssertionError(f"no test knows {kind}")
+
+
+NOTHING = {"Ref": "AWS::NoValue"}
+PSEUDO = {"AWS::Partition": "aws", "AWS::Region": "eu-west-1", "AWS::AccountId": "123456789012"}
+
+
+def resolved(node, tree=template, **given):
+    """What CloudFormation makes of a node with these parameters; the others have their defaults, resources are named by their ids."""
+    if isinstance(node, list):
+        return [resolved(it, tree, **given) for it in node if resolved(it, tree, **given) != NOTHING]
+    if not isinstance(node, dict):
+        return node
+    if node == NOTHING:
+        return node
+    match next(iter(node.items()), None) if len(node) == 1 else None:
+        case ("Ref", name) if name in tree()["Parameters"]:
+            return given.get(name, tree()["Parameters"][name].get("Default"))
+        case ("Ref" | "Fn::GetAtt", name):
+            return PSEUDO.get(name, name) if isinstance(name, str) else ".".join(name)
+        case ("Fn::If", [condition, then, other]):
+            return resolved(then if holds(condition, tree, **given) else other, tree, **given)
+        case ("Fn::Join", [between, parts]):
+            return between.join(map(str, resolved(parts, tree, **given)))
+        case ("Fn::Split", [at, text]):
+            return resolved(text, tree, **given).split(at)
+        case ("Fn::Select", [which, of]):
+            return resolved(of, tree, **given)[which]
+        case ("Fn::Sub", [text, more]):
+            more = resolved(more, tree, **given)
+            return re.sub(r"\$\{([\w:.]+)\}", lambda it: str(more[it[1]] if it[1] in more else resolved({"Ref": it[1]}, tree, **given)), text)
+        case ("Fn::Sub", text):
+            return resolved({"Fn::Sub": [text, {}]}, tree, **given)
+    return {key: resolved(value, tree, **given) for key, value in node.items() if resolved(value, tree, **given) != NOTHING}
 
 
 @cache

@@ -7,13 +7,12 @@ from collections import Counter
 import pytest
 import yaml
 from cfnlint import lint
-from definition import ROOT, holds, pipeline, resources, strings, template
+from definition import NOTHING, ROOT, holds, pipeline, resources, strings, template
 from test_launch_policy import DATA
 from test_pages import ACTION_ID, LONGEST_EXECUTION_NAME
 from test_template import actions, admitted, statements
 
 PAGE = (ROOT / "docs/pipeline.md").read_text()
-NOTHING = {"Ref": "AWS::NoValue"}
 BUCKET, OBJECTS = {"Fn::GetAtt": ["Artifacts", "Arn"]}, {"Fn::Sub": "${Artifacts.Arn}/*"}
 STATES = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}"
 MACHINE = {"Fn::Sub": f"{STATES}:stateMachine:${{EbbtideStack}}"}
@@ -80,8 +79,8 @@ def every_parameter_is_described_bounded_grouped_and_used(tree):
         assert parameter["Type"] != "Number" or "AllowedValues" in parameter or {"MinValue", "MaxValue"} <= set(parameter), name
 
 
-def every_parameter_is_on_the_page_with_its_default(tree):
-    table = PAGE.split("\n| parameter | default | |\n")[1].split("\n\n")[0]
+def every_parameter_is_on_the_page_with_its_default(tree, page=PAGE):
+    table = page.split("\n| parameter | default | |\n")[1].split("\n\n")[0]
     told = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.MULTILINE))
     shown = {name: f"`{parameter['Default']}`" if parameter.get("Default", "") != "" else "" for name, parameter in tree()["Parameters"].items()}
     assert told == {name: default if "Default" in tree()["Parameters"][name] else "**needed**" for name, default in shown.items()}

@@ -3,6 +3,7 @@
 use ebbtide_local_cloud::Execution;
 use serde_json::json;
 
+use crate::metrics::{OF_A_PROMOTION, OF_A_SWITCH, told};
 use crate::scene::Scene;
 use crate::sessions::Seen;
 
@@ -74,6 +75,9 @@ async fn weights_that_somebody_else_moves_are_set_right_three_times_and_then_tol
     scene.all_still_busy([&busy]);
     busy.leave();
     scene.promoted(&again).await;
+    let lines = told(&scene, "contested", &[OF_A_SWITCH, OF_A_PROMOTION]).await;
+    let repairs = lines.iter().filter(|line| line["Repairs"] == 1.0);
+    assert_eq!(repairs.count(), 4, "three, and one of the redrive");
     scene.ends().await;
 }
 

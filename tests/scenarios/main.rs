@@ -21,6 +21,7 @@ mod harness;
 mod late_balancer;
 mod listeners;
 mod long_drains;
+mod metrics;
 mod operator;
 mod promotion;
 mod redrive;

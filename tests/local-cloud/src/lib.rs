@@ -19,6 +19,7 @@ mod ground;
 pub mod host;
 pub mod kept;
 pub mod ledger;
+mod logs;
 pub mod machines;
 pub mod observation;
 pub mod options;
