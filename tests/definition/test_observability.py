@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from cfnlint import lint
 from cloudwatch import of_stat, period_of, stats
-from definition import ROOT, holds, observability, resolved, template
+from definition import ROOT, holds, observability, resolved, rust, template
 from test_pipeline import every_parameter_is_described_bounded_grouped_and_used, every_parameter_is_on_the_page_with_its_default
 from test_template import admitted
 
@@ -144,7 +144,8 @@ def every_alarm_is_one_that_cloudwatch_takes(tree):
         made = alarms(tree, **given)
         assert len({it["AlarmName"] for it in made.values()}) == len(made)
         for name, alarm in made.items():
-            assert alarm["AlarmName"].startswith("ebbtide/tunnel/"), name
+            # The plan finds them by it.
+            assert alarm["AlarmName"].startswith("ebbtide/tunnel/") and 'format!("ebbtide/{service}/")' in rust("plan/watching.rs"), name
             assert len(stats(alarm)) <= MOST_METRICS_OF_AN_ALARM, name
             assert 1 <= alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"], name
             assert period_of(alarm) * alarm["EvaluationPeriods"] <= A_DAY, name

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::operation::describe_alarms::builders::DescribeAlarmsFluentBuilder;
 use aws_sdk_cloudwatch::types::{
     AlarmHistoryItem, AlarmType, CompositeAlarm, HistoryItemType, MetricAlarm, MetricStat,
     StateValue,
@@ -79,30 +80,24 @@ impl AlarmReader {
         Ok(spans.collect())
     }
 
+    /// The alarms, metric or composite, whose names begin so and that are in state ALARM now.
+    ///
+    /// # Errors
+    /// AWS's failure.
+    pub async fn firing(&self, prefix: &str) -> Result<Vec<String>, CloudError> {
+        let call = self.client.describe_alarms();
+        let call = call
+            .alarm_name_prefix(prefix)
+            .state_value(StateValue::Alarm);
+        Ok(all(call).await?.into_keys().collect())
+    }
+
     /// Never without names: DescribeAlarms answers every alarm of the account then.
     async fn states(&self, names: &[String]) -> Result<BTreeMap<String, State>, CloudError> {
         let mut states = BTreeMap::new();
         for names in names.chunks(MOST_NAMES) {
-            let mut token = None;
-            loop {
-                let page = self
-                    .client
-                    .describe_alarms()
-                    .set_alarm_names(Some(names.to_vec()))
-                    .alarm_types(AlarmType::MetricAlarm)
-                    .alarm_types(AlarmType::CompositeAlarm)
-                    .max_records(100)
-                    .set_next_token(token)
-                    .send()
-                    .await
-                    .called(|| "DescribeAlarms")?;
-                states.extend(page.metric_alarms().iter().filter_map(metric));
-                states.extend(page.composite_alarms().iter().filter_map(composite));
-                token = page.next_token().map(str::to_owned);
-                if token.is_none() {
-                    break;
-                }
-            }
+            let call = self.client.describe_alarms();
+            states.extend(all(call.set_alarm_names(Some(names.to_vec()))).await?);
         }
         Ok(states)
     }
@@ -145,6 +140,25 @@ impl AlarmReader {
             if token.is_none() {
                 return Ok(false);
             }
+        }
+    }
+}
+
+/// Every page of a call, whose alarms may be of either type.
+async fn all(call: DescribeAlarmsFluentBuilder) -> Result<BTreeMap<String, State>, CloudError> {
+    let call = call
+        .alarm_types(AlarmType::MetricAlarm)
+        .alarm_types(AlarmType::CompositeAlarm)
+        .max_records(100);
+    let (mut states, mut token) = (BTreeMap::new(), None);
+    loop {
+        let page = call.clone().set_next_token(token).send().await;
+        let page = page.called(|| "DescribeAlarms")?;
+        states.extend(page.metric_alarms().iter().filter_map(metric));
+        states.extend(page.composite_alarms().iter().filter_map(composite));
+        token = page.next_token().map(str::to_owned);
+        if token.is_none() {
+            return Ok(states);
         }
     }
 }

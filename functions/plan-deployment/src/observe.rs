@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ebbtide_aws::{Cloud, CloudError, union};
 use ebbtide_rules::input::Input;
 use ebbtide_rules::observed::{DEPLOYMENT_TAG, Instance, InstanceState, Listener};
-use ebbtide_rules::plan::{Balancer, Group, Hazards, Observation, OtherForward, Template};
+use ebbtide_rules::plan::{
+    Balancer, Group, Hazards, Observation, OtherForward, Template, alarm_prefix,
+};
 use ebbtide_rules::record::Record;
 use ebbtide_rules::roles::roles;
 use ebbtide_rules::settings::Settings;
@@ -74,6 +76,7 @@ pub(crate) async fn observe(
         template,
         passes_role: settings.passes_role,
         alarms: cloud.alarms.spans(watched(settings, input)).await?,
+        firing: cloud.alarms.firing(&alarm_prefix(&cloud.service)).await?,
     })
 }
 

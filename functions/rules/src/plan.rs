@@ -38,7 +38,7 @@ pub use refusal::{Refusal, Refusals};
 pub use spread::spread;
 pub use standing::{Holder, green_percent, holder, recorded};
 pub use template::{Template, TemplateFault, TemplateVersion};
-pub use watching::AlarmSpan;
+pub use watching::{AlarmSpan, alarm_prefix};
 
 /// One of the configured target groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +120,8 @@ pub struct Observation {
     pub passes_role: bool,
     /// How fast the alarms are that would be watched, as far as they say.
     pub alarms: Vec<AlarmSpan>,
+    /// The service's own alarms that fire.
+    pub firing: Vec<String>,
 }
 
 impl Observation {
@@ -208,6 +210,7 @@ pub fn decide(
     warnings.extend(hazards::warnings(seen));
     warnings.extend(template::warnings(version));
     warnings.extend(watching::slow(&seen.alarms, &policy));
+    warnings.extend(watching::firing(&seen.firing, &policy));
     Ok(Decision {
         blue: Blue {
             environment: blue,

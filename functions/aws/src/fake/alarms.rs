@@ -51,7 +51,14 @@ pub(super) fn answer(world: &mut World, input: &Input) -> Option<Answer> {
 fn describe(world: &mut World, input: &DescribeAlarmsInput) -> Acted<DescribeAlarmsOutput> {
     let names = input.alarm_names();
     // AWS answers every alarm of the account then.
-    let named = |alarm: &&FakeAlarm| names.is_empty() || names.contains(&alarm.name);
+    let named = |alarm: &&FakeAlarm| {
+        let state = alarm.states.last().map(|(_, state)| state.as_str());
+        let prefix = input.alarm_name_prefix().unwrap_or_default();
+        let wanted = input.state_value().map(StateValue::as_str);
+        (names.is_empty() || names.contains(&alarm.name))
+            && alarm.name.starts_with(prefix)
+            && (wanted.is_none() || wanted == state)
+    };
     let found: Vec<FakeAlarm> = world.alarms.iter().filter(named).cloned().collect();
     let (found, token) = page(&found, input.next_token());
     let with_composite = input

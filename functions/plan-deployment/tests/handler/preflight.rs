@@ -7,6 +7,7 @@ use ebbtide_aws::fake::ec2_types::{
     LaunchTemplateSpotMarketOptions, MarketType, ResponseLaunchTemplateData, SpotInstanceType,
 };
 use ebbtide_rules::scaling::{ScalingGroup, ScalingMember, Sizes};
+use jiff::Timestamp;
 
 use super::*;
 
@@ -37,6 +38,28 @@ async fn a_watched_alarm_that_fires_after_the_bake_is_warned_of() {
     assert!(warned[0].starts_with(expected), "{warned:?}");
     // Without names CloudWatch would answer every alarm of the account.
     assert_eq!(warnings(&fake).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_service_s_own_alarms_that_fire_are_told_and_stop_nothing() {
+    let fake = free();
+    let alarm = |name: &str, composite, state: &str| FakeAlarm {
+        name: name.to_owned(),
+        composite,
+        minutes: 1,
+        states: vec![(Timestamp::UNIX_EPOCH, state.to_owned())],
+    };
+    fake.world().alarms = vec![
+        alarm("ebbtide/tunnel/server-unknown", false, "ALARM"),
+        alarm("ebbtide/tunnel/burns-fast", true, "ALARM"),
+        alarm("ebbtide/tunnel/deadline-near", false, "OK"),
+        alarm("ebbtide/tunnel-2/server-unknown", false, "ALARM"),
+        alarm("somebody-else-s", false, "ALARM"),
+    ];
+    let warned = warnings(&fake).await;
+    assert_eq!(warned.len(), 2, "{warned:?}");
+    assert!(warned[0].starts_with("alarm ebbtide/tunnel/burns-fast "));
+    assert!(warned[1].starts_with("alarm ebbtide/tunnel/server-unknown "));
 }
 
 fn scaled(fake: &Fake) {

@@ -124,6 +124,7 @@ fn ready() -> Observation {
         },
         passes_role: false,
         alarms: Vec::new(),
+        firing: Vec::new(),
     }
 }
 

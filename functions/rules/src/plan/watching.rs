@@ -28,6 +28,25 @@ pub(super) fn slow(alarms: &[AlarmSpan], policy: &Policy) -> Vec<String> {
     .collect()
 }
 
+/// What the names of the service's own alarms begin with, those of `observability.yaml`. No other service's do: a service's
+/// name has no slash.
+pub fn alarm_prefix(service: &str) -> String {
+    format!("ebbtide/{service}/")
+}
+
+/// Warns of the service's own alarms that fire already. One that is watched refuses the claim, and says so there.
+pub(super) fn firing(firing: &[String], policy: &Policy) -> Vec<String> {
+    let unwatched = firing.iter().filter(|name| !policy.alarms.contains(name));
+    unwatched
+        .map(|name| {
+            format!(
+                "alarm {name} is in state ALARM already: it stops nothing, because bake.alarms does not name it; its \
+                 description says what to do"
+            )
+        })
+        .collect()
+}
+
 /// The most passes that steps and bake can take.
 pub(super) fn passes(policy: &Policy) -> u64 {
     let (poll, step) = (policy.poll_seconds, policy.step_seconds);
@@ -81,6 +100,19 @@ mod tests {
                  the bake longer or the alarm faster"
             ]
         );
+    }
+
+    #[test]
+    fn an_alarm_that_fires_already_is_told_unless_it_would_refuse() {
+        let watched = Policy {
+            alarms: vec!["ebbtide/tunnel/watched".to_owned()],
+            ..policy(&[100], 0, 600, 30)
+        };
+        let seen = ["ebbtide/tunnel/server-unknown", "ebbtide/tunnel/watched"];
+        let told = firing(&seen.map(str::to_owned), &watched);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("alarm ebbtide/tunnel/server-unknown is in state ALARM"));
+        assert_eq!(firing(&[], &watched), Vec::<String>::new());
     }
 
     #[test]
