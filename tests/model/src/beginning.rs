@@ -205,7 +205,7 @@ fn deploys(model: &Deployments, world: &World, deployment: u8) -> Option<Asked> 
     };
     let drainable = of(blue).all(|(number, server)| {
         let reading = server.read(&world.instance(number), Variant::Shipped);
-        green_test::of_reading(&reading, &fence, Subject::Blue, &[]) == Finding::Fit
+        green_test::of_reading(&reading, &fence, Subject::Blue, &Policy::default()) == Finding::Fit
     });
     let strangers = of(green).any(|(_, server)| server.launched_by != Some(deployment));
     if !drainable || of(blue).count() < usize::from(model.minimum) || strangers {

@@ -48,6 +48,8 @@ fn settings(letters: &[&str]) -> BTreeMap<String, String> {
         ("MinimumHealthyPercent", "100"),
         ("PingSeconds", "30"),
         ("PassesPerExecution", "400"),
+        ("Approve", ""),
+        ("PauseSeconds", "3600"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()
