@@ -149,7 +149,7 @@ async fn a_dry_run_and_every_setting_reach_the_plan() {
     let input = json!({
         "dryRun": true, "green": {"launchTemplateVersion": "3", "count": 4},
         "traffic": {"steps": [10, 100], "stepSeconds": 5}, "bake": {"seconds": 9, "alarms": ["errors"]},
-        "drain": {"settleSeconds": 2, "detached": true},
+        "drain": {"settleSeconds": 2, "detached": true}, "approve": ["seal"], "pauseSeconds": 60,
     });
     let deploy = deploy(&fake, input).await;
     let green = deploy.recorded.green;
@@ -163,7 +163,8 @@ async fn a_dry_run_and_every_setting_reach_the_plan() {
         json!({
             "healthySeconds": 600, "minimumHealthy": 3, "blueMinimum": 3, "steps": [10, 100], "stepSeconds": 5, "bakeSeconds": 9,
             "alarms": ["errors"], "settleSeconds": 2, "closuresPerSecond": 20, "pollSeconds": 30,
-            "deadlineSeconds": 86_400, "detached": true, "mostPasses": 400, "pages": {"port": 0, "paths": []},
+            "deadlineSeconds": 86_400, "detached": true, "approve": ["seal"], "pauseSeconds": 60, "mostPasses": 400,
+            "pages": {"port": 0, "paths": []},
             "againstAgents": ["set HealthCheckPort to the agent's port, which serves nobody, in tunnel-a, tunnel-b"],
         })
     );
