@@ -28,6 +28,11 @@ const WITHIN: Duration = Duration::from_secs(54);
 /// # Errors
 /// When a server is not fit, or not yet, and when the document does not say whom to test.
 pub async fn handle(client: &SessionClient, invocation: Invocation) -> Result<GreenTest, Failed> {
+    // Who waits for it need not carry the buffers of calls and sockets along.
+    Box::pin(test(client, invocation)).await
+}
+
+async fn test(client: &SessionClient, invocation: Invocation) -> Result<GreenTest, Failed> {
     let until = Instant::now() + WITHIN;
     let document = &invocation.document;
     let (subject, servers) = match invocation.act {
