@@ -15,7 +15,7 @@ from test_template import admitted
 HERE = pathlib.Path(__file__).parent
 PAGE = (ROOT / "docs/observability.md").read_text()
 ALARM, COMPOSITE, QUERY = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm", "AWS::Logs::QueryDefinition"
-COMMANDS = {"status", "watch", "deploy", "plan", "pause", "resume", "promote", "rollback", "abort", "history", "explain"}
+COMMANDS = {it.lower() for it in re.findall(r"^    ([A-Z]\w+)[(,]", (ROOT / "cli/src/arguments.rs").read_text().split("enum Command {")[1].split("\n}")[0], re.MULTILINE)}
 GROUPS = {f"TargetGroup{letter}": f"targetgroup/tunnel-{letter.lower()}/0123456789abcdef" for letter in "ABCDE"}
 GIVEN = {"EbbtideStack": "ebbtide-tunnel", "ServiceName": "tunnel", "LoadBalancer": "app/tunnel/0123456789abcdef",
          "AlertTopicArn": "arn:aws:sns:eu-west-1:123456789012:alerts", "TicketTopicArn": "arn:aws:sns:eu-west-1:123456789012:tickets"}
