@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::matrix::{Outcome, Stage};
 
 /// How long a deployment may take from one look to its end.
-pub(crate) const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(900);
 
 /// How a deployment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

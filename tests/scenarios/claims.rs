@@ -12,7 +12,7 @@ async fn a_second_deployment_is_refused_while_one_runs_and_names_it() {
     input["bake"]["seconds"] = json!(20);
     let first = scene.deploy(&input).await;
     first
-        .entered("CheckDrained", std::time::Duration::from_secs(60))
+        .entered("CheckDrained", crate::scene::LIMIT)
         .await
         .expect("the first bakes");
     // When a second one starts
@@ -33,7 +33,7 @@ async fn two_deployments_in_the_same_moment_make_one_winner() {
     let scene = Scene::of_three_blue_servers().await;
     let input = hasty();
     let (one, other) = tokio::join!(scene.deploy(&input), scene.deploy(&input));
-    let limit = std::time::Duration::from_secs(120);
+    let limit = crate::scene::LIMIT;
     let (first, second) = (
         one.ended(limit).await.expect("it ends"),
         other.ended(limit).await.expect("it ends"),
@@ -77,7 +77,7 @@ async fn an_owner_that_ended_before_the_switch_is_superseded_and_its_green_clear
     let mut input = hasty();
     input["green"] = json!({"launchTemplateVersion": "1"});
     let next = scene.deploy(&input).await;
-    next.entered("EndGreen", std::time::Duration::from_secs(60))
+    next.entered("EndGreen", crate::scene::LIMIT)
         .await
         .expect("it clears green");
     emulators.set_wait_scale(1.0).await.expect("scaled");

@@ -7,7 +7,7 @@ use ebbtide_local_cloud::options::Options;
 use ebbtide_local_cloud::variant::Variant;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, hasty};
+use crate::scene::{LIMIT, Scene, hasty};
 use crate::sessions::{Seen, Session};
 
 /// A state machine that reads alarms as the definition's SDK integration does.
@@ -38,7 +38,7 @@ async fn alarms(scene: &Scene, names: &[&str]) -> Value {
         .start_variant(&reads_alarms(names), None, &json!({}))
         .await
         .expect("it starts");
-    let limit = Duration::from_secs(20);
+    let limit = LIMIT;
     let standing = execution.ended(limit).await.expect("it ends");
     assert_eq!(standing.error, None, "{}", standing.describe(None));
     standing.output.expect("an output")
@@ -101,7 +101,7 @@ fn notes_its_name(table: &str, service: &str, there: bool) -> Variant {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_fails_before_or_after_its_effect_and_a_redrive_keeps_who_it_is() {
     let scene = Scene::of_three_blue_servers().await;
-    let (cloud, limit) = (&scene.cloud, Duration::from_secs(20));
+    let (cloud, limit) = (&scene.cloud, LIMIT);
     let (table, input) = (cloud.stack().table.clone(), json!({"n": 1}));
     let notes = |there| notes_its_name(&table, cloud.service(), there).wait_seconds("Pause", 0);
     let noted = || async { cloud.deployment_item("noted").await.expect("an item") };

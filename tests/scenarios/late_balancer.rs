@@ -64,7 +64,7 @@ impl Customer {
             }
         });
         let open = server.wait_for(Option::is_some);
-        let open = tokio::time::timeout(Duration::from_secs(20), open).await;
+        let open = tokio::time::timeout(crate::scene::LIMIT, open).await;
         open.expect("it opens in time").expect("the client runs");
         Self {
             name,

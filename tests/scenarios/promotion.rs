@@ -69,10 +69,7 @@ async fn the_next_deployment_goes_into_the_next_environment() {
     // When it is deployed again
     let session = crate::sessions::Session::open(scene.cloud.listener(), "second").await;
     let second = scene.deploy(&hasty()).await;
-    let standing = second
-        .ended(std::time::Duration::from_secs(120))
-        .await
-        .expect("it ends");
+    let standing = second.ended(crate::scene::LIMIT).await.expect("it ends");
     // Then the next environment in turn serves, and the epoch has grown: by a claim and a detaching each
     assert_eq!(standing.error, None, "{}", standing.describe(None));
     scene.released("Promoted").await;
@@ -89,10 +86,7 @@ async fn a_dry_run_shows_the_plan_and_touches_nothing() {
     let execution = scene
         .deploy(&json!({"dryRun": true, "green": {"count": 4}}))
         .await;
-    let standing = execution
-        .ended(std::time::Duration::from_secs(30))
-        .await
-        .expect("it ends");
+    let standing = execution.ended(crate::scene::LIMIT).await.expect("it ends");
     // The emulator ignores a Succeed state's Output and hands out the document; the definition checks evaluate it.
     let document = standing.output.expect("the document");
     let plan = &document["plan"]["recorded"];

@@ -2,8 +2,6 @@
 //!
 //! Owns what a session *saw*: how it ended, if it did. A busy one holds a request that it never answers.
 
-use std::time::Duration;
-
 use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -99,7 +97,7 @@ impl Session {
             let _ = client.get(url).send().await;
         }));
         let asked = tokio::time::timeout(
-            Duration::from_secs(20),
+            crate::scene::LIMIT,
             self.seen.wait_for(|seen| *seen == Seen::Asked),
         );
         asked

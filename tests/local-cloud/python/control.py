@@ -4,6 +4,7 @@
 - end {"instance", "code", "message"}: an instance ends by itself, for this reason.
 - passes-role {"allowed"}: launches from templates with an instance profile are allowed to functions, or not.
 - known {"call"}: answers what IAM would know of the resources that a call's text names.
+- seen {"forwards"}: answers all instances, and the groups, weights and targets' health of these listeners and rules.
 
 And in Auto Scaling:
 
@@ -20,8 +21,10 @@ import scaling
 from moto.autoscaling.models import autoscaling_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
+from moto.elbv2.models import elbv2_backends
 from moto.moto_api._internal.urls import url_paths
 
+from forwards import forwards
 from launches import end, forget_ended, launches
 from scaling import happenings, health, hooks, refreshes
 
@@ -77,6 +80,32 @@ def known(asked):
     }
 
 
+def seen(asked):
+    """As the Describe calls would say it, which cost ten times as much: the harness asks twice a second."""
+    ec2 = ec2_backends[DEFAULT_ACCOUNT_ID][REGION]
+    forwarding = forwards(elbv2_backends[DEFAULT_ACCOUNT_ID][REGION], health_of)
+    return {
+        "instances": [
+            {
+                "id": it.id,
+                "ip": it.private_ip or "0.0.0.0",
+                "state": it.state,
+                "tags": {tag["key"]: tag["value"] for tag in it.get_tags()},
+            }
+            for it in ec2.all_instances()
+        ],
+        "forwarding": [
+            {"of": arn, "group": group.pop("arn"), **group} for arn in asked["forwards"] for group in forwarding[arn]
+        ],
+    }
+
+
+def health_of(group):
+    targets = list(group.targets.values()) if group else []
+    health = {target["Id"]: group.health_for(target, group.ec2_backend).status for target in targets}
+    return {"health": health, "healthy": [target for target, status in health.items() if status == "healthy"]}
+
+
 def answering(act):
     def answer(request, _full_url, _headers):
         if request.method != "POST":
@@ -92,6 +121,7 @@ ACTS = {
     "end": end_one,
     "passes-role": allow_passing,
     "known": known,
+    "seen": seen,
     "launches-fail": with_a_group(happenings.refuse_launches, "group", "code", "message"),
     "unhealthy": with_a_group(health.fails, "instance"),
     "hooks-time": with_a_group(hooks.pass_time, "seconds"),

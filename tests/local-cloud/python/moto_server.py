@@ -16,6 +16,7 @@ moto's Auto Scaling lacks. What the harness may bring about is in control.py.
 This replaces private parts of moto, which is why requirements.in pins its version.
 """
 
+import functools
 import http.client
 import logging
 import re
@@ -26,6 +27,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import moto.core.responses as responses
 import moto.elbv2.models as elbv2
 import moto.server
 
@@ -33,6 +35,7 @@ import balancing
 import control
 import launches
 import scaling
+from forwards import forwards, in_use
 from routes import Routes
 
 TICK_SECONDS = 0.05
@@ -167,52 +170,13 @@ class Prober:
             target.probing = False
 
 
-def in_use(group):
-    """Whether a listener's default action or a rule forwards to the group, at whatever weight."""
-    backend = elbv2.elbv2_backends[group.account_id][group.arn.split(":")[3]]
-    return any(group.arn in forwarded_to(action) for _, actions in actions_of(backend) for action in actions)
-
-
-def listeners_of(backend):
-    return [listener for balancer in list(backend.load_balancers.values()) for listener in list(balancer.listeners.values())]
-
-
-def forwarded_to(action):
-    """The target group ARNs that a forward action names, in either of its two spellings."""
-    groups = (action.data.get("ForwardConfig") or {}).get("TargetGroups") or []
-    return [action.data.get("TargetGroupArn")] + [group.get("TargetGroupArn") for group in groups]
-
-
-def weights(action):
-    """Target group ARNs and weights of a forward action, in either of its two spellings."""
-    groups = (action.data.get("ForwardConfig") or {}).get("TargetGroups") or []
-    if groups:
-        return [(group.get("TargetGroupArn"), int(group.get("Weight", 1))) for group in groups]
-    single = action.data.get("TargetGroupArn")
-    return [(single, 1)] if single else []
-
-
 def forwards_now():
     """The forward action of each listener and each rule with the addresses of its healthy targets, for load balancers."""
     seen = {}
     for regions in list(elbv2.elbv2_backends.values()):
         for backend in list(regions.values()):
-            for arn, actions in actions_of(backend):
-                forwarding = [pair for action in actions for pair in weights(action)]
-                seen[arn] = [
-                    {"arn": group, "weight": weight, "targets": healthy(backend.target_groups.get(group))}
-                    for group, weight in forwarding
-                ]
+            seen |= forwards(backend, lambda group: {"targets": healthy(group)})
     return seen
-
-
-def actions_of(backend):
-    """ARN and actions of each listener, which are its default rule's, and of each other rule."""
-    for listener in listeners_of(backend):
-        yield listener.arn, list(listener.default_actions)
-        for rule in list(listener.rules.values()):
-            if not rule.is_default:
-                yield rule.arn, list(rule.actions)
 
 
 def healthy(group):
@@ -262,6 +226,8 @@ def then(tell, stock):
 
 
 if __name__ == "__main__":
+    # The names of a class's methods, some six hundred of EC2's: for every request anew, half of what it costs.
+    responses.method_names_from_class = functools.cache(responses.method_names_from_class)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # The harness polls: a line a request would bury the rest.
     elbv2.FakeTargetGroup.health_for = health_for
     for part in (launches, scaling, balancing, control):

@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use crate::cloud::LocalCloud;
-use crate::emulators;
 use crate::error::{Error, Result};
+use crate::http;
 
 /// An alarm's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl LocalCloud {
             call: call.to_owned(),
             why,
         };
-        let asked = emulators::http()?
+        let asked = http::client()?
             .post(&self.emulators()?.ministack)
             .header(
                 "x-amz-target",

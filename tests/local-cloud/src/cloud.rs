@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::clients::Clients;
-use crate::emulators::{self, Emulators};
+use crate::emulators::Emulators;
 use crate::error::Result;
 use crate::ground::Ground;
+use crate::http;
 use crate::options::Options;
 use crate::service::Service;
 use crate::stack::Stack;
@@ -50,7 +51,7 @@ impl LocalCloud {
         options
             .progress
             .say("deploying the template and starting the blue servers");
-        let service = Service::start(&ground, &options, &clients, emulators.routes_port).await?;
+        let service = Service::start(&ground, &options, &clients, &emulators).await?;
         let parameters = parameters(&options, &service);
         let (stack, ()) = tokio::try_join!(
             ground
@@ -61,7 +62,7 @@ impl LocalCloud {
         may_pass_roles(&emulators, &parameters).await?;
         Ok(Self {
             listeners: service.balancer.urls(),
-            http: emulators::http()?,
+            http: http::client()?,
             clients,
             stack,
             service,

@@ -6,17 +6,20 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::process::Child;
 
 use crate::error::{Error, Result};
 use crate::faults::AwsFaults;
+use crate::http;
+use crate::moto::Moto;
 use crate::program::{Program, last_lines};
 use crate::recording::Recording;
 use crate::venv::Venv;
 use crate::wait::{Seen, until};
 use crate::{REGION, ports};
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(300);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// What moto multiplies the five seconds between health checks by: ELB takes no shorter interval, a test has no time.
@@ -29,6 +32,8 @@ pub struct Emulators {
     pub ministack: String,
     /// moto's URL.
     pub moto: String,
+    /// What moto does beside the API.
+    pub(crate) own: Moto,
     /// Where moto tells load balancers of every change to their listeners.
     pub routes_port: u16,
     ministack_process: Child,
@@ -42,7 +47,7 @@ impl Emulators {
     /// proxy.
     ///
     /// # Errors
-    /// If one of them cannot be started or does not answer within a minute.
+    /// If one of them cannot be started or does not answer in time.
     pub async fn start(
         venv: &Venv,
         scripts: &Path,
@@ -59,10 +64,12 @@ impl Emulators {
             .arg(routes_port.to_string())
             // Seven hundred images that nobody launches, parsed at the first call.
             .env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false");
+        let own = Moto::at(&moto)?;
         let recording = Recording::of_environment()?;
-        let proxies = || AwsFaults::start(&moto, &ministack, directory, recording.clone());
+        let proxies = || AwsFaults::start(&moto, &ministack, directory, &own, recording.clone());
         let faults = (faults || recording.is_some()).then(proxies).transpose()?;
-        let mut ministack_program = Self::ministack(venv, directory, ministack_port, &moto)?;
+        let mut ministack_program = Self::ministack(venv, directory, ministack_port, &moto)?
+            .env("PYTHONPATH", scripts.join("quick"));
         if let Some(proxies) = &faults {
             ministack_program = at(ministack_program, &proxies.moto());
             for service in ["DYNAMODB", "SFN", "CLOUDWATCH", "SECRETS_MANAGER"] {
@@ -79,6 +86,7 @@ impl Emulators {
             moto_process: moto_program.start()?,
             ministack,
             moto,
+            own,
             routes_port,
             faults,
             recording,
@@ -144,16 +152,18 @@ impl Emulators {
     pub async fn set_wait_scale(&self, scale: f64) -> Result<()> {
         let url = format!("{}/_ministack/config", self.ministack);
         let asked = serde_json::json!({ "stepfunctions._SFN_WAIT_SCALE": scale });
-        tell(&url, "MiniStack's configuration", &asked).await
+        let call = "MiniStack's configuration";
+        let _: Value = http::post(&http::client()?, &url, call, &asked).await?;
+        Ok(())
     }
 
     /// Makes moto do what no API action does; see `control.py`.
     ///
     /// # Errors
     /// If moto refuses.
-    pub(crate) async fn control(&self, act: &str, asked: &serde_json::Value) -> Result<()> {
-        let url = format!("{}/moto-api/ebbtide/{act}", self.moto);
-        tell(&url, &format!("moto's {act}"), asked).await
+    pub(crate) async fn control(&self, act: &str, asked: &Value) -> Result<()> {
+        let _: Value = self.own.ask(act, asked).await?;
+        Ok(())
     }
 
     /// Kills both: neither holds anything that is wanted afterwards. What they started is the warden's to end.
@@ -165,21 +175,6 @@ impl Emulators {
     }
 }
 
-/// Posts what an emulator is to do, by a way of its own that AWS does not have.
-async fn tell(url: &str, call: &str, asked: &serde_json::Value) -> Result<()> {
-    let refused = |why: String| Error::Aws {
-        call: call.to_owned(),
-        why,
-    };
-    let sent = http()?.post(url).json(asked).send().await;
-    let answer = sent.map_err(|error| refused(error.to_string()))?;
-    if answer.status().is_success() {
-        Ok(())
-    } else {
-        Err(refused(answer.status().to_string()))
-    }
-}
-
 /// Points the functions at moto, or at what stands before it.
 fn at(program: Program, moto: &str) -> Program {
     program
@@ -188,17 +183,8 @@ fn at(program: Program, moto: &str) -> Program {
         .env("AWS_ENDPOINT_URL_AUTO_SCALING", moto)
 }
 
-/// A client for loopback addresses: no proxy, and no patience with what does not answer.
-pub(crate) fn http() -> Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(5))
-        .build()
-        .map_err(|error| Error::Missing(format!("no HTTP client: {error}")))
-}
-
 async fn answers(what: &str, url: &str, process: &mut Child, log: &Path) -> Result<()> {
-    let client = http()?;
+    let client = http::client()?;
     let died = |why: String| Error::Program {
         what: what.to_owned(),
         why,

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::LocalCloud;
-use crate::emulators::http;
 use crate::error::{Error, Result, chain};
+use crate::http;
 use crate::stack::STACK;
 
 /// The most events that one call answers; more than a scenario writes.
@@ -22,7 +22,7 @@ impl LocalCloud {
             why,
         };
         // AWS's JSON protocol: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-        let call = http()?
+        let call = http::client()?
             .post(&self.emulators()?.ministack)
             .header("X-Amz-Target", "Logs_20140328.FilterLogEvents")
             .header("Content-Type", "application/x-amz-json-1.1")

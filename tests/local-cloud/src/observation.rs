@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use aws_sdk_elasticloadbalancingv2::types::{Action, TargetHealthStateEnum};
+use aws_sdk_elasticloadbalancingv2::types::Action;
+use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::Clients;
 use crate::error::{Error, Result};
+use crate::moto::Moto;
 use crate::world::is_rule;
 
-/// How often EC2 and ELB are asked: answering costs moto, and reading costs us, more than anything else that runs here.
-pub const EVERY: Duration = Duration::from_millis(500);
+/// How often moto is asked.
+const EVERY: Duration = Duration::from_millis(500);
 
 /// An instance as EC2 describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Instance {
     /// `i-…`.
     pub id: String,
@@ -41,7 +44,7 @@ impl Instance {
 }
 
 /// A target group in the forward action of a listener or rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Forwarding {
     /// The listener's or the rule's ARN.
     pub of: String,
@@ -56,7 +59,7 @@ pub struct Forwarding {
 }
 
 /// Everything that was seen in one poll.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Observation {
     /// All instances that EC2 knows, terminated ones included.
     pub instances: Vec<Instance>,
@@ -65,18 +68,13 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Asks EC2, and ELB about these listeners and rules.
+    /// What moto knows of the instances, and of these listeners and rules: by a way of its own, since the same by the API,
+    /// again and again, was a third of all that a local cloud computed.
     ///
     /// # Errors
-    /// If one of them does not answer.
-    pub async fn make(clients: &Clients, forwards: &[String]) -> Result<Self> {
-        let forwarding = forwards.iter().map(|arn| forwarding(clients, arn));
-        let forwarding = futures_util::future::try_join_all(forwarding);
-        let (instances, forwarding) = tokio::try_join!(instances(clients), forwarding)?;
-        Ok(Self {
-            instances,
-            forwarding: forwarding.concat(),
-        })
+    /// If it does not answer.
+    pub async fn make(moto: &Moto, forwards: &[String]) -> Result<Self> {
+        moto.ask("seen", &json!({ "forwards": forwards })).await
     }
 
     /// A target group as it is forwarded to; `None` if it is in no forward action.
@@ -91,8 +89,8 @@ impl Observation {
 }
 
 /// Asks every [`EVERY`] and publishes, until stopped. A poll that fails is dropped: what was seen before stays.
-pub async fn publish(
-    clients: Clients,
+pub(crate) async fn publish(
+    moto: Moto,
     forwards: Vec<String>,
     sender: watch::Sender<Observation>,
     stop: CancellationToken,
@@ -100,7 +98,7 @@ pub async fn publish(
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        match Observation::make(&clients, &forwards).await {
+        match Observation::make(&moto, &forwards).await {
             Ok(seen) => {
                 sender.send_if_modified(|last| {
                     let changed = *last != seen;
@@ -186,25 +184,6 @@ async fn actions_of_rule(clients: &Clients, arn: &str) -> Result<Vec<Action>> {
         .collect())
 }
 
-async fn forwarding(clients: &Clients, arn: &str) -> Result<Vec<Forwarding>> {
-    let mut forwarding = Vec::new();
-    for (group, weight) in named(clients, arn).await? {
-        let health = health(clients, &group).await?;
-        forwarding.push(Forwarding {
-            of: arn.to_owned(),
-            healthy: health
-                .iter()
-                .filter(|(_, state)| *state == TargetHealthStateEnum::Healthy.as_str())
-                .map(|(id, _)| id.clone())
-                .collect(),
-            group,
-            weight,
-            health,
-        });
-    }
-    Ok(forwarding)
-}
-
 /// Groups and weights of a forward action, in either of its two spellings.
 fn weights(action: &Action) -> Vec<(String, u32)> {
     let groups = action
@@ -228,23 +207,4 @@ fn weights(action: &Action) -> Vec<(String, u32)> {
             ))
         })
         .collect()
-}
-
-async fn health(clients: &Clients, group: &str) -> Result<BTreeMap<String, String>> {
-    let answer = clients
-        .elb
-        .describe_target_health()
-        .target_group_arn(group)
-        .send()
-        .await
-        .map_err(Error::aws("DescribeTargetHealth"))?;
-    let described = answer.target_health_descriptions().iter();
-    Ok(described
-        .filter_map(|target| {
-            Some((
-                target.target()?.id()?.to_owned(),
-                target.target_health()?.state()?.as_str().to_owned(),
-            ))
-        })
-        .collect())
 }

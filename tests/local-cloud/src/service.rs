@@ -11,6 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::balancer::{self, Balancer, Frontend};
 use crate::clients::Clients;
+use crate::emulators::Emulators;
 use crate::error::Result;
 use crate::faults::SessionFaults;
 use crate::ground::Ground;
@@ -22,7 +23,7 @@ use crate::signing::SigningSecret;
 use crate::wait::{Seen, until};
 use crate::world::{Wanted, World};
 
-const HEALTHY_LIMIT: Duration = Duration::from_secs(60);
+const HEALTHY_LIMIT: Duration = Duration::from_secs(300);
 
 /// A service that runs.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Service {
         ground: &Ground,
         options: &Options,
         clients: &Clients,
-        routes_port: u16,
+        emulators: &Emulators,
     ) -> Result<Self> {
         let (service_port, session_port) = (ports::free()?, ports::free()?);
         let server_port = if options.faults {
@@ -93,7 +94,7 @@ impl Service {
             })
         };
         let settings = balancer::Settings {
-            routes_port,
+            routes_port: emulators.routes_port,
             frontends: arns.iter().map(frontend).collect::<Result<_>>()?,
             follows_after: options.follows_after,
             passes: match options.machines {
@@ -105,7 +106,7 @@ impl Service {
         let balancer = Balancer::start(settings).await?;
         let stop = CancellationToken::new();
         tokio::spawn(observation::publish(
-            clients.clone(),
+            emulators.own.clone(),
             arns,
             publisher,
             stop.clone(),

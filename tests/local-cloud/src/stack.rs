@@ -167,6 +167,10 @@ impl Sam<'_> {
             .env("AWS_ENDPOINT_URL", &emulators.ministack)
             // Five seconds between looks at the stack, if not told otherwise.
             .env("SAM_CLI_POLL_DELAY", "0.2")
+            .env(
+                "PYTHONPATH",
+                self.repository.join("tests/local-cloud/python/quick"),
+            )
             .run()
             .await?;
         let stack = outputs(clients).await?;

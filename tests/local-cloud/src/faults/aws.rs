@@ -20,8 +20,8 @@ use tokio::sync::oneshot;
 use super::aws_call::{Refusal, action, names, parameters, refuse, signed_for};
 use super::caller::{function_of, process_at};
 use super::front::{Call, Front, Handle, Onward, Outcome, Told};
-use crate::emulators;
 use crate::error::{Error, Result, chain};
+use crate::moto::Moto;
 use crate::recording::Recording;
 use crate::wait::{Seen, until};
 use crate::warden;
@@ -55,8 +55,7 @@ struct Shared {
     onward: Onward,
     recording: Option<Recording>,
     /// What IAM would know of a call's resources, asked of moto.
-    knows: String,
-    http: reqwest::Client,
+    own: Moto,
     state: Mutex<State>,
 }
 
@@ -106,14 +105,14 @@ impl AwsFaults {
         moto: &str,
         ministack: &str,
         directory: &Path,
+        own: &Moto,
         recording: Option<Recording>,
     ) -> Result<Self> {
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
             onward: Onward::new(),
             recording,
-            knows: format!("{moto}/moto-api/ebbtide/known"),
-            http: emulators::http()?,
+            own: own.clone(),
             state: Mutex::default(),
         });
         Ok(Self {
@@ -305,14 +304,13 @@ impl Shared {
     }
 
     /// Of a call that only reads no resource's tags are asked for.
-    async fn known(&self, service: &str, action: &str, call: &Call) -> reqwest::Result<Value> {
+    async fn known(&self, service: &str, action: &str, call: &Call) -> Result<Value> {
         let at_moto = ["autoscaling", "ec2", "elasticloadbalancing"].contains(&service);
         if !at_moto || action.starts_with("Describe") {
             return Ok(Value::Null);
         }
         let asked = json!({ "call": String::from_utf8_lossy(&call.body) });
-        let answer = self.http.post(&self.knows).json(&asked).send().await?;
-        answer.error_for_status()?.json().await
+        self.own.ask("known", &asked).await
     }
 
     async fn pass(&self, action: &str, call: &Call, at: &str) -> Outcome {

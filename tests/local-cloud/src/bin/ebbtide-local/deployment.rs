@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_local_cloud::clients::Clients;
 use ebbtide_local_cloud::kept::{CloudFile, Kept};
+use ebbtide_local_cloud::moto::Moto;
 use ebbtide_local_cloud::observation::{Instance, Observation};
 use ebbtide_local_cloud::report::{self, Report};
 use ebbtide_local_cloud::{Error, Execution, Result, Standing, places};
@@ -33,7 +34,7 @@ pub(crate) async fn deployment(input: &str) -> Result<ExitCode> {
     let clients = Clients::new(&cloud.ministack, &cloud.moto);
     let execution = Execution::start(&clients.sfn, &cloud.state_machine_arn, None, input).await?;
     println!("deployment {}", execution.name());
-    let view = View::new(cloud, clients)?;
+    let view = View::new(cloud)?;
     tokio::select! {
         standing = view.follow(&execution) => Ok(conclude(&standing?)),
         _ = tokio::signal::ctrl_c() => {
@@ -70,17 +71,17 @@ fn readable(cause: &str) -> String {
 /// What the progress line is made from.
 struct View {
     cloud: CloudFile,
-    clients: Clients,
+    moto: Moto,
     http: reqwest::Client,
     is_terminal: bool,
 }
 
 impl View {
-    fn new(cloud: CloudFile, clients: Clients) -> Result<Self> {
+    fn new(cloud: CloudFile) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build();
         Ok(Self {
+            moto: Moto::at(&cloud.moto)?,
             cloud,
-            clients,
             http: http.map_err(|error| Error::Missing(format!("no HTTP client: {error}")))?,
             is_terminal: std::io::stdout().is_terminal(),
         })
@@ -131,7 +132,7 @@ impl View {
 
     async fn environments(&self) -> Result<String> {
         let listener = std::slice::from_ref(&self.cloud.listener_arn);
-        let now = Observation::make(&self.clients, listener).await?;
+        let now = Observation::make(&self.moto, listener).await?;
         let mut parts = Vec::new();
         for (name, arn) in &self.cloud.target_groups {
             let up: Vec<&Instance> = now
