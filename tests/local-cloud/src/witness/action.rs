@@ -20,7 +20,7 @@ use crate::observation;
 use crate::world::Forward;
 
 /// From one look to the next.
-const EVERY: Duration = Duration::from_millis(250);
+const EVERY: Duration = Duration::from_millis(500);
 
 /// What all the looks came to.
 #[derive(Debug, Default)]
