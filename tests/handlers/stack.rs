@@ -15,6 +15,7 @@ pub(crate) fn substitution(name: &str) -> String {
         | "SigningSecretArn"
         | "SubnetIds"
         | "TestPaths"
+        | "ServiceUrl"
         | "BakeAlarms"
         | "Approve" => "",
         "TestPort" => "8080",

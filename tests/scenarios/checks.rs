@@ -1,10 +1,16 @@
 //! The user's own checks of green: pages and WebSockets, as a stack names them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use ebbtide_local_cloud::options::Options;
 use serde_json::json;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 
+use crate::rollback::rolled_back;
 use crate::scene::{Scene, hasty};
-use crate::sessions::Seen;
+use crate::sessions::{Seen, Session};
 
 /// Given a stack with these checks.
 async fn with_checks(paths: &str) -> Scene {
@@ -42,5 +48,82 @@ async fn green_that_opens_no_web_socket_is_terminated_and_nobody_notices() {
     assert_eq!(scene.running("tunnel-b").await, Vec::<String>::new());
     assert!(idle.iter().all(|session| session.seen() == Seen::Open));
     scene.released("GreenRejected").await;
+    scene.ends().await;
+}
+
+/// What stands between users and the load balancer, and can fail by itself.
+struct Front {
+    url: String,
+    fails: Arc<AtomicBool>,
+    /// Connections that it passed on.
+    passed: Arc<AtomicUsize>,
+}
+
+impl Front {
+    /// Before the load balancer of this scene, and named to its stack.
+    async fn of(scene: &mut Scene) -> Self {
+        let before = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = before.local_addr().expect("an address").port();
+        let behind = scene.cloud.listener().replace("http://", "");
+        let front = Self {
+            url: format!("http://127.0.0.1:{port}"),
+            fails: Arc::default(),
+            passed: Arc::default(),
+        };
+        let (fails, passed) = (front.fails.clone(), front.passed.clone());
+        tokio::spawn(async move {
+            while let Ok((mut user, _)) = before.accept().await {
+                if fails.load(Ordering::SeqCst) {
+                    continue;
+                }
+                passed.fetch_add(1, Ordering::SeqCst);
+                let behind = behind.clone();
+                tokio::spawn(async move {
+                    let mut balancer = TcpStream::connect(behind).await?;
+                    copy_bidirectional(&mut user, &mut balancer).await
+                });
+            }
+        });
+        let update = [("ServiceUrl", front.url.as_str())];
+        scene.cloud.update(&update).await.expect("an update");
+        front
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_is_asked_where_users_reach_it_until_the_bake_is_over() {
+    // Given tunnels and a page as checks, through a front as well
+    let mut scene = with_checks("/health,ws:/tunnel/check-*").await;
+    let front = Front::of(&mut scene).await;
+    let idle = scene.idle(3).await;
+    // Then they pass, before anything is touched and in the bake, and their sessions are nobody's that stays
+    let execution = scene.deploy(&hasty()).await;
+    scene.passes(&execution, "ClaimService", 1).await;
+    let before = front.passed.load(Ordering::SeqCst);
+    scene.promoted(&execution).await;
+    let asked = front.passed.load(Ordering::SeqCst);
+    assert!(before >= 2 && asked >= before + 2, "{before}, {asked}");
+    scene.all_handed_over(&idle).await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_that_fail_three_times_where_users_are_roll_back_and_cut_nobody() {
+    // Given a bake without an end of its own
+    let mut scene = with_checks("/health").await;
+    let front = Front::of(&mut scene).await;
+    let busy = scene.busy("busy").await;
+    let idle = scene.idle(3).await;
+    let bake = json!({"bake": {"seconds": 3600}, "drain": {"settleSeconds": 1}});
+    let execution = scene.deploy(&bake).await;
+    scene.passes(&execution, "CheckDrained", 1).await;
+    // When users do not reach the service any more, although every server is healthy
+    front.fails.store(true, Ordering::SeqCst);
+    // Then it is rolled back, by what the checks say, and whoever is idle was asked to move at the most
+    let seen = "the checks through the load balancer failed 3 times in a row: /health";
+    rolled_back(&scene, &execution, seen).await;
+    scene.all_still_busy([&busy]);
+    let cut = |session: &&Session| matches!(session.seen(), Seen::Cut(_));
+    assert_eq!(idle.iter().filter(cut).count(), 0);
     scene.ends().await;
 }

@@ -161,6 +161,12 @@ fn shown() -> Vec<(&'static str, &'static str, &'static str, Value)> {
 /// is met before those above it.
 fn failing() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
     vec![
+        (
+            "ServiceUrl",
+            "http://127.0.0.1:9",
+            "NotFitYet",
+            "ServiceUrl",
+        ),
         ("SessionPath", "/elsewhere", "NotFitYet", "404"),
         ("SessionPort", "9", "NotFitYet", "refused"),
         (

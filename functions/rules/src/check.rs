@@ -9,6 +9,7 @@ mod deadline;
 mod forecast;
 mod memory;
 mod outlook;
+mod service;
 mod standing;
 mod waiting_for;
 
@@ -21,8 +22,10 @@ pub use deadline::{Deadline, DeadlineExceeded, Granted, LastPass};
 pub use forecast::{Forecast, Measured, Seen, forecast};
 pub use memory::{Memory, Since};
 pub use outlook::Outlook;
+pub use service::{MOST_FAILURES, Service};
 pub use standing::{Standing, standing, whom_to_seal};
 
+use crate::green_test::Finding;
 use crate::report::NewerEpoch;
 use crate::wait::Stage;
 use crate::weights::Repairs;
@@ -45,6 +48,9 @@ pub struct Check {
     pub outlook: Outlook,
     /// What the next check needs.
     pub memory: Memory,
+    /// What the user's checks say through the load balancer; none where they were not made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
 }
 
 /// A server that the last TerminateBlue would not end.
@@ -84,6 +90,8 @@ pub struct Question<'a> {
     pub refused: &'a [HeldBack],
     /// How often somebody else moved the weights that are being watched.
     pub repairs: Option<&'a Repairs>,
+    /// What the user's checks found through the load balancer in this pass, where they were made.
+    pub service: Option<&'a Finding>,
 }
 
 impl<'a> Question<'a> {
@@ -179,7 +187,8 @@ fn concluded(
     let unknown_since = memory::unknown_since(standings, previous, now);
     let (closed, closed_before) = memory::closed(standings, previous);
     let mut counts = Counts::of(standings, question, &unknown_since, now);
-    counts.closed = closed.values().sum::<u64>() + closed_before;
+    let closed_now = closed.values().copied();
+    counts.closed = closed_now.fold(closed_before, u64::saturating_add);
     let sealed = sealed(standings);
     let (forecast, measured) = foresee(&counts, question, now);
     let memory = Memory {
@@ -191,12 +200,23 @@ fn concluded(
         closed_before,
         measured: Some(measured),
     };
+    let service = question.service.map(|found| {
+        let before = previous.and_then(|check| check.service.as_ref());
+        Service::after(before, found)
+    });
     let stage = question.stage(now);
     let outlook = Outlook {
         baking: stage.baking,
         settled: stage.settled,
         wait_seconds: outlook::wait_seconds(&memory, question, now),
-        waiting_for: waiting_for::sentence(&counts, &forecast, standings, question, now),
+        waiting_for: waiting_for::sentence(
+            &counts,
+            &forecast,
+            standings,
+            question,
+            service.as_ref(),
+            now,
+        ),
         forecast,
     };
     Check {
@@ -205,6 +225,7 @@ fn concluded(
         counts,
         outlook,
         memory,
+        service,
     }
 }
 

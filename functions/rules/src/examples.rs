@@ -286,6 +286,7 @@ pub fn check(sealed: &[&str]) -> Check {
             redrives: 0,
             measured: None,
         },
+        service: None,
     }
 }
 

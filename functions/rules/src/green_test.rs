@@ -10,7 +10,7 @@ mod checks;
 
 use serde::{Deserialize, Serialize};
 
-pub use checks::{PageAnswer, SocketAnswer, of_pages, of_sockets};
+pub use checks::{PageAnswer, SocketAnswer, of_both, of_pages, of_sockets};
 
 use crate::plan::Policy;
 use crate::report::{Admission, Reading, Reply, SessionReport, UnknownReason};
@@ -201,6 +201,24 @@ pub fn conclude(findings: &[(String, Finding)], subject: Subject) -> Result<Gree
             }
             Subject::Blue => format!("every blue server can be drained: {servers}"),
         },
+    })
+}
+
+/// Judges what the user's checks found through the load balancer, before anything is touched: what does not pass now would
+/// roll back every deployment.
+///
+/// # Errors
+/// [`NotFit`], unless they have passed.
+pub fn conclude_service(found: &Finding) -> Result<(), NotFit> {
+    let (again, failed) = match found {
+        Finding::Fit => return Ok(()),
+        Finding::NotYet(failed) => (true, failed),
+        Finding::Unfit(failed) => (false, failed),
+    };
+    Err(NotFit {
+        subject: Subject::Blue,
+        again,
+        reason: format!("the checks at ServiceUrl do not pass: {failed}"),
     })
 }
 

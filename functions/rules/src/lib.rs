@@ -14,6 +14,7 @@ pub mod shape;
 // Input and settings: everything is parsed at the start, and every error is told together.
 pub mod input;
 pub mod knobs;
+pub mod service_url;
 pub mod settings;
 pub mod suggestion;
 pub mod url_path;

@@ -317,6 +317,7 @@ fn pages(fleet: &Fleet, paths: &[&str]) -> Pages {
         port: fleet.endpoint().port,
         paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
         web_sockets: None,
+        service: None,
     }
 }
 

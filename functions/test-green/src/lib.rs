@@ -1,5 +1,6 @@
 //! The Lambda `test-green`: before green is given traffic, asks each of its servers whether it is open and empty, gives
-//! it the epoch, and makes the user's checks. Before anything is touched it also reads blue's servers, and only reads.
+//! it the epoch, and makes the user's checks. Before anything is touched it also reads blue's servers, and only reads, and
+//! makes those checks through the load balancer, where the stack says how.
 //!
 //! Observes through `ebbtide-sessions`, decides by `ebbtide_rules::green_test`, acts by `resume`, whose repeat changes
 //! nothing, and by the user's WebSockets, which it closes. Servers that are not fit are its failure: what asking again may
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use ebbtide_rules::document::{Act, Invocation, WrongAct};
 use ebbtide_rules::green_test::{
-    Finding, GreenTest, Subject, conclude, of_pages, of_reading, of_resume, of_sockets,
+    Finding, GreenTest, Subject, conclude, conclude_service, of_pages, of_reading, of_resume,
+    of_sockets,
 };
 use ebbtide_rules::plan::Pages;
 use ebbtide_rules::{Fence, Server};
@@ -58,7 +60,15 @@ async fn test(client: &SessionClient, invocation: Invocation) -> Result<GreenTes
     }
     let findings = test.findings();
     log(&fence, subject, &findings);
-    Ok(conclude(&findings, subject)?)
+    let tested = conclude(&findings, subject)?;
+    if let (Subject::Blue, Some(url)) = (subject, &policy.pages.service) {
+        let found = client
+            .service(url, &fence.deployment, &policy.pages, until)
+            .await;
+        tracing::info!(deployment = fence.deployment, ?found, "asked the service");
+        conclude_service(&found)?;
+    }
+    Ok(tested)
 }
 
 /// The user's checks. A WebSocket is a session while it is open, so none is opened where something else speaks against green

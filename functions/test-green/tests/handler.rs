@@ -75,28 +75,37 @@ async fn ask_within(
     limits: Limits,
     fleet: &Fleet,
     act: Act,
-    mut document: Document,
+    document: Document,
     paths: &[&str],
 ) -> Result<GreenTest, Failed> {
     let client = SessionClient::within(limits, fleet.endpoint()).unwrap();
+    let document = with_pages(document, pages(fleet, paths));
+    handle(&client, examples::invocation(act, document)).await
+}
+
+fn pages(fleet: &Fleet, paths: &[&str]) -> Pages {
     let (sockets, paths): (Vec<&str>, Vec<&str>) =
         paths.iter().partition(|path| path.starts_with("ws:"));
     let sockets: Vec<_> = sockets
         .iter()
         .map(|path| path.strip_prefix("ws:").unwrap().parse().unwrap())
         .collect();
-    let pages = Pages {
+    Pages {
         port: fleet.endpoint().port,
         paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
         web_sockets: (!sockets.is_empty()).then_some(WebSockets {
             paths: sockets,
             seconds: 1,
         }),
-    };
+        service: None,
+    }
+}
+
+fn with_pages(mut document: Document, pages: Pages) -> Document {
     if let Some(Asked::Deploy(deploy)) = document.plan.as_mut().map(|plan| &mut plan.asked) {
         deploy.recorded.policy.pages = pages;
     }
-    handle(&client, examples::invocation(act, document)).await
+    document
 }
 
 async fn run(fleet: &Fleet, paths: &[&str]) -> Result<GreenTest, Failed> {
@@ -375,5 +384,68 @@ async fn another_act_or_a_document_without_servers_is_refused_and_nobody_is_aske
         let test = ask(&fleet, act, document, &[]).await;
         assert_eq!(test.unwrap_err().name(), ErrorName::InvalidInput);
         assert!(fleet.servers[0].inside().asked.is_empty());
+    }
+}
+
+/// With the last server in the place of the load balancer, which is none of blue's or green's.
+async fn through_the_balancer(fleet: &Fleet, act: Act) -> Result<GreenTest, Failed> {
+    let [servers @ .., balancer] = &fleet.servers[..] else {
+        panic!("nobody stands for the load balancer");
+    };
+    let url = balancer.url(fleet, "/");
+    let asked = Pages {
+        service: Some(url.trim_end_matches('/').parse().unwrap()),
+        ..pages(fleet, &["/health", "ws:/tunnel"])
+    };
+    let document = match act {
+        Act::TestBlue => planned(fleet),
+        _ => launched(fleet),
+    };
+    let client = SessionClient::within(IMPATIENT, fleet.endpoint()).unwrap();
+    let document = with_pages(document, asked);
+    let tested = handle(&client, examples::invocation(act, document)).await;
+    assert!(
+        servers
+            .iter()
+            .all(|it| act == Act::TestGreen || it.asked(Call::Page).is_empty())
+    );
+    tested
+}
+
+#[tokio::test]
+async fn what_does_not_pass_through_the_load_balancer_already_is_refused_before_anything_is_touched()
+ {
+    let fleet = Fleet::start(2).await;
+    let balancer = &fleet.servers[1];
+    through_the_balancer(&fleet, Act::TestBlue).await.unwrap();
+    assert_eq!(balancer.asked(Call::Page).len(), 1);
+    assert_eq!(balancer.asked(Call::Socket).len(), 1);
+    for (call, trouble, name, told) in [
+        (
+            Call::Page,
+            Trouble::Status(404),
+            ErrorName::PreflightRefused,
+            "the checks at ServiceUrl do not pass: /health answers 404, expected 2xx",
+        ),
+        (
+            Call::Page,
+            Trouble::Status(502),
+            ErrorName::NotFitYet,
+            "the checks at ServiceUrl do not pass: /health answers 502",
+        ),
+        (
+            Call::Socket,
+            Trouble::Status(200),
+            ErrorName::PreflightRefused,
+            "the checks at ServiceUrl do not pass: ws:/tunnel answers 200, expected 101",
+        ),
+    ] {
+        balancer.trouble(call, trouble);
+        refused(
+            through_the_balancer(&fleet, Act::TestBlue).await,
+            name,
+            told,
+        );
+        balancer.recover();
     }
 }

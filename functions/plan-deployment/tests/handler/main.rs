@@ -35,6 +35,7 @@ fn settings(letters: &[&str]) -> BTreeMap<String, String> {
         ("TestPort", ""),
         ("TestPaths", ""),
         ("TestWebSocketSeconds", "5"),
+        ("ServiceUrl", ""),
         ("HealthySeconds", "600"),
         ("TrafficSteps", "100"),
         ("StepSeconds", "60"),

@@ -54,6 +54,7 @@ fn planned() -> Recorded {
             paths: serde_json::from_value(serde_json::json!(["/tunnel"])).unwrap(),
             seconds: 5,
         }),
+        service: Some("https://tunnels.example.com".parse().unwrap()),
     };
     Recorded {
         policy: Policy {

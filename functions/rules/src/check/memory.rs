@@ -57,7 +57,7 @@ pub(super) fn unknown_since(
 }
 
 /// Sessions closed by orders: each server's own count, and what was counted by those that are not there any more. A
-/// server counts from 0 when it restarts, and takes its count with it when it ends.
+/// server counts from 0 when it restarts, and takes its count with it when it ends. What a server says may be any number.
 pub(super) fn closed(
     standings: &[(String, Standing)],
     previous: Option<&Check>,
@@ -69,14 +69,15 @@ pub(super) fn closed(
     for (instance, standing) in standings {
         if let Some(report) = standing.report() {
             let former = closed.insert(instance.clone(), report.closed);
-            before += former.filter(|former| *former > report.closed).unwrap_or(0);
+            let lost = former.filter(|former| *former > report.closed);
+            before = lost.map_or(before, |lost| before.saturating_add(lost));
         }
     }
     let listed: BTreeSet<&String> = standings.iter().map(|(instance, _)| instance).collect();
     closed.retain(|instance, count| {
         let stays = listed.contains(instance);
         if !stays {
-            before += *count;
+            before = before.saturating_add(*count);
         }
         stays
     });

@@ -81,6 +81,7 @@ fn question<'a>(retiring: &'a Retiring, previous: Option<&'a Check>) -> Question
         previous,
         refused: &[],
         repairs: None,
+        service: None,
     }
 }
 
@@ -362,6 +363,13 @@ fn what_was_closed_is_counted_on_when_servers_are_silent_restart_or_end() {
         (vec![closing("i-0a", 6), closing("i-0b", 2)], 16),
         (vec![closing("i-0b", 3)], 17),
         (vec![], 17),
+        (
+            vec![closing("i-0a", u64::MAX), closing("i-0b", 1)],
+            u64::MAX,
+        ),
+        (vec![closing("i-0a", 0)], u64::MAX),
+        (vec![closing("i-0a", u64::MAX)], u64::MAX),
+        (vec![], u64::MAX),
     ] {
         let next = check(&standings, previous.as_ref(), NOW);
         assert_eq!(next.counts.closed, closed, "{standings:?}");

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::{Act, Document, Invocation, Told, late};
 use crate::check::{self, Deadline, HeldBack};
 use crate::drain::{self, Pace};
-use crate::plan::{Asked, Plan, Recorded};
+use crate::plan::{Asked, Pages, Plan, Recorded};
 use crate::record::{Answer, Doing};
+use crate::service_url::ServiceUrl;
 use crate::shape::{Environment, Fence, Retiring, Server};
 use crate::weights::{Moments, Switched};
 use crate::{ErrorName, Failure};
@@ -323,7 +324,18 @@ impl Invocation {
             previous: document.check.as_ref(),
             refused: document.refused(),
             repairs: document.watched().map(|it| &it.answer.repairs),
+            service: None,
         })
+    }
+
+    /// The user's checks to be made through the load balancer; none where the stack names no URL, and once the bake is over or
+    /// blue gets its weight back: nothing would follow from them.
+    pub fn service_to_ask(&self) -> Option<(&Pages, &ServiceUrl)> {
+        let answer = self.document.record.as_ref()?;
+        let pages = &self.document.recorded().ok()?.policy.pages;
+        let watches = matches!(answer.doing, Doing::Watching { .. });
+        let url = pages.service.as_ref().filter(|_| watches)?;
+        Some((pages, url))
     }
 
     /// Until when a call may arrive that moves weights and whose outcome nobody knows; none where every one was answered.

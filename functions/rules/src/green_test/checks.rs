@@ -110,6 +110,19 @@ pub fn of_sockets(sockets: &[(String, SocketAnswer)], seconds: u32) -> Finding {
     not_yet.map_or(Finding::Fit, Finding::NotYet)
 }
 
+/// Judges what both came to at one place.
+pub fn of_both(
+    pages: &[(String, PageAnswer)],
+    sockets: &[(String, SocketAnswer)],
+    seconds: u32,
+) -> Finding {
+    match (of_pages(pages), of_sockets(sockets, seconds)) {
+        (Finding::Fit, sockets) => sockets,
+        (Finding::NotYet(_), sockets @ Finding::Unfit(_)) => sockets,
+        (pages, _) => pages,
+    }
+}
+
 fn status_may_mend(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
 }

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::input::{Then, Wish};
 use crate::scaling::Sizes;
+use crate::service_url::ServiceUrl;
 use crate::shape::{Environment, Server};
 use crate::url_path::UrlPath;
 
@@ -271,7 +272,8 @@ impl Policy {
     }
 }
 
-/// The user's own checks, each to be passed by every green server. In a path `*` stands for the server's instance id.
+/// The user's own checks, each to be passed by every green server. In a path `*` stands for the server's instance id,
+/// and for the deployment where the load balancer is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pages {
@@ -282,6 +284,9 @@ pub struct Pages {
     /// The WebSockets that have to stay open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_sockets: Option<WebSockets>,
+    /// Where the same is asked through the load balancer; none where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceUrl>,
 }
 
 /// WebSockets that have to stay open.

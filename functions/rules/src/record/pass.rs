@@ -14,6 +14,7 @@ use super::{
     Ask, Course, Doing, Entry, Facts, Front, Halt, Next, Outcome, Phase, Progress, Record, Refused,
     State, Wished,
 };
+use crate::check::Service;
 use crate::document::{Document, Told, late};
 use crate::plan::Gate;
 use crate::shape::{Environment, Fence};
@@ -70,6 +71,7 @@ impl Pass<'_> {
         if let Some(reason) = self.against(facts) {
             return Ok(self.roll_back(reason));
         }
+        let doubt = self.doubt();
         let switch = self.document().switch.as_ref().filter(|switch| {
             switch.epoch == self.fence.epoch && switch.weights == self.front.weights
         });
@@ -93,6 +95,10 @@ impl Pass<'_> {
         let gate = ends.then_some(Gate::Seal);
         if let Some(halt) = self.front.halt(gate) {
             return self.stand(next, halt);
+        }
+        // What the next passes may still speak against is not made harder to take back.
+        if let Some(doubt) = doubt.filter(|_| steps || ends) {
+            return Ok(self.on(next, Next::Wait, doubt));
         }
         if steps {
             return Ok(self.step(next));
@@ -129,7 +135,20 @@ impl Pass<'_> {
             )
         });
         let alarms = facts.alarms.as_ref().filter(|_| self.front.heeds_alarms());
-        wish.or(ill).or(alarms.and_then(|alarms| alarms.against()))
+        let alarms = alarms.and_then(|alarms| alarms.against());
+        let service = self.service().and_then(Service::against);
+        wish.or(ill).or(alarms).or(service)
+    }
+
+    /// What speaks against going on, and not yet for a rollback.
+    fn doubt(&self) -> Option<String> {
+        self.service()?.fails()
+    }
+
+    /// What the user's checks said through the load balancer, unless the deployment is promoted whatever they say.
+    fn service(&self) -> Option<&Service> {
+        let check = self.document().check.as_ref()?;
+        check.service.as_ref().filter(|_| self.front.heeds_alarms())
     }
 
     fn step(&self, mut next: Record) -> Made {

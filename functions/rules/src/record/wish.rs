@@ -179,7 +179,7 @@ impl Front {
             .or(gate.filter(shut).map(Halt::from))
     }
 
-    /// Whether alarms count: a promotion by force goes on although they fire.
+    /// Whether alarms and the checks through the load balancer count: a promotion by force goes on whatever they say.
     pub(super) fn heeds_alarms(&self) -> bool {
         !self.wishes.promote.as_ref().is_some_and(|it| it.force)
     }

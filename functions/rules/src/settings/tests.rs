@@ -282,3 +282,29 @@ fn a_group_for_each_target_group_brings_its_own_template_or_launches_from_the_on
     let without = names("", "").unwrap_err();
     assert_eq!(without, ["LaunchTemplateId: it is not set"]);
 }
+
+#[test]
+fn the_service_is_asked_for_the_same_paths_or_not_at_all() {
+    let read = |url, paths| {
+        let set = [("ServiceUrl", url), ("TestPaths", paths)];
+        with(&set).map(|settings| settings.defaults.pages.service)
+    };
+    let url = "https://tunnels.example.com";
+    assert_eq!(read("", "/health").unwrap(), None);
+    assert_eq!(read(url, "ws:/tunnel").unwrap(), Some(url.parse().unwrap()));
+    for (url, paths, expected) in [
+        (
+            "https://tunnels.example.com/health",
+            "/health",
+            "ServiceUrl: expected a URL without a path, such as https://tunnels.example.com, got \
+             \"https://tunnels.example.com/health\"",
+        ),
+        (
+            url,
+            "",
+            "TestPaths: expected what to ask at ServiceUrl, got \"\"",
+        ),
+    ] {
+        assert_eq!(read(url, paths).unwrap_err(), [expected]);
+    }
+}

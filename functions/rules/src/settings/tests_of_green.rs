@@ -1,8 +1,10 @@
-//! The settings of the user's checks: `TestPaths`, the port that they are asked on, and for how long a WebSocket is held.
+//! The settings of the user's checks: `TestPaths`, the port that they are asked on, for how long a WebSocket is held, and where
+//! the load balancer is asked the same.
 
 use super::Reader;
 use crate::knobs::{MOST_WEB_SOCKET_SECONDS, TEST_WEB_SOCKET_SECONDS};
 use crate::plan::{Pages, WebSockets};
+use crate::service_url::ServiceUrl;
 use crate::url_path::UrlPath;
 
 /// What the path of a WebSocket begins with.
@@ -23,11 +25,27 @@ impl Reader<'_> {
                 0
             }
         };
-        Pages {
+        let pages = Pages {
             port,
             paths: self.paths(&paths),
             web_sockets: self.web_sockets(&sockets),
+            service: self.service_url(),
+        };
+        if pages.service.is_some() && paths.is_empty() && sockets.is_empty() {
+            self.wrong("TestPaths", "what to ask at ServiceUrl");
         }
+        pages
+    }
+
+    fn service_url(&mut self) -> Option<ServiceUrl> {
+        let text = self.text("ServiceUrl");
+        if text.is_empty() {
+            return None;
+        }
+        let parsed = text.parse();
+        parsed
+            .map_err(|wrong| self.errors.push(format!("ServiceUrl: {wrong}")))
+            .ok()
     }
 
     fn web_sockets(&mut self, texts: &[String]) -> Option<WebSockets> {

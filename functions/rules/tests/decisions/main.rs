@@ -15,6 +15,7 @@ mod leaving;
 mod passes;
 mod roads;
 mod scene;
+mod services;
 mod take_overs;
 mod told;
 mod wishes;

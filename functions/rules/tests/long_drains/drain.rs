@@ -304,6 +304,7 @@ impl Drain {
             previous: document.check.as_ref(),
             refused: &[],
             repairs: None,
+            service: None,
         };
         let stage = question.stage(at(self.now));
         let standings: Vec<(String, Standing)> = self

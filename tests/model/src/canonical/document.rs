@@ -205,5 +205,6 @@ fn checked(check: &Check) -> Check {
             redrives: check.memory.redrives,
             measured: None,
         },
+        service: None,
     }
 }
