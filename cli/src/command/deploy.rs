@@ -1,10 +1,14 @@
-//! `deploy`: starts a deployment, and follows it if asked.
+//! `deploy`: starts a deployment, waits until it is claimed or refused, and follows it to its end if asked.
+//!
+//! Before the claim a deployment is nowhere but in Step Functions: whoever had started one that the preflight refuses would
+//! find no trace of it in `status` and `history`.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::name;
+use super::plan::LIMIT;
 use super::status::{follow, is_drawn};
 use crate::arguments::{Deploy, Output};
 use crate::aws::{Aws, Ended};
@@ -12,19 +16,29 @@ use crate::failed::Failed;
 use crate::input::input;
 use crate::print;
 
+/// From one look to the next, until it is claimed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 pub(crate) async fn deploy(aws: Aws, asked: Deploy, output: Output) -> Result<(), Failed> {
     let input = input(&asked.asked)?;
     let name = asked.name.unwrap_or_else(|| name("deploy"));
     let arn = aws.start(&name, &input).await?;
     match output {
         Output::Json => print::json(&json!({"deployment": name, "execution": arn}))?,
-        Output::Text => print::line(&format!("deployment {name} has started")),
+        Output::Text => print::line(&format!("deployment {name} has started: preflight")),
     }
     if !asked.watch {
-        if output == Output::Text {
-            print::line("`ebbtide watch` follows it");
-        }
-        return Ok(());
+        return match claimed(&aws, &name, &arn).await? {
+            Some(ended) => judge(&name, &ended, output),
+            None => {
+                if output == Output::Text {
+                    print::line(
+                        "it holds the front and launches green; `ebbtide watch` follows it",
+                    );
+                }
+                Ok(())
+            }
+        };
     }
     let every = Duration::from_secs(asked.pace.every);
     let ended = if is_drawn(output) {
@@ -34,6 +48,33 @@ pub(crate) async fn deploy(aws: Aws, asked: Deploy, output: Output) -> Result<()
     };
     // Whoever quits before the end has seen what they wanted.
     ended.map_or(Ok(()), |ended| judge(&name, &ended, output))
+}
+
+/// Waits until the record names the deployment; its end, if that comes first.
+async fn claimed(aws: &Aws, name: &str, arn: &str) -> Result<Option<Ended>, Failed> {
+    let claimed = async {
+        loop {
+            let record = aws.record().await?;
+            let holds = record
+                .front
+                .as_ref()
+                .is_some_and(|it| it.owner.deployment == name);
+            if holds || record.entry_of(name).is_some() {
+                return Ok(None);
+            }
+            if let Some(ended) = aws.end(arn).await? {
+                return Ok(Some(ended));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let claimed = tokio::time::timeout(LIMIT, claimed).await;
+    claimed.unwrap_or_else(|_| {
+        let limit = LIMIT.as_secs();
+        Err(Failed::NotDone(format!(
+            "deployment {name} is still in its preflight after {limit} s; it goes on: look at the execution {arn}"
+        )))
+    })
 }
 
 fn judge(name: &str, ended: &Ended, output: Output) -> Result<(), Failed> {

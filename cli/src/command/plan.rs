@@ -15,7 +15,7 @@ use crate::print;
 use crate::view::span;
 
 /// PlanDeployment and TestBlue take seconds, their retries minutes.
-const LIMIT: Duration = Duration::from_secs(600);
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 
 pub(crate) async fn plan(aws: &Aws, asked: &Asked, output: Output) -> Result<(), Failed> {
     let mut input = input(asked)?;

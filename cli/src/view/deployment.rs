@@ -148,6 +148,9 @@ impl Deployment {
         deployment.bars = bars;
         deployment.warnings.clone_from(&front.plan.warnings);
         deployment.count(&counted.name, recorded, execution, now);
+        if matches!(front.phase, Phase::Claimed) {
+            deployment.waiting_for = unfit(execution);
+        }
         deployment.advice = advice::of_front(front, &deployment);
         deployment
     }
@@ -209,6 +212,12 @@ impl Deployment {
         self.waiting_for = recorded.map(|it| it.waiting_for.clone());
         self.forecast = recorded.map(|it| it.forecast.clone());
     }
+}
+
+/// What green lacks, while its servers are not healthy: a server that never will be is seen here, long before its time is over.
+fn unfit(execution: Option<&Execution>) -> Option<String> {
+    let green = execution?.document.green.as_ref()?;
+    (green.healthy < green.wanted).then(|| format!("green: {}", green.reason))
 }
 
 impl Acting {

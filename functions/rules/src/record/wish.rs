@@ -335,7 +335,10 @@ impl Front {
     fn give_up(&mut self, wished: Wished) -> String {
         let what = match self.phase {
             Phase::Switched => "is told to roll back, and does so in its next pass",
-            _ => "is given up before its switch: green is ended, blue goes on serving",
+            _ => {
+                "is given up before its switch: green is ended, at the latest when it is healthy or its time is over; blue goes on \
+                 serving"
+            }
         };
         let wished = self.wishes.roll_back.get_or_insert(wished);
         format!("{what} ({})", wished.words())

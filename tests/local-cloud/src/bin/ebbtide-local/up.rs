@@ -140,7 +140,7 @@ fn describe(cloud: &CloudFile) {
 fn exports(cloud: &CloudFile) -> [String; 3] {
     [
         format!(
-            "export AWS_ENDPOINT_URL={} AWS_REGION={} EBBTIDE_STACK={STACK}",
+            "export AWS_ENDPOINT_URL={0} AWS_REGION={1} AWS_DEFAULT_REGION={1} EBBTIDE_STACK={STACK}",
             cloud.ministack, cloud.region
         ),
         format!(
