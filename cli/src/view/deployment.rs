@@ -321,6 +321,9 @@ fn stage(front: &Front, confirmed: Option<&Switched>, now: Timestamp) -> String 
         }
         Phase::Switched => match confirmed.and_then(|it| it.moments.baked_at) {
             None => "moves the weights".to_owned(),
+            Some(end) if end <= now && front.waits.is_some() => {
+                "the bake is over, nothing is sealed and all can be taken back".to_owned()
+            }
             Some(end) if end <= now => "the bake is over, the next pass ends it".to_owned(),
             Some(_) => "bakes: green has all new sessions, blue is one step away".to_owned(),
         },

@@ -161,32 +161,37 @@ async fn what_runs_is_neither_redriven_nor_taken_over() {
 }
 
 #[tokio::test]
-async fn a_deployment_is_started_once_by_its_name_and_followed_if_asked() {
-    let mut world = World::default();
-    world.verdicts.push_back(json!({"status": "RUNNING"}));
-    world
-        .verdicts
-        .push_back(json!({"status": "SUCCEEDED", "output": "{}"}));
-    world
-        .verdicts
-        .push_back(refused("RolledBack", "in state ALARM: errors"));
-    let fake = Fake::of(world).await;
+async fn a_deployment_is_started_once_by_its_name_and_waited_for_until_it_is_claimed() {
+    let mut baking = world("bake");
+    baking.verdicts.push_back(json!({"status": "RUNNING"}));
+    let fake = Fake::of(baking).await;
+    let asked = ["deploy", "--name", BAKING, "--set", "bake.seconds=60"];
     let done = fake
-        .run(&[
-            "deploy",
-            "--name",
-            "one",
-            "--set",
-            "bake.seconds=60",
-            "--output",
-            "json",
-        ])
+        .run(&[&asked[..], &["--output", "json"]].concat())
         .await;
     assert_eq!(
         done.json(),
-        json!({"deployment": "one", "execution": arn("one")})
+        json!({"deployment": BAKING, "execution": arn(BAKING)})
     );
     assert_eq!(fake.started(), [json!({"bake": {"seconds": 60}})]);
+    // One that is never claimed has no trace but its execution's end, which is told.
+    let mut world = World::default();
+    let cause = "nothing was touched: blue has no server";
+    world.verdicts.push_back(refused("PreflightRefused", cause));
+    let done = Fake::of(world).await.run(&["deploy"]).await;
+    assert_eq!(done.status, Some(1));
+    assert!(done.err.contains(cause), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_deployment_is_followed_to_its_end_if_asked() {
+    let mut world = World::default();
+    let succeeded = json!({"status": "SUCCEEDED", "output": "{}"});
+    let rolled_back = refused("RolledBack", "in state ALARM: errors");
+    world
+        .verdicts
+        .extend([succeeded.clone(), rolled_back, succeeded]);
+    let fake = Fake::of(world).await;
     let done = fake.run(&["deploy", "--watch"]).await;
     assert_eq!(done.status, Some(0), "{done:?}");
     assert!(done.out.contains("its execution has succeeded"), "{done:?}");
@@ -200,7 +205,7 @@ async fn a_deployment_is_started_once_by_its_name_and_followed_if_asked() {
     std::fs::write(input.path(), r#"{"drain": {"detached": true}}"#).expect("written");
     let file = format!("@{}", input.path().display());
     fake.run(&["deploy", "--input", &file]).await;
-    assert_eq!(fake.started()[3], json!({"drain": {"detached": true}}));
+    assert_eq!(fake.started()[2], json!({"drain": {"detached": true}}));
 }
 
 #[tokio::test]
