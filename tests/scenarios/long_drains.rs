@@ -1,6 +1,7 @@
 //! Drains that outlast a deadline, an execution, or a pipeline's patience.
 
 use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_local_cloud::Execution;
 use ebbtide_local_cloud::options::Options;
 use serde_json::{Value, json};
 
@@ -18,6 +19,19 @@ fn deadline(seconds: u32) -> Value {
     let mut input = hasty();
     input["drain"]["deadlineSeconds"] = json!(seconds);
     input
+}
+
+/// When it is redriven until its drain is over: to a busy machine one deadline may be too short for what is left.
+async fn redriven_to_its_end(scene: &Scene, execution: &Execution) -> Execution {
+    let mut again = scene.redriven(execution).await;
+    for _ in 1..MOST_DEADLINES {
+        let standing = again.ended(LIMIT).await.expect("it ends");
+        if standing.error.as_deref() != Some("DrainDeadlineExceeded") {
+            break;
+        }
+        again = scene.redriven(&again).await;
+    }
+    again
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +60,7 @@ async fn a_drain_past_its_deadline_fails_cuts_nobody_and_goes_on_when_redriven()
     );
     // When the user has left and an operator redrives
     busy.leave();
-    let again = scene.cloud.redrive(&execution).await.expect("a redrive");
+    let again = redriven_to_its_end(&scene, &execution).await;
     // Then it ends well
     scene.promoted(&again).await;
     scene.minimum_held(witness, &[execution.name()]).await;
@@ -84,7 +98,7 @@ async fn a_hung_server_that_the_operator_terminates_lets_a_redrive_end() {
         .terminate(&hung)
         .await
         .expect("it is terminated");
-    let again = scene.cloud.redrive(&execution).await.expect("a redrive");
+    let again = redriven_to_its_end(&scene, &execution).await;
     scene.promoted(&again).await;
     scene.minimum_held(witness, &[execution.name()]).await;
     scene.ends().await;

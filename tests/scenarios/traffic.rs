@@ -69,7 +69,7 @@ async fn weight_moves_in_steps_and_no_new_session_is_refused_behind_a_slow_load_
             "traffic": {"steps": [20, 60, 100], "stepSeconds": 3},
             "bake": {"seconds": 4},
             // Well beyond the lag: who was sent to blue at its very end may come late on a busy machine.
-            "drain": {"settleSeconds": 10, "pollSeconds": 2},
+            "drain": {"settleSeconds": 20, "pollSeconds": 2},
         }))
         .await;
     scene.passes(&execution, "TerminateBlue", 2).await;
@@ -79,17 +79,13 @@ async fn weight_moves_in_steps_and_no_new_session_is_refused_behind_a_slow_load_
     assert_eq!(refused, Vec::<String>::new(), "of {opened}");
     assert_eq!(busy.seen(), Seen::Asked);
     let seen = witness.testimony().await.expect("a testimony");
-    let green = &scene.cloud.world().b.arn;
-    let of_green: Vec<u32> = seen
-        .weights
-        .iter()
-        .map(|weights| weights.get(green.as_str()).copied().unwrap_or_default())
-        .collect();
-    let steps: Vec<u32> = of_green.into_iter().filter(|weight| *weight > 0).collect();
-    assert_eq!(steps, [20, 60, 100]);
     assert_eq!(seen.fewest_with_weight, Some(3), "{seen:?}");
     action_was_right(&seen);
     let orders = orders(&execution).await;
+    // Whoever looks from outside may look too rarely to see each step.
+    let mut steps: Vec<u64> = orders.iter().map(|(green, _)| *green).collect();
+    steps.dedup();
+    assert_eq!(steps, [20, 60, 100]);
     let early: Vec<_> = orders.iter().filter(|(green, _)| *green < 100).collect();
     assert!(
         !early.is_empty() && early.iter().all(|(_, ordered)| *ordered == 0),
