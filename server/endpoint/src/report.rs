@@ -32,6 +32,7 @@ pub struct Report {
 }
 
 /// The version of the session endpoint that this library speaks.
+#[cfg(any(feature = "serve", feature = "fake"))]
 pub(crate) const VERSION: u32 = 1;
 
 impl Mode {
