@@ -16,6 +16,8 @@ pub(crate) fn substitution(name: &str) -> String {
         | "SubnetIds"
         | "TestPaths"
         | "ServiceUrl"
+        | "TestListenerArns"
+        | "TestUrls"
         | "BakeAlarms"
         | "Approve" => "",
         "TestPort" => "8080",

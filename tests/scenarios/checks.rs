@@ -90,6 +90,58 @@ impl Front {
     }
 }
 
+/// Given a stack whose environments have test forwards, and these checks.
+async fn with_test_forwards(paths: &str) -> Scene {
+    let parameters = [("TestPaths", paths), ("TestWebSocketSeconds", "1")];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Scene::with(Options {
+        parameters: parameters.to_vec(),
+        tests: true,
+        ..Options::default()
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn green_is_tested_through_the_load_balancer_before_it_has_weight() {
+    let scene = with_test_forwards("/health,ws:/tunnel/check-*").await;
+    let idle = scene.idle(3).await;
+    let execution = scene.deploy(&hasty()).await;
+    scene.promoted(&execution).await;
+    scene.all_handed_over(&idle).await;
+    // And what it was tested through forwards as before: the next one is, too.
+    let next = scene.deploy(&hasty()).await;
+    scene.promoted_into(&next, "tunnel-c").await;
+    scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_green_that_users_would_not_reach_by_the_load_balancer_is_rejected() {
+    // Given test forwards that a firewall keeps the load balancer from, or so: nobody answers there
+    let mut scene = with_test_forwards("/health").await;
+    let idle = scene.idle(3).await;
+    let nobody = ["http://127.0.0.1:9"; 3].join(",");
+    let update = [("TestUrls", nobody.as_str())];
+    scene.cloud.update(&update).await.expect("an update");
+    let execution = scene.deploy(&json!({})).await;
+    // Then green is rejected before it had any weight, although each of its servers passed
+    let cause = scene.fails_with(&execution, "GreenRejected").await;
+    let seen = "the checks at green's place in TestUrls do not pass: /health";
+    assert!(cause.contains(seen), "{cause}");
+    assert!(idle.iter().all(|session| session.seen() == Seen::Open));
+    scene.released("GreenRejected").await;
+    // And forwards in another order than the environments are refused before anything is touched
+    let mut turned = scene.cloud.world().tests.clone();
+    turned.reverse();
+    let turned = turned.join(",");
+    let update = [("TestListenerArns", turned.as_str())];
+    scene.cloud.update(&update).await.expect("an update");
+    let refused = scene.deploy(&json!({})).await;
+    let cause = scene.fails_with(&refused, "PreflightRefused").await;
+    assert!(cause.contains("order of TargetGroupArns"), "{cause}");
+    scene.ends().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_is_asked_where_users_reach_it_until_the_bake_is_over() {
     // Given tunnels and a page as checks, through a front as well

@@ -183,10 +183,18 @@ fn failing() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
             "lt-01234567",
         ),
         ("ListenerArn", NO_LISTENER, "AwsRefused", NO_LISTENER),
+        (
+            "TestListenerArns",
+            NO_LISTENER_TWICE,
+            "InvalidInput",
+            "TestListenerArns",
+        ),
+        ("TestUrls", "https://a.test", "InvalidInput", "TestUrls"),
     ]
 }
 
 const NO_SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:none-abcdef";
+const NO_LISTENER_TWICE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/none/0123456789abcdef/0123456789abcdef,arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/none/0123456789abcdef/0123456789abcdef";
 const NO_LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/none/0123456789abcdef/0123456789abcdef";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,6 +67,7 @@ pub(crate) async fn observe(
         groups,
         retiring: record.retiring.clone(),
         other_forwards,
+        tests: settings.tests.clone(),
         blue_subnets: blue.iter().filter_map(|it| it.subnet.clone()).collect(),
         blue_servers: blue.iter().filter_map(server).collect(),
         hazards,

@@ -204,21 +204,26 @@ pub fn conclude(findings: &[(String, Finding)], subject: Subject) -> Result<Gree
     })
 }
 
-/// Judges what the user's checks found through the load balancer, before anything is touched: what does not pass now would
-/// roll back every deployment.
+/// Judges what the user's checks found through the load balancer: of blue where users reach it, before anything is touched,
+/// since what does not pass now would roll back every deployment; of green by its test forward.
 ///
 /// # Errors
 /// [`NotFit`], unless they have passed.
-pub fn conclude_service(found: &Finding) -> Result<(), NotFit> {
+pub fn conclude_service(found: &Finding, subject: Subject) -> Result<(), NotFit> {
     let (again, failed) = match found {
         Finding::Fit => return Ok(()),
         Finding::NotYet(failed) => (true, failed),
         Finding::Unfit(failed) => (false, failed),
     };
     Err(NotFit {
-        subject: Subject::Blue,
+        subject,
         again,
-        reason: format!("the checks at ServiceUrl do not pass: {failed}"),
+        reason: match subject {
+            Subject::Blue => format!("the checks at ServiceUrl do not pass: {failed}"),
+            Subject::Green => {
+                format!("the checks at green's place in TestUrls do not pass: {failed}")
+            }
+        },
     })
 }
 

@@ -15,6 +15,7 @@ mod refusal;
 mod spread;
 mod standing;
 mod template;
+mod test_forward;
 mod watching;
 
 use crate::input::Input;
@@ -38,6 +39,7 @@ pub use refusal::{Refusal, Refusals};
 pub use spread::spread;
 pub use standing::{Holder, green_percent, holder, recorded};
 pub use template::{Template, TemplateFault, TemplateVersion};
+pub use test_forward::TestForward;
 pub use watching::{AlarmSpan, alarm_prefix};
 
 /// One of the configured target groups.
@@ -102,6 +104,8 @@ pub struct Observation {
     pub retiring: Vec<Entry>,
     /// Forwards to the groups from other listeners and rules of these load balancers.
     pub other_forwards: Vec<OtherForward>,
+    /// The forwards that green is tested through, in the environments' order; none where the stack names none.
+    pub tests: Vec<TestForward>,
     /// The subnet of each of blue's live instances.
     pub blue_subnets: Vec<String>,
     /// Blue's live instances, with their addresses.
@@ -184,6 +188,7 @@ pub fn decide(
         green_fleet,
     ));
     refusals.extend(hazards::refuse(&seen.hazards));
+    refusals.extend(test_forward::refuse(seen));
     let Roles { blue, green } = match roles(&seen.listeners, &seen.environments, &seen.retiring) {
         Ok(roles) => roles,
         Err(unclear) => {
@@ -194,7 +199,10 @@ pub fn decide(
     let counts = blue::Counts::of(&seen.groups_of(&blue));
     let sizes = group::sizes(seen, &blue, counts.registered, input.count);
     let count = sizes.desired;
-    let policy = policy(seen, input, defaults, counts);
+    let mut policy = policy(seen, input, defaults, counts);
+    let place = seen.environments.iter().position(|it| *it == green);
+    let test = place.and_then(|place| seen.tests.get(place));
+    policy.pages.green = test.map(|test| test.url.clone());
     refusals.extend(hazards::refuse_fleets(seen, &blue, &green));
     refusals.extend(blue::refuse(seen, &blue, counts));
     refusals.extend(refuse_left_over(seen, &blue, &green));
@@ -252,7 +260,8 @@ fn refuse_setting(seen: &Observation) -> Vec<Refusal> {
                 target_type: group.target_type.clone(),
             });
         }
-        for other in &seen.other_forwards {
+        let others = seen.other_forwards.iter();
+        for other in others.filter(|other| !test_forward::is_one(seen, other)) {
             if group.arn == other.target_group_arn {
                 refusals.push(Refusal::ForwardedElsewhere {
                     group: name.clone(),

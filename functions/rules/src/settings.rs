@@ -11,14 +11,14 @@ use crate::knobs::{
     HEALTHY_SECONDS, Knob, MINIMUM_HEALTHY_PERCENT, PASSES_PER_EXECUTION, PAUSE_SECONDS,
     PING_SECONDS, POLL_SECONDS, SETTLE_SECONDS, STEP_SECONDS, TABLE, TRAFFIC_STEPS,
 };
-use crate::plan::{Gate, Pages};
+use crate::plan::{Gate, Pages, TestForward};
 use crate::shape::Environment;
 
 mod service;
 mod tests_of_green;
 
 /// What the stack says besides its defaults.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 12] = [
     "ListenerArn",
     "TargetGroupArns",
     "AutoScalingGroupNames",
@@ -29,6 +29,8 @@ const FIXED: [&str; 10] = [
     "TestPort",
     "TestPaths",
     "ServiceUrl",
+    "TestListenerArns",
+    "TestUrls",
 ];
 
 /// A stack's settings.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub passes_role: bool,
     /// Where to launch; none: as blue.
     pub subnets: Vec<String>,
+    /// The forwards that green is tested through: none, or one for each environment in their order.
+    pub tests: Vec<TestForward>,
     /// What a deployment gets unless its input says otherwise.
     pub defaults: Defaults,
 }
@@ -99,13 +103,15 @@ impl Settings {
         };
         reader.refuse_unknown();
         let (listeners, environments) = reader.service();
+        let tests = reader.tests(environments.len());
         let parsed = Self {
             listeners,
             environments,
             launch_template: reader.launch_template(),
             passes_role: !reader.text("InstanceRoleArn").is_empty(),
             subnets: reader.list("SubnetIds"),
-            defaults: reader.defaults(),
+            defaults: reader.defaults(!tests.is_empty()),
+            tests,
         };
         if reader.errors.is_empty() {
             Ok(parsed)
@@ -135,7 +141,7 @@ impl Reader<'_> {
         }
     }
 
-    fn defaults(&mut self) -> Defaults {
+    fn defaults(&mut self, tests: bool) -> Defaults {
         let by_kind = ["", "0"].contains(&self.text("SettleSeconds"));
         Defaults {
             healthy_seconds: self.number(&HEALTHY_SECONDS),
@@ -153,7 +159,7 @@ impl Reader<'_> {
             minimum_healthy_percent: self.number(&MINIMUM_HEALTHY_PERCENT),
             passes_per_execution: self.number(&PASSES_PER_EXECUTION),
             ping_seconds: self.number(&PING_SECONDS),
-            pages: self.pages(),
+            pages: self.pages(tests),
             signing_secret: Some(self.text("SigningSecretArn"))
                 .filter(|arn| !arn.is_empty())
                 .map(str::to_owned),

@@ -318,6 +318,7 @@ fn pages(fleet: &Fleet, paths: &[&str]) -> Pages {
         paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
         web_sockets: None,
         service: None,
+        green: None,
     }
 }
 

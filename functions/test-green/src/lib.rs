@@ -1,6 +1,6 @@
 //! The Lambda `test-green`: before green is given traffic, asks each of its servers whether it is open and empty, gives
 //! it the epoch, and makes the user's checks. Before anything is touched it also reads blue's servers, and only reads, and
-//! makes those checks through the load balancer, where the stack says how.
+//! makes those checks through the load balancer, where the stack says how; of green it does so last.
 //!
 //! Observes through `ebbtide-sessions`, decides by `ebbtide_rules::green_test`, acts by `resume`, whose repeat changes
 //! nothing, and by the user's WebSockets, which it closes. Servers that are not fit are its failure: what asking again may
@@ -61,12 +61,21 @@ async fn test(client: &SessionClient, invocation: Invocation) -> Result<GreenTes
     let findings = test.findings();
     log(&fence, subject, &findings);
     let tested = conclude(&findings, subject)?;
-    if let (Subject::Blue, Some(url)) = (subject, &policy.pages.service) {
+    let url = match subject {
+        Subject::Blue => &policy.pages.service,
+        Subject::Green => &policy.pages.green,
+    };
+    if let Some(url) = url {
         let found = client
             .service(url, &fence.deployment, &policy.pages, until)
             .await;
-        tracing::info!(deployment = fence.deployment, ?found, "asked the service");
-        conclude_service(&found)?;
+        tracing::info!(
+            deployment = fence.deployment,
+            ?subject,
+            ?found,
+            "asked through the load balancer"
+        );
+        conclude_service(&found, subject)?;
     }
     Ok(tested)
 }

@@ -98,6 +98,7 @@ fn pages(fleet: &Fleet, paths: &[&str]) -> Pages {
             seconds: 1,
         }),
         service: None,
+        green: None,
     }
 }
 
@@ -389,63 +390,68 @@ async fn another_act_or_a_document_without_servers_is_refused_and_nobody_is_aske
 
 /// With the last server in the place of the load balancer, which is none of blue's or green's.
 async fn through_the_balancer(fleet: &Fleet, act: Act) -> Result<GreenTest, Failed> {
-    let [servers @ .., balancer] = &fleet.servers[..] else {
-        panic!("nobody stands for the load balancer");
-    };
+    let balancer = fleet.servers.last().unwrap();
     let url = balancer.url(fleet, "/");
-    let asked = Pages {
-        service: Some(url.trim_end_matches('/').parse().unwrap()),
-        ..pages(fleet, &["/health", "ws:/tunnel"])
-    };
-    let document = match act {
+    let url = Some(url.trim_end_matches('/').parse().unwrap());
+    let mut asked = pages(fleet, &["/health", "ws:/tunnel"]);
+    let mut document = match act {
         Act::TestBlue => planned(fleet),
         _ => launched(fleet),
     };
+    match act {
+        Act::TestBlue => asked.service = url,
+        _ => asked.green = url,
+    }
+    if let Some(green) = document.green.as_mut() {
+        green.answer.servers.pop();
+    }
     let client = SessionClient::within(IMPATIENT, fleet.endpoint()).unwrap();
     let document = with_pages(document, asked);
-    let tested = handle(&client, examples::invocation(act, document)).await;
-    assert!(
-        servers
-            .iter()
-            .all(|it| act == Act::TestGreen || it.asked(Call::Page).is_empty())
-    );
-    tested
+    handle(&client, examples::invocation(act, document)).await
 }
 
 #[tokio::test]
-async fn what_does_not_pass_through_the_load_balancer_already_is_refused_before_anything_is_touched()
- {
+async fn what_does_not_pass_through_the_load_balancer_is_refused_as_if_a_server_had_not() {
     let fleet = Fleet::start(2).await;
-    let balancer = &fleet.servers[1];
-    through_the_balancer(&fleet, Act::TestBlue).await.unwrap();
-    assert_eq!(balancer.asked(Call::Page).len(), 1);
-    assert_eq!(balancer.asked(Call::Socket).len(), 1);
-    for (call, trouble, name, told) in [
+    let (server, balancer) = (&fleet.servers[0], &fleet.servers[1]);
+    for (act, unfit, asked) in [
+        (Act::TestBlue, ErrorName::PreflightRefused, "ServiceUrl"),
         (
-            Call::Page,
-            Trouble::Status(404),
-            ErrorName::PreflightRefused,
-            "the checks at ServiceUrl do not pass: /health answers 404, expected 2xx",
-        ),
-        (
-            Call::Page,
-            Trouble::Status(502),
-            ErrorName::NotFitYet,
-            "the checks at ServiceUrl do not pass: /health answers 502",
-        ),
-        (
-            Call::Socket,
-            Trouble::Status(200),
-            ErrorName::PreflightRefused,
-            "the checks at ServiceUrl do not pass: ws:/tunnel answers 200, expected 101",
+            Act::TestGreen,
+            ErrorName::GreenUnfit,
+            "green's place in TestUrls",
         ),
     ] {
-        balancer.trouble(call, trouble);
-        refused(
-            through_the_balancer(&fleet, Act::TestBlue).await,
-            name,
-            told,
-        );
-        balancer.recover();
+        let before = balancer.asked(Call::Socket).len();
+        through_the_balancer(&fleet, act).await.unwrap();
+        assert_eq!(balancer.asked(Call::Socket).len(), before + 1);
+        // Blue's own servers are asked for no page.
+        let itself = server.asked(Call::Page).len();
+        assert_eq!(itself, usize::from(act == Act::TestGreen));
+        for (call, trouble, name, told) in [
+            (
+                Call::Page,
+                Trouble::Status(404),
+                unfit,
+                "/health answers 404, expected 2xx",
+            ),
+            (
+                Call::Page,
+                Trouble::Status(502),
+                ErrorName::NotFitYet,
+                "/health answers 502",
+            ),
+            (
+                Call::Socket,
+                Trouble::Status(200),
+                unfit,
+                "ws:/tunnel answers 200, expected 101",
+            ),
+        ] {
+            balancer.trouble(call, trouble);
+            let reason = format!("the checks at {asked} do not pass: {told}");
+            refused(through_the_balancer(&fleet, act).await, name, &reason);
+            balancer.recover();
+        }
     }
 }

@@ -181,6 +181,15 @@ fn parameters(options: &Options, service: &Service) -> Vec<(String, String)> {
     if let Some(signing) = &service.signing {
         parameters.push(("SigningSecretArn".to_owned(), signing.arn().to_owned()));
     }
+    if options.tests {
+        let urls = service.balancer.urls();
+        let tests = urls.iter().skip(arns.len()).map(String::as_str);
+        let tests: Vec<&str> = tests.take(options.environments).collect();
+        let arns = service.world.tests.iter().take(options.environments);
+        let arns: Vec<&str> = arns.map(String::as_str).collect();
+        parameters.push(("TestListenerArns".to_owned(), arns.join(",")));
+        parameters.push(("TestUrls".to_owned(), tests.join(",")));
+    }
     parameters.retain(|(name, _)| !options.parameters.iter().any(|(given, _)| given == name));
     parameters.extend(options.parameters.iter().cloned());
     parameters

@@ -23,6 +23,8 @@ pub struct Options {
     pub listeners: usize,
     /// How many rules of the first listener do besides, each for a host name and with target groups of its own.
     pub rules: usize,
+    /// Whether each environment has a test forward, a listener of its own.
+    pub tests: bool,
     /// Template parameters besides those that the cloud knows; they also replace the latter.
     pub parameters: Vec<(String, String)>,
     /// Arguments of every tunnel server, such as `--idle-after`.
@@ -54,6 +56,7 @@ impl Default for Options {
             environments: 3,
             listeners: 1,
             rules: 0,
+            tests: false,
             parameters: Vec::new(),
             tunnel_arguments: Vec::new(),
             machines: None,

@@ -66,6 +66,7 @@ impl Service {
             blue: options.blue,
             listeners: options.listeners,
             rules: options.rules,
+            tests: options.tests,
             machines: options.machines.map(|it| (session_port, it.user_data())),
         };
         let world = World::make(clients, &wanted).await?;
@@ -95,7 +96,11 @@ impl Service {
         };
         let settings = balancer::Settings {
             routes_port: emulators.routes_port,
-            frontends: arns.iter().map(frontend).collect::<Result<_>>()?,
+            frontends: arns
+                .iter()
+                .chain(&world.tests)
+                .map(frontend)
+                .collect::<Result<_>>()?,
             follows_after: options.follows_after,
             passes: match options.machines {
                 None => balancer::Passes::Http,

@@ -28,6 +28,8 @@ pub struct Wanted<'a> {
     pub listeners: usize,
     /// How many rules of the first listener do, besides it.
     pub rules: usize,
+    /// Whether each environment has a listener for tests, besides.
+    pub tests: bool,
     /// Where an agent answers for each server, where they are machines of their own: the port, and their user data. A Network
     /// Load Balancer stands before them.
     pub machines: Option<(u16, String)>,
@@ -46,6 +48,8 @@ pub struct World {
     pub c: TargetGroup,
     /// The other listeners that carry the service's traffic, then the rules.
     pub further: Vec<Forward>,
+    /// The environments' listeners for tests, by ARN.
+    pub tests: Vec<String>,
     /// The launch template that instances come from.
     pub launch_template: String,
     /// Three subnets: 127.0.10.0/24, 127.0.20.0/24 and 127.0.30.0/24; of machines, those of 10.0.0.0/16.
@@ -64,7 +68,7 @@ impl World {
         };
         let (vpc, subnets) = network(clients, net).await?;
         let launch_template = launch_template(clients, wanted.service, user_data).await?;
-        let mut forwards = forwards::make(clients, wanted, &vpc, &subnets).await?;
+        let (mut forwards, tests) = forwards::make(clients, wanted, &vpc, &subnets).await?;
         let Forward {
             arn: listener_arn,
             groups: [a, b, c],
@@ -75,6 +79,7 @@ impl World {
             b,
             c,
             further: forwards,
+            tests,
             launch_template,
             subnets,
         };

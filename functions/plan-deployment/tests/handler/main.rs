@@ -36,6 +36,8 @@ fn settings(letters: &[&str]) -> BTreeMap<String, String> {
         ("TestPaths", ""),
         ("TestWebSocketSeconds", "5"),
         ("ServiceUrl", ""),
+        ("TestListenerArns", ""),
+        ("TestUrls", ""),
         ("HealthySeconds", "600"),
         ("TrafficSteps", "100"),
         ("StepSeconds", "60"),

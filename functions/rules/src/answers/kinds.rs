@@ -55,6 +55,7 @@ fn planned() -> Recorded {
             seconds: 5,
         }),
         service: Some("https://tunnels.example.com".parse().unwrap()),
+        green: Some("https://b.test.example.com".parse().unwrap()),
     };
     Recorded {
         policy: Policy {

@@ -287,6 +287,9 @@ pub struct Pages {
     /// Where the same is asked through the load balancer; none where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceUrl>,
+    /// Where green is asked the same through the load balancer before it is given traffic; none where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub green: Option<ServiceUrl>,
 }
 
 /// WebSockets that have to stay open.

@@ -191,6 +191,17 @@ pub enum Refusal {
         /// The other listener or rule.
         from: String,
     },
+    /// TestForwardAstray is when the test forward of an environment does not forward to that environment alone.
+    #[error(
+        "{from} is the test forward of {environment} in TestListenerArns and has to forward to its target group, and to no \
+         other: put TestListenerArns into the order of TargetGroupArns, or let it forward there"
+    )]
+    TestForwardAstray {
+        /// The listener or rule.
+        from: String,
+        /// The environment's name.
+        environment: String,
+    },
     /// NoSuchVersion is when the launch template has no such version.
     #[error("launch template {template} has no version {version}")]
     NoSuchVersion {

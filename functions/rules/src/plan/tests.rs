@@ -101,6 +101,7 @@ fn ready() -> Observation {
         ],
         retiring: Vec::new(),
         other_forwards: Vec::new(),
+        tests: Vec::new(),
         blue_subnets: vec![
             "subnet-1".to_owned(),
             "subnet-2".to_owned(),
@@ -422,4 +423,51 @@ fn whatever_was_asked_for_travels_and_is_read_again() {
 fn a_hash_is_the_names_own_and_has_twelve_digits() {
     assert_eq!(hash("abc"), "ba7816bf8f01");
     assert_ne!(hash("deploy-1"), hash("deploy-2"));
+}
+
+#[test]
+fn green_is_tested_by_the_forward_of_its_own_environment_and_by_no_other() {
+    let mut seen = ready();
+    let test = |letter: &str| TestForward {
+        arn: format!("rule-{letter}"),
+        url: format!("https://{letter}.test.example.com")
+            .parse()
+            .unwrap(),
+    };
+    let forward = |from: &str, to: &str| OtherForward {
+        from: format!("rule-{from}"),
+        target_group_arn: format!("arn:/tunnel-{to}"),
+    };
+    let url = |seen: &Observation| plan(seen, &Input::default()).unwrap().policy.pages.green;
+    assert_eq!(url(&seen), None);
+    seen.tests = ["a", "b"].map(test).into();
+    seen.other_forwards = vec![forward("a", "a"), forward("b", "b")];
+    assert_eq!(url(&seen), Some(test("b").url));
+    let astray = |letter: &str| Refusal::TestForwardAstray {
+        from: format!("rule-{letter}"),
+        environment: format!("tunnel-{letter}"),
+    };
+    for (forwards, refused) in [
+        (vec![forward("a", "b"), forward("b", "a")], vec!["a", "b"]),
+        (
+            vec![forward("a", "a"), forward("b", "b"), forward("b", "a")],
+            vec!["b"],
+        ),
+        (
+            vec![forward("a", "a"), forward("b", "elsewhere")],
+            vec!["b"],
+        ),
+        (vec![forward("b", "b")], vec!["a"]),
+    ] {
+        seen.other_forwards = forwards;
+        let refused: Vec<Refusal> = refused.into_iter().map(astray).collect();
+        assert_eq!(refusals(&seen), refused);
+    }
+    // Whatever else forwards there is refused as ever.
+    seen.other_forwards = vec![forward("a", "a"), forward("b", "b"), forward("c", "a")];
+    let elsewhere = Refusal::ForwardedElsewhere {
+        group: "tunnel-a".to_owned(),
+        from: "rule-c".to_owned(),
+    };
+    assert_eq!(refusals(&seen), [elsewhere]);
 }

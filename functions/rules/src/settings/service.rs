@@ -28,10 +28,9 @@ impl Reader<'_> {
 
     fn listeners(&mut self) -> Vec<String> {
         let listeners = self.list("ListenerArn");
-        let is_one = |arn: &String| arn.contains(":listener/") || arn.contains(":listener-rule/");
         if !LISTENERS.contains(&listeners.len())
             || !are_different(&listeners)
-            || !listeners.iter().all(is_one)
+            || !listeners.iter().all(|arn| forwards(arn))
         {
             self.wrong(
                 "ListenerArn",
@@ -75,6 +74,11 @@ impl Reader<'_> {
     }
 }
 
-fn are_different(names: &[String]) -> bool {
+/// Whether an ARN is that of something that forwards.
+pub(super) fn forwards(arn: &str) -> bool {
+    arn.contains(":listener/") || arn.contains(":listener-rule/")
+}
+
+pub(super) fn are_different(names: &[String]) -> bool {
     names.iter().collect::<BTreeSet<_>>().len() == names.len()
 }

@@ -302,9 +302,60 @@ fn the_service_is_asked_for_the_same_paths_or_not_at_all() {
         (
             url,
             "",
-            "TestPaths: expected what to ask at ServiceUrl, got \"\"",
+            "TestPaths: expected what to ask at ServiceUrl and TestUrls, got \"\"",
         ),
     ] {
         assert_eq!(read(url, paths).unwrap_err(), [expected]);
     }
+}
+
+#[test]
+fn each_environment_has_a_test_forward_or_none_has() {
+    let (a, b) = (
+        "arn:x:listener-rule/app/t/1/2/a",
+        "arn:x:listener/net/t/1/b",
+    );
+    let both = format!("{a},{b}");
+    let read = |arns: &str, urls: &str, paths: &str| {
+        let set = [
+            ("TestListenerArns", arns),
+            ("TestUrls", urls),
+            ("TestPaths", paths),
+            ("TestWebSocketSeconds", "10"),
+        ];
+        with(&set)
+    };
+    let urls = "https://a.test,http://b.test:8080";
+    let tests = read(&both, urls, "/health,ws:/a,ws:/b").unwrap().tests;
+    let tests: Vec<(&str, &str)> = tests
+        .iter()
+        .map(|it| (it.arn.as_str(), it.url.as_str()))
+        .collect();
+    assert_eq!(tests, [(a, "https://a.test"), (b, "http://b.test:8080")]);
+    assert_eq!(read("", "", "").unwrap().tests, []);
+    let refused = |arns: &str, urls: &str, paths: &str, begin: &str| {
+        let errors = read(arns, urls, paths).unwrap_err();
+        assert!(errors[0].starts_with(begin), "{errors:?}");
+    };
+    let arns = "TestListenerArns: expected none, or a listener or listener rule for each";
+    refused(a, "https://a.test", "/health", arns);
+    refused(&format!("{a},{a}"), urls, "/health", arns);
+    refused("arn:a,arn:b", urls, "/health", arns);
+    let expected = "TestUrls: expected a URL for each of TestListenerArns";
+    refused(&both, "https://a.test", "/health", expected);
+    refused("", "https://a.test", "/health", expected);
+    refused(
+        &both,
+        "https://a.test,b.test",
+        "/health",
+        "TestUrls: expected a URL without a path",
+    );
+    refused(
+        &both,
+        urls,
+        "",
+        "TestPaths: expected what to ask at ServiceUrl and TestUrls",
+    );
+    let twice = "TestPaths: expected WebSockets that are open for 20 seconds together, got 3 of 10";
+    refused(&both, urls, "ws:/a,ws:/b,ws:/c", twice);
 }

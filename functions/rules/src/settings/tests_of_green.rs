@@ -2,17 +2,42 @@
 //! the load balancer is asked the same.
 
 use super::Reader;
+use super::service::{are_different, forwards};
 use crate::knobs::{MOST_WEB_SOCKET_SECONDS, TEST_WEB_SOCKET_SECONDS};
-use crate::plan::{Pages, WebSockets};
+use crate::plan::{Pages, TestForward, WebSockets};
 use crate::service_url::ServiceUrl;
 use crate::url_path::UrlPath;
 
+/// The seconds of all WebSockets together where they are opened at each server and then at its load balancer.
+const MOST_WEB_SOCKET_SECONDS_TWICE: u32 = 20;
 /// What the path of a WebSocket begins with.
 const WEB_SOCKET: &str = "ws:";
 
 impl Reader<'_> {
-    /// Without paths no port is needed, without WebSockets no seconds are.
-    pub(super) fn pages(&mut self) -> Pages {
+    /// The test forwards, each with the URL at its place.
+    pub(super) fn tests(&mut self, environments: usize) -> Vec<TestForward> {
+        let (arns, urls) = (self.list("TestListenerArns"), self.list("TestUrls"));
+        let fits = [0, environments].contains(&arns.len());
+        if !fits || !are_different(&arns) || !arns.iter().all(|arn| forwards(arn)) {
+            let expected = "none, or a listener or listener rule for each environment, in the order of TargetGroupArns";
+            self.wrong("TestListenerArns", expected);
+        }
+        if urls.len() != arns.len() {
+            self.wrong("TestUrls", "a URL for each of TestListenerArns");
+        }
+        let mut tests = Vec::new();
+        for (arn, url) in arns.into_iter().zip(urls) {
+            match url.parse() {
+                Ok(url) => tests.push(TestForward { arn, url }),
+                Err(wrong) => self.errors.push(format!("TestUrls: {wrong}")),
+            }
+        }
+        tests
+    }
+
+    /// Without paths no port is needed, without WebSockets no seconds are. With test forwards the same WebSockets are opened
+    /// twice within a function's time.
+    pub(super) fn pages(&mut self, tests: bool) -> Pages {
         let (sockets, paths): (Vec<String>, Vec<String>) = self
             .list("TestPaths")
             .into_iter()
@@ -28,11 +53,13 @@ impl Reader<'_> {
         let pages = Pages {
             port,
             paths: self.paths(&paths),
-            web_sockets: self.web_sockets(&sockets),
+            web_sockets: self.web_sockets(&sockets, tests),
             service: self.service_url(),
+            // Whose it is says the plan.
+            green: None,
         };
-        if pages.service.is_some() && paths.is_empty() && sockets.is_empty() {
-            self.wrong("TestPaths", "what to ask at ServiceUrl");
+        if (pages.service.is_some() || tests) && paths.is_empty() && sockets.is_empty() {
+            self.wrong("TestPaths", "what to ask at ServiceUrl and TestUrls");
         }
         pages
     }
@@ -48,7 +75,7 @@ impl Reader<'_> {
             .ok()
     }
 
-    fn web_sockets(&mut self, texts: &[String]) -> Option<WebSockets> {
+    fn web_sockets(&mut self, texts: &[String], twice: bool) -> Option<WebSockets> {
         if texts.is_empty() {
             return None;
         }
@@ -67,9 +94,14 @@ impl Reader<'_> {
         }
         let paths = self.paths(&rest);
         let all = u32::try_from(paths.len()).unwrap_or(u32::MAX);
-        if all.saturating_mul(seconds) > MOST_WEB_SOCKET_SECONDS {
+        let most = if twice {
+            MOST_WEB_SOCKET_SECONDS_TWICE
+        } else {
+            MOST_WEB_SOCKET_SECONDS
+        };
+        if all.saturating_mul(seconds) > most {
             self.errors.push(format!(
-                "TestPaths: expected WebSockets that are open for {MOST_WEB_SOCKET_SECONDS} seconds together, got {all} of \
+                "TestPaths: expected WebSockets that are open for {most} seconds together, got {all} of \
                  {seconds} seconds each"
             ));
         }

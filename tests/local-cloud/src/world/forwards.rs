@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 
 /// The first listener's port; the others have the next ones.
 const PORT: i32 = 80;
+/// The first environment's listener for tests.
+const TEST_PORT: i32 = 8001;
 
 /// A listener, or a listener's rule, whose forward action carries the service's traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,13 +55,14 @@ pub struct TargetGroup {
     pub arn: String,
 }
 
-/// Makes the load balancer with its listeners, then the first listener's rules. Each forwards to its first group.
+/// Makes the load balancer with its listeners, then the first listener's rules. Each forwards to its first group; the
+/// environments' listeners for tests, whose ARNs come beside, each to its environment's.
 pub(super) async fn make(
     clients: &Clients,
     wanted: &Wanted<'_>,
     vpc: &str,
     subnets: &[String],
-) -> Result<Vec<Forward>> {
+) -> Result<(Vec<Forward>, Vec<String>)> {
     let balancer = load_balancer(clients, wanted, subnets).await?;
     let mut forwards: Vec<Forward> = Vec::new();
     for (index, port) in (0..wanted.listeners.max(1)).zip(PORT..) {
@@ -73,7 +76,12 @@ pub(super) async fn make(
         let arn = rule(clients, &first, priority, &groups[0].arn).await?;
         forwards.push(Forward { arn, groups });
     }
-    Ok(forwards)
+    let mut tests = Vec::new();
+    let tested = forwards[0].groups.iter().filter(|_| wanted.tests);
+    for (group, port) in tested.zip(TEST_PORT..) {
+        tests.push(listener(clients, wanted, &balancer, port, &group.arn).await?);
+    }
+    Ok((forwards, tests))
 }
 
 /// Three groups: `tunnel-a` and so on for the first forward, `tunnel-a-2` for the second.
