@@ -51,6 +51,9 @@ def test_every_parameter_that_is_an_arn_admits_every_partition(partition, region
     of = {
         "ListenerArn": f"arn:{partition}:elasticloadbalancing:{where}:listener/net/tunnel/0123456789abcdef/0123456789abcdef",
         "TargetGroupArns": ",".join(f"arn:{partition}:elasticloadbalancing:{where}:targetgroup/tunnel-{n}/0123456789abcdef" for n in "ab"),
+        "TestListenerArns": ",".join(
+            f"arn:{partition}:elasticloadbalancing:{where}:listener-rule/app/tunnel/0123456789abcdef/0123456789abcdef/{n}123456789abcdef" for n in "ab"
+        ),
         "InstanceRoleArn": f"arn:{partition}:iam::123456789012:role/server",
         "AlertTopicArn": f"arn:{partition}:sns:{where}:alerts",
         "PermissionsBoundaryArn": f"arn:{partition}:iam::123456789012:policy/boundary",

@@ -189,7 +189,12 @@ fn failing() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
             "InvalidInput",
             "TestListenerArns",
         ),
-        ("TestUrls", "https://a.test", "InvalidInput", "TestUrls"),
+        (
+            "TestUrls",
+            "https://a.test,https://b.test,https://c.test",
+            "InvalidInput",
+            "TestUrls",
+        ),
     ]
 }
 
