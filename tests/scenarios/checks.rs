@@ -14,10 +14,20 @@ use crate::sessions::{Seen, Session};
 
 /// Given a stack with these checks.
 async fn with_checks(paths: &str) -> Scene {
+    with(paths, false).await
+}
+
+/// Given a stack with these checks, whose environments have test forwards.
+async fn with_test_forwards(paths: &str) -> Scene {
+    with(paths, true).await
+}
+
+async fn with(paths: &str, tests: bool) -> Scene {
     let parameters = [("TestPaths", paths), ("TestWebSocketSeconds", "1")];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Scene::with(Options {
         parameters: parameters.to_vec(),
+        tests,
         ..Options::default()
     })
     .await
@@ -88,18 +98,6 @@ impl Front {
         scene.cloud.update(&update).await.expect("an update");
         front
     }
-}
-
-/// Given a stack whose environments have test forwards, and these checks.
-async fn with_test_forwards(paths: &str) -> Scene {
-    let parameters = [("TestPaths", paths), ("TestWebSocketSeconds", "1")];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Scene::with(Options {
-        parameters: parameters.to_vec(),
-        tests: true,
-        ..Options::default()
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
