@@ -62,6 +62,7 @@ impl Emulators {
             .arg(scripts.join("moto_server.py"))
             .args([moto_port.to_string().as_str(), HEALTH_CHECK_SCALE])
             .arg(routes_port.to_string())
+            .env("PYTHONPATH", scripts.join("quick"))
             // Seven hundred images that nobody launches, parsed at the first call.
             .env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false");
         let own = Moto::at(&moto)?;

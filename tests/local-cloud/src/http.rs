@@ -8,14 +8,18 @@ use serde_json::Value;
 
 use crate::error::{Error, Result, chain};
 
-/// A client for loopback addresses: no proxy, and no patience with what does not answer.
+/// How long an emulator may take: it has one lock, six clouds have two cores, and a machine has other guests. It bounds
+/// hanging; nothing is measured by it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+
+/// A client for loopback addresses: no proxy.
 ///
 /// # Errors
 /// If it cannot be made.
 pub(crate) fn client() -> Result<Client> {
     Client::builder()
         .no_proxy()
-        .timeout(Duration::from_secs(5))
+        .timeout(ANSWER_LIMIT)
         .build()
         .map_err(|error| Error::Missing(format!("no HTTP client: {error}")))
 }

@@ -97,7 +97,6 @@ impl Sam<'_> {
                 .join("tests/local-cloud/python/zip_functions.py"),
         )
         .arg(built)
-        .arg(self.repository.join("target/sam-build/zips"))
         .run()
         .await?;
         Ok(())

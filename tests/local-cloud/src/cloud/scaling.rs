@@ -12,7 +12,7 @@ use crate::wait::{Seen, until};
 use crate::world::{TargetGroup, missing};
 
 /// How long a fleet's first members may take to be healthy.
-const HEALTHY_LIMIT: Duration = Duration::from_secs(60);
+const HEALTHY_LIMIT: Duration = Duration::from_secs(300);
 
 impl LocalCloud {
     /// A group that is not made yet, of an environment that has this target group: tagged, in every subnet, of the launch
