@@ -9,7 +9,7 @@ use crate::ground::Ground;
 use crate::http;
 use crate::options::Options;
 use crate::service::Service;
-use crate::stack::Stack;
+use crate::stack::{self, Stack};
 use crate::warden::Warden;
 use crate::world::Forward;
 
@@ -46,7 +46,7 @@ impl LocalCloud {
             .progress
             .say("starting the emulators and packaging the functions");
         let starting = Emulators::start(venv, &ground.scripts, directory, options.faults);
-        let (emulators, built) = tokio::try_join!(starting, ground.sam().build())?;
+        let (emulators, packaged) = tokio::try_join!(starting, ground.sam().package())?;
         let clients = Clients::new(&emulators.ministack, &emulators.moto);
         options
             .progress
@@ -54,9 +54,7 @@ impl LocalCloud {
         let service = Service::start(&ground, &options, &clients, &emulators).await?;
         let parameters = parameters(&options, &service);
         let (stack, ()) = tokio::try_join!(
-            ground
-                .sam()
-                .deploy(built, &emulators, &clients, &parameters),
+            stack::deploy(packaged, &emulators, &clients, &parameters),
             service.until_healthy(directory),
         )?;
         may_pass_roles(&emulators, &parameters).await?;
@@ -84,8 +82,8 @@ impl LocalCloud {
             self.parameters
                 .push(((*name).to_owned(), (*value).to_owned()));
         }
-        let built = self.ground.sam().build().await?;
-        let updated = self.redeploy(built).await;
+        let packaged = self.ground.sam().package().await?;
+        let updated = self.redeploy(packaged).await;
         if updated.is_err() {
             self.parameters = former;
         }
@@ -97,7 +95,7 @@ impl LocalCloud {
     /// # Errors
     /// If CloudFormation does not answer, or nothing did.
     pub async fn refusal(&self) -> Result<String> {
-        crate::stack::refusal(&self.clients).await
+        stack::refusal(&self.clients).await
     }
 
     /// What CloudFormation deleted first, or tried to.
@@ -105,7 +103,7 @@ impl LocalCloud {
     /// # Errors
     /// If CloudFormation does not answer, or nothing was deleted.
     pub async fn first_deleted(&self) -> Result<String> {
-        crate::stack::first_deleted(&self.clients).await
+        stack::first_deleted(&self.clients).await
     }
 
     /// Deletes the stack, as a user does; the words of what refused it, where something does.
@@ -113,7 +111,7 @@ impl LocalCloud {
     /// # Errors
     /// If CloudFormation does not answer, or neither deletes it nor says why not.
     pub async fn delete_stack(&self) -> Result<Option<String>> {
-        crate::stack::delete(&self.clients).await
+        stack::delete(&self.clients).await
     }
 
     /// Updates the stack with this program as a function's code.
@@ -121,16 +119,24 @@ impl LocalCloud {
     /// # Errors
     /// If there is no such program, or the update fails.
     pub async fn update_code(&mut self, function: &str, program: &str) -> Result<()> {
-        let built = self.ground.sam().build_with(function, program).await?;
-        self.redeploy(&built).await
+        let sam = self.ground.sam();
+        let packaged = sam.package_with(function, program).await?;
+        self.redeploy(&packaged).await
     }
 
-    async fn redeploy(&mut self, built: &Path) -> Result<()> {
+    /// Deploys the template once more, as another stack and by the SAM CLI, as a user does.
+    ///
+    /// # Errors
+    /// If the SAM CLI fails; the message has the end of its output.
+    pub async fn deploy_by_sam(&self, stack: &str) -> Result<()> {
+        let ministack = &self.emulators()?.ministack;
         let sam = self.ground.sam();
+        sam.deploy(stack, ministack, &self.parameters).await
+    }
+
+    async fn redeploy(&mut self, packaged: &Path) -> Result<()> {
         let emulators = self.emulators()?;
-        self.stack = sam
-            .deploy(built, emulators, &self.clients, &self.parameters)
-            .await?;
+        self.stack = stack::deploy(packaged, emulators, &self.clients, &self.parameters).await?;
         may_pass_roles(self.emulators()?, &self.parameters).await
     }
 

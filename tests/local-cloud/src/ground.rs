@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::package::Sam;
 use crate::places;
-use crate::stack::Sam;
 use crate::venv::Venv;
 
 /// Everything that must be there before a cloud is started.

@@ -25,6 +25,7 @@ pub mod machines;
 pub mod moto;
 pub mod observation;
 pub mod options;
+pub mod package;
 pub mod places;
 pub mod ports;
 pub mod program;

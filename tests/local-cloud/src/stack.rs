@@ -1,24 +1,22 @@
-//! Builds and deploys the unmodified template with the SAM CLI, as a user does.
-//!
-//! `sam build` runs once per process into a directory of its own below `target/`, so that a user's `.aws-sam` is left
-//! alone; `sam deploy` runs per cloud. The functions themselves are what cargo built beside the running program.
+//! The stack: deployed as CloudFormation does it from what was packaged, updated and deleted.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent, StackStatus};
-use tokio::sync::OnceCell;
+use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
+use aws_sdk_cloudformation::types::{
+    Capability, Parameter, ResourceStatus, StackEvent, StackStatus,
+};
 
 use crate::clients::Clients;
 use crate::emulators::Emulators;
-use crate::error::{Error, Result};
-use crate::program::Program;
-use crate::venv::Venv;
+use crate::error::{Error, Result, chain};
+use crate::package::{BUCKET, TEMPLATE};
 use crate::wait::{self, Seen};
-use crate::{places, world};
+use crate::{http, world};
 
-/// How long a deletion may take: a time-out of the guard, and the rest.
-const LIMIT: Duration = Duration::from_secs(300);
+/// How long an update or a deletion may take: time-outs of the guard, and the rest.
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// The stack's name, and so the state machine's.
 pub const STACK: &str = "ebbtide";
@@ -32,164 +30,128 @@ pub struct Stack {
     pub table: String,
 }
 
-/// Where to build from, and with what.
-#[derive(Clone, Copy, Debug)]
-pub struct Sam<'a> {
-    /// The repository.
-    pub repository: &'a Path,
-    /// The SAM CLI's environment.
-    pub venv: &'a Venv,
-    /// The cloud's private directory, for logs.
-    pub directory: &'a Path,
+/// Makes the stack of the files in `packaged`, or updates it, with these parameters; waits until it stands and reads its
+/// outputs. As `sam deploy` does, without the five seconds that its start takes: every cloud deploys.
+///
+/// # Errors
+/// If CloudFormation refuses, the stack's words if it does not come about, or if it lacks an output.
+pub(crate) async fn deploy(
+    packaged: &Path,
+    emulators: &Emulators,
+    clients: &Clients,
+    parameters: &[(String, String)],
+) -> Result<Stack> {
+    upload(packaged, &emulators.ministack).await?;
+    order(clients, &emulators.ministack, parameters).await?;
+    let stack = stands(clients).await?;
+    emulators.deployed(STACK, &stack.table, parameters);
+    Ok(stack)
 }
 
-/// The template that `sam build` left, once per process.
-static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
-
-impl Sam<'_> {
-    /// Runs `sam build`, unless this process has already done so.
-    ///
-    /// # Errors
-    /// If it fails; the message has the end of its output.
-    pub async fn build(self) -> Result<&'static Path> {
-        let built = BUILT.get_or_try_init(|| self.build_anew()).await?;
-        Ok(built)
+/// Puts the packaged files where the template says that they are.
+async fn upload(packaged: &Path, ministack: &str) -> Result<()> {
+    let client = http::client()?;
+    let bucket = format!("{ministack}/{BUCKET}");
+    put(&client, bucket.clone(), Vec::new()).await?;
+    for entry in std::fs::read_dir(packaged).map_err(Error::io("cannot read", packaged))? {
+        let path = entry.map_err(Error::io("cannot read", packaged))?.path();
+        let content = std::fs::read(&path).map_err(Error::io("cannot read", &path))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        put(&client, format!("{bucket}/{name}"), content).await?;
     }
+    Ok(())
+}
 
-    /// As [`Sam::build`], with this program in the place of a function's; both are named as the template and cargo do.
-    ///
-    /// # Errors
-    /// As [`Sam::build`], or if there is no such program.
-    pub async fn build_with(self, function: &str, program: &str) -> Result<PathBuf> {
-        let built = self.build().await?;
-        let builds = self.repository.join("target/sam-build");
-        let of_this_process = builds.join(std::process::id().to_string());
-        let into = tempfile::tempdir_in(&of_this_process)
-            .map_err(Error::io("cannot make a directory in", &of_this_process))?
-            .keep();
-        let built = built.parent().unwrap_or(built);
-        for entry in std::fs::read_dir(built).map_err(Error::io("cannot read", built))? {
-            let path = entry.map_err(Error::io("cannot read", built))?.path();
-            let copy = into.join(path.file_name().unwrap_or_default());
-            std::fs::copy(&path, &copy).map_err(Error::io("cannot copy", &path))?;
+async fn put(client: &reqwest::Client, url: String, content: Vec<u8>) -> Result<()> {
+    let answer = client.put(&url).body(content).send().await;
+    let refused = |error: reqwest::Error| Error::Aws {
+        call: format!("PUT {url}"),
+        why: chain(&error),
+    };
+    let answer = answer.map_err(refused)?.error_for_status();
+    answer.map(|_| ()).map_err(refused)
+}
+
+/// Orders the stack, or its update.
+async fn order(clients: &Clients, ministack: &str, parameters: &[(String, String)]) -> Result<()> {
+    let url = format!("{ministack}/{BUCKET}/{TEMPLATE}");
+    let capabilities = [Capability::CapabilityIam, Capability::CapabilityAutoExpand];
+    let parameters = parameters.iter().map(|(name, value)| {
+        let parameter = Parameter::builder().parameter_key(name);
+        parameter.parameter_value(value).build()
+    });
+    let cloudformation = &clients.cloudformation;
+    if status(clients).await?.is_none() {
+        let ordered = cloudformation
+            .create_stack()
+            .stack_name(STACK)
+            .template_url(url)
+            .set_capabilities(Some(capabilities.into()))
+            .set_parameters(Some(parameters.collect()));
+        let ordered = ordered.send().await;
+        return ordered.map(|_| ()).map_err(Error::aws("CreateStack"));
+    }
+    let ordered = cloudformation
+        .update_stack()
+        .stack_name(STACK)
+        .template_url(url)
+        .set_capabilities(Some(capabilities.into()))
+        .set_parameters(Some(parameters.collect()));
+    match ordered.send().await {
+        Ok(_) => Ok(()),
+        // Everything is as it shall be.
+        Err(error)
+            if error
+                .message()
+                .is_some_and(|it| it.contains("No updates are")) =>
+        {
+            Ok(())
         }
-        let archive = into.join(format!("{function}.zip"));
-        std::fs::remove_file(&archive).map_err(Error::io("cannot remove", &archive))?;
-        let code = into.join(function);
-        std::fs::create_dir(&code).map_err(Error::io("cannot make", &code))?;
-        let program = places::programs()?.join(program);
-        std::fs::copy(&program, code.join("bootstrap"))
-            .map_err(Error::io("cannot copy", &program))?;
-        let template = into.join("template.yaml");
-        let text = std::fs::read_to_string(&template)
-            .map_err(Error::io("cannot read", &template))?
-            .replace(&format!("{function}.zip"), function);
-        std::fs::write(&template, text).map_err(Error::io("cannot write", &template))?;
-        self.zip(&into).await?;
-        Ok(template)
+        Err(error) => Err(Error::aws("UpdateStack")(error)),
     }
+}
 
-    /// Makes zip files of the functions' directories, and names them in the template.
-    async fn zip(self, built: &Path) -> Result<()> {
-        let zip = Program::new("zip-functions", self.venv.program("python"), self.directory);
-        zip.arg(
-            self.repository
-                .join("tests/local-cloud/python/zip_functions.py"),
-        )
-        .arg(built)
-        .run()
-        .await?;
-        Ok(())
-    }
+/// Waits until the stack stands as it was ordered.
+async fn stands(clients: &Clients) -> Result<Stack> {
+    use StackStatus::{CreateComplete, UpdateComplete};
+    wait::until("the stack", LIMIT, || async {
+        let status = status(clients).await?;
+        let status = status.ok_or_else(|| world::missing("DescribeStacks", STACK))?;
+        if matches!(status, CreateComplete | UpdateComplete) {
+            return Ok(Seen::Done(()));
+        }
+        if status.as_str().ends_with("_IN_PROGRESS") {
+            return Ok(Seen::NotYet(status.to_string()));
+        }
+        Err(Error::Aws {
+            call: format!("the stack, {status}"),
+            why: refusal(clients).await?,
+        })
+    })
+    .await?;
+    outputs(clients).await
+}
 
-    async fn build_anew(self) -> Result<PathBuf> {
-        let builds = self.repository.join("target/sam-build");
-        forget_builds_of_the_dead(&builds);
-        // The SAM CLI writes a file beside its build directory, too.
-        let into = builds.join(std::process::id().to_string()).join("build");
-        let programs = places::programs()?;
-        let target = programs.parent().unwrap_or(&programs);
-        self.sam("sam-build")?
-            .args([
-                "build",
-                "--parallel",
-                "--template-file",
-                "template.yaml",
-                "--build-dir",
-            ])
-            .arg(&into)
-            .env("EBBTIDE_PROFILE", "dev")
-            .env("CARGO_TARGET_DIR", target)
-            .run()
-            .await?;
-        self.zip(&into).await?;
-        Ok(into.join("template.yaml"))
-    }
-
-    /// Runs `sam deploy` with these parameters and reads the stack's outputs.
-    ///
-    /// # Errors
-    /// If it fails, or the stack lacks an output.
-    pub async fn deploy(
-        self,
-        built: &Path,
-        emulators: &Emulators,
-        clients: &Clients,
-        parameters: &[(String, String)],
-    ) -> Result<Stack> {
-        let overrides = parameters
-            .iter()
-            // The SAM CLI takes an empty value in quotes only.
-            .map(|(name, value)| match value.as_str() {
-                "" => format!("{name}=\"\""),
-                value => format!("{name}={value}"),
-            });
-        self.sam("sam-deploy")?
-            .args([
-                "deploy",
-                "--stack-name",
-                STACK,
-                "--resolve-s3",
-                "--no-confirm-changeset",
-                "--no-fail-on-empty-changeset",
-            ])
-            .args([
-                "--no-progressbar",
-                "--capabilities",
-                "CAPABILITY_IAM",
-                "CAPABILITY_AUTO_EXPAND",
-                "--template-file",
-            ])
-            .arg(built)
-            .arg("--parameter-overrides")
-            .args(overrides)
-            .env("AWS_ENDPOINT_URL", &emulators.ministack)
-            // Five seconds between looks at the stack, if not told otherwise.
-            .env("SAM_CLI_POLL_DELAY", "0.2")
-            .env(
-                "PYTHONPATH",
-                self.repository.join("tests/local-cloud/python/quick"),
-            )
-            .run()
-            .await?;
-        let stack = outputs(clients).await?;
-        emulators.deployed(STACK, &stack.table, parameters);
-        Ok(stack)
-    }
-
-    /// The SAM CLI without telemetry, with an application directory in `target/` instead of the user's home, in which
-    /// the weekly look for a newer version counts as done: without a network it would cost five seconds.
-    fn sam(self, log: &str) -> Result<Program> {
-        let home = self.directory.join("sam");
-        std::fs::create_dir_all(&home).map_err(Error::io("cannot make", &home))?;
-        let now = jiff::Timestamp::now().as_second();
-        let metadata = serde_json::json!({ "telemetryEnabled": false, "lastVersionCheck": now });
-        let file = home.join("metadata.json");
-        std::fs::write(&file, metadata.to_string()).map_err(Error::io("cannot write", &file))?;
-        Ok(Program::new(log, self.venv.program("sam"), self.directory)
-            .current_dir(self.repository)
-            .env("SAM_CLI_TELEMETRY", "0")
-            .env("__SAM_CLI_APP_DIR", home))
+/// The stack's status; none if there is no stack.
+async fn status(clients: &Clients) -> Result<Option<StackStatus>> {
+    let described = clients
+        .cloudformation
+        .describe_stacks()
+        .stack_name(STACK)
+        .send();
+    match described.await {
+        Ok(described) => {
+            let stack = described.stacks().first();
+            Ok(stack.and_then(|it| it.stack_status()).cloned())
+        }
+        Err(error)
+            if error
+                .message()
+                .is_some_and(|it| it.contains("does not exist")) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(Error::aws("DescribeStacks")(error)),
     }
 }
 
@@ -199,16 +161,7 @@ pub(crate) async fn delete(clients: &Clients) -> Result<Option<String>> {
     let ordered = cloudformation.delete_stack().stack_name(STACK).send().await;
     ordered.map_err(Error::aws("DeleteStack"))?;
     wait::until("the stack's deletion", LIMIT, || async {
-        let described = cloudformation
-            .describe_stacks()
-            .stack_name(STACK)
-            .send()
-            .await;
-        let stacks = described
-            .map(|it| it.stacks.unwrap_or_default())
-            .unwrap_or_default();
-        let status = stacks.first().and_then(|stack| stack.stack_status());
-        Ok(match status {
+        Ok(match status(clients).await? {
             None | Some(StackStatus::DeleteComplete) => Seen::Done(None),
             Some(StackStatus::DeleteFailed) => Seen::Done(Some(refusal(clients).await?)),
             Some(other) => Seen::NotYet(other.to_string()),
@@ -247,11 +200,15 @@ pub(crate) async fn first_deleted(clients: &Clients) -> Result<String> {
         .ok_or_else(|| world::missing("DescribeStackEvents", "a deletion"))
 }
 
-/// The last words of a resource that could not be updated or deleted.
+/// The last words of a resource that could not be made, updated or deleted.
 pub(crate) async fn refusal(clients: &Clients) -> Result<String> {
     let events = events(clients).await?;
     let failed = events.iter().find(|event| {
-        let failed = [ResourceStatus::DeleteFailed, ResourceStatus::UpdateFailed];
+        let failed = [
+            ResourceStatus::CreateFailed,
+            ResourceStatus::UpdateFailed,
+            ResourceStatus::DeleteFailed,
+        ];
         event
             .resource_status()
             .is_some_and(|it| failed.contains(it))
@@ -292,18 +249,4 @@ async fn outputs(clients: &Clients) -> Result<Stack> {
         state_machine_arn: output("StateMachineArn")?,
         table: output("TableName")?,
     })
-}
-
-/// Removes what processes that no longer run have built.
-fn forget_builds_of_the_dead(builds: &Path) {
-    let entries = std::fs::read_dir(builds).into_iter().flatten().flatten();
-    for entry in entries {
-        let name = entry.file_name();
-        let is_a_build = name
-            .to_str()
-            .is_some_and(|name| name.parse::<u32>().is_ok());
-        if is_a_build && !Path::new("/proc").join(&name).exists() {
-            let _ = std::fs::remove_dir_all(builds.join(name));
-        }
-    }
 }
