@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::scene::Scene;
 use crate::sessions::Seen;
+use crate::wishes::told;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_every_error_and_touches_nothing() {
@@ -36,6 +37,15 @@ async fn a_green_that_never_becomes_healthy_is_terminated_and_nobody_notices() {
         .add_version("stand-in --health 503")
         .await
         .expect("a version");
+    // Whose operator gives the first of it up, long before its time is over
+    let patient = scene
+        .deploy(&json!({"green": {"healthySeconds": 600}}))
+        .await;
+    scene.passes(&patient, "WaitForGreen", 1).await;
+    told(&scene, "abort", &patient).await;
+    let cause = scene.fails_with(&patient, "GreenRejected").await;
+    assert!(cause.contains("the scenario says abort"), "{cause}");
+    rejected(&scene).await;
     let execution = scene
         .deploy(&json!({"green": {"healthySeconds": 10}}))
         .await;

@@ -25,7 +25,7 @@ async fn said(scene: &Scene, verb: &str, to: &Execution) -> Execution {
 }
 
 /// Then the deployment was told.
-async fn told(scene: &Scene, verb: &str, to: &Execution) {
+pub(crate) async fn told(scene: &Scene, verb: &str, to: &Execution) {
     let wish = said(scene, verb, to).await;
     scene.ends_well(&wish).await;
     let last = wish.last_state().await.expect("a history");

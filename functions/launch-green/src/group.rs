@@ -75,6 +75,7 @@ impl Group<'_> {
             instances: cloud.instances.by_ids(&members).await?,
             targets: everywhere(cloud.groups.of(&green.environment).await?),
             failures: cloud.auto_scaling.failures(self.name, since).await?,
+            given_up: self.call.given_up.clone(),
             group,
         };
         let bounds = Bounds {

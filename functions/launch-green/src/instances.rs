@@ -66,6 +66,7 @@ impl Call<'_> {
         let seen = Observation {
             instances: self.cloud.instances.tagged(&tags).await?,
             targets: everywhere(self.cloud.groups.of(&green.environment).await?),
+            given_up: self.given_up.clone(),
         };
         let decision = decide(&seen, green, policy.healthy_seconds, former, now);
         tracing::info!(

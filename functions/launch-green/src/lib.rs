@@ -11,6 +11,7 @@ use ebbtide_rules::Fence;
 use ebbtide_rules::document::{Act, Invocation, Told, WrongAct};
 use ebbtide_rules::launch::Launched;
 use ebbtide_rules::plan::Recorded;
+use ebbtide_rules::record::Front;
 use jiff::Timestamp;
 
 pub use ebbtide_runtime::Failed;
@@ -28,9 +29,13 @@ pub async fn handle(
         return Err(WrongAct(invocation.act).into());
     }
     let document = &invocation.document;
+    let fence = document.fence()?;
+    let record = cloud.records.read().await?;
+    let front = record.front_of(&fence.deployment);
     let call = Call {
         cloud,
-        fence: document.fence()?,
+        given_up: front.and_then(Front::given_up),
+        fence,
         plan: document.recorded()?,
     };
     let former = document.green.as_ref();
@@ -50,4 +55,6 @@ struct Call<'a> {
     cloud: &'a Cloud,
     fence: Fence,
     plan: &'a Recorded,
+    /// Why an operator wants green given up, if one does: it is read in each call, so green ends as soon as that is said.
+    given_up: Option<String>,
 }

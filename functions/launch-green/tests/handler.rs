@@ -10,7 +10,7 @@ use ebbtide_rules::document::{Act, Invocation, Told};
 use ebbtide_rules::launch::{Launched, Verdict};
 use ebbtide_rules::observed::{DEPLOYMENT_TAG, InstanceState};
 use ebbtide_rules::plan::{Asked, SubnetShare};
-use ebbtide_rules::record::{Doing, Phase};
+use ebbtide_rules::record::{Doing, Phase, Wished};
 use ebbtide_rules::{ErrorName, examples};
 use jiff::Timestamp;
 use launch_green::{Failed, handle};
@@ -101,6 +101,27 @@ async fn a_repeat_launches_nothing_more() {
     assert_eq!(launch(&fake).await.unwrap().verdict, Verdict::Wait);
     assert_eq!(fake.changes(), Vec::<String>::new());
     assert_eq!(of_green(&fake), 3);
+}
+
+#[tokio::test]
+async fn what_an_operator_gives_up_is_rejected_in_the_next_look_and_launches_nothing_more() {
+    let fake = Fake::new();
+    fake.world().healthy = false;
+    assert_eq!(launch(&fake).await.unwrap().verdict, Verdict::Wait);
+    let wished = Wished {
+        by: "abort-1".to_owned(),
+        who: Some("on-call".to_owned()),
+        why: Some("it answers 503".to_owned()),
+        at: Timestamp::UNIX_EPOCH,
+        force: false,
+    };
+    fake.world().front().unwrap().wishes.roll_back = Some(wished);
+    fake.world().instances.retain(|it| it.id.ends_with('1'));
+    fake.changes();
+    let launched = launch(&fake).await.unwrap();
+    assert_eq!(launched.verdict, Verdict::Rejected);
+    assert!(launched.reason.contains("on-call"), "{}", launched.reason);
+    assert_eq!(fake.changes(), Vec::<String>::new());
 }
 
 #[tokio::test]

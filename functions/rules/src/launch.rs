@@ -28,6 +28,8 @@ pub struct Observation {
     pub instances: Vec<Instance>,
     /// The targets of green's group.
     pub targets: Vec<Target>,
+    /// Why an operator wants it given up, if one does.
+    pub given_up: Option<String>,
 }
 
 /// What becomes of green now.
@@ -179,7 +181,7 @@ struct Look<'a> {
 impl Look<'_> {
     fn judge(&self, healthy_seconds: u32, now: Timestamp) -> (Verdict, String) {
         let (healthy, wanted) = (self.healthy, self.wanted);
-        if let Some(reason) = self.silent() {
+        if let Some(reason) = self.seen.given_up.clone().or_else(|| self.silent()) {
             return (Verdict::Rejected, reason);
         }
         if self.missing == 0 && healthy >= wanted {

@@ -23,6 +23,8 @@ pub struct Observation {
     pub targets: Vec<Target>,
     /// Why launches of the group failed since it was woken, in AWS's words, each once.
     pub failures: Vec<String>,
+    /// Why an operator wants it given up, if one does.
+    pub given_up: Option<String>,
 }
 
 /// What is done to the group next.
@@ -155,7 +157,9 @@ struct Look<'a> {
 impl Look<'_> {
     fn judge(&self, healthy_seconds: u32, now: Timestamp) -> (Verdict, String) {
         let (healthy, wanted) = (self.healthy, self.wanted);
-        if let Some(reason) = silent(&self.seen.instances).or_else(|| self.launches_another()) {
+        let given_up = self.seen.given_up.clone();
+        let unfit = || silent(&self.seen.instances).or_else(|| self.launches_another());
+        if let Some(reason) = given_up.or_else(unfit) {
             return (Verdict::Rejected, reason);
         }
         let awake = self.seen.group.sizes != Sizes::PARKED && self.seen.group.note().is_none();

@@ -75,7 +75,11 @@ fn looked(
     former: &Launching,
     now: i64,
 ) -> Decision {
-    let seen = Observation { instances, targets };
+    let seen = Observation {
+        instances,
+        targets,
+        given_up: None,
+    };
     decide(&seen, &green(), 600, former, at(now))
 }
 
@@ -176,11 +180,31 @@ fn a_subnet_without_a_share_gets_no_launch() {
     let seen = Observation {
         instances: Vec::new(),
         targets: Vec::new(),
+        given_up: None,
     };
     let mut green = green();
     green.subnets[1].count = 0;
     let decision = decide(&seen, &green, 600, &Launching::default(), at(0));
     assert_eq!(launches(&decision), [("subnet-1", 2, 0)]);
+}
+
+#[test]
+fn green_that_its_operator_gives_up_is_rejected_whatever_it_lacks() {
+    let seen = |instances, targets| Observation {
+        instances,
+        targets,
+        given_up: Some("an operator asked for it".to_owned()),
+    };
+    for seen in [
+        seen(Vec::new(), Vec::new()),
+        seen(three(InstanceState::Running), Vec::new()),
+        seen(three(InstanceState::Running), targets(true)),
+    ] {
+        let decision = decide(&seen, &green(), 600, &Launching::default(), at(0));
+        assert_eq!(decision.verdict, Verdict::Rejected);
+        assert_eq!(decision.reason, "an operator asked for it");
+        assert!(decision.launch.is_empty() && decision.register.is_empty());
+    }
 }
 
 #[test]
@@ -253,6 +277,7 @@ fn a_green_that_is_never_shown_whole_is_given_up_in_time() {
         let seen = Observation {
             instances: shown(),
             targets: targets(true),
+            given_up: None,
         };
         decide(&seen, &green(), 60, &Launching::default(), at(now)).verdict
     };

@@ -10,7 +10,7 @@ use super::pass::note_unanswered;
 use super::refused::InProgress;
 use super::{
     Answered, Ask, Clearing, Course, Doing, Execution, Facts, Front, Halt, LATE_SECONDS, Next,
-    Owner, Phase, Record, Refused, Wished, Wishes, take_over, wish,
+    Owner, Phase, Record, Refused, Wishes, take_over, wish,
 };
 use crate::plan::{Asked, Deploy, Gate, Plan, Recorded};
 use crate::shape::{Environment, Fence};
@@ -215,7 +215,7 @@ fn begin(
         }),
         ..record.clone()
     };
-    let given_up = own.and_then(given_up);
+    let given_up = own.and_then(Front::given_up);
     let say = if let Some(reason) = given_up {
         Say::new(Next::WaitOut, Doing::Rejecting, reason)
     } else if overtakes {
@@ -270,7 +270,7 @@ pub(super) fn switch(
     let against = alarms.filter(|_| front.heeds_alarms());
     let against = against.and_then(|alarms| alarms.against());
     let against = against.map(|against| format!("{against}, before the switch"));
-    if let Some(reason) = given_up(front).or(against) {
+    if let Some(reason) = front.given_up().or(against) {
         let mut next = record.clone();
         if let Some(front) = next.front.as_mut() {
             front.waits = None;
@@ -303,12 +303,6 @@ pub(super) fn switch(
         "green is fit, and the intent to move weight is on record",
     );
     Ok(say.made(next, &fence, ask, now))
-}
-
-/// Why it is given up, if somebody wished that.
-fn given_up(front: &Front) -> Option<String> {
-    let wished = front.wishes.roll_back.as_ref();
-    wished.map(Wished::asked_for)
 }
 
 /// Stands before the switch; green is looked at again each time, since nobody keeps it healthy meanwhile.

@@ -12,7 +12,7 @@ use super::hand_on::draining;
 use super::outcome;
 use super::{
     Ask, Course, Doing, Entry, Facts, Front, Halt, Next, Outcome, Phase, Progress, Record, Refused,
-    State, Wished,
+    State,
 };
 use crate::check::Service;
 use crate::document::{Document, Told, late};
@@ -127,7 +127,7 @@ impl Pass<'_> {
     /// What speaks for a rollback.
     fn against(&self, facts: &Facts) -> Option<String> {
         let policy = &self.front.plan.policy;
-        let wish = self.front.wishes.roll_back.as_ref().map(Wished::asked_for);
+        let wish = self.front.given_up();
         let ill = self.document().ill.as_ref().map(|_| {
             format!(
                 "green had fewer healthy targets than the minimum of {} for half a minute",

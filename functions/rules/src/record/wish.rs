@@ -179,6 +179,11 @@ impl Front {
             .or(gate.filter(shut).map(Halt::from))
     }
 
+    /// Why it is given up, if somebody wished that.
+    pub fn given_up(&self) -> Option<String> {
+        self.wishes.roll_back.as_ref().map(Wished::asked_for)
+    }
+
     /// Whether alarms and the checks through the load balancer count: a promotion by force goes on whatever they say.
     pub(super) fn heeds_alarms(&self) -> bool {
         !self.wishes.promote.as_ref().is_some_and(|it| it.force)
@@ -336,8 +341,7 @@ impl Front {
         let what = match self.phase {
             Phase::Switched => "is told to roll back, and does so in its next pass",
             _ => {
-                "is given up before its switch: green is ended, at the latest when it is healthy or its time is over; blue goes on \
-                 serving"
+                "is given up before its switch: green is ended, at its next look at the latest; blue goes on serving"
             }
         };
         let wished = self.wishes.roll_back.get_or_insert(wished);

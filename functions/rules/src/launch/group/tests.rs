@@ -70,6 +70,7 @@ fn whole(healthy: usize) -> Observation {
         instances: ALL.iter().map(|id| instance(id)).collect(),
         targets: ALL.iter().enumerate().map(target).collect(),
         failures: Vec::new(),
+        given_up: None,
     }
 }
 
@@ -91,6 +92,7 @@ fn empty(group: ScalingGroup) -> Observation {
         instances: Vec::new(),
         targets: Vec::new(),
         failures: Vec::new(),
+        given_up: None,
     }
 }
 
@@ -207,4 +209,14 @@ fn a_version_of_somebody_elses_and_a_server_without_an_address_are_given_up_at_o
     let mut seen = whole(3);
     seen.instances[1].ip = None;
     assert_eq!(first(&seen).verdict, Verdict::Rejected);
+}
+
+#[test]
+fn green_that_its_operator_gives_up_wakes_no_group() {
+    let mut seen = empty(group(Sizes::PARKED, "7"));
+    seen.given_up = Some("an operator asked for it".to_owned());
+    let decision = first(&seen);
+    assert_eq!(decision.verdict, Verdict::Rejected);
+    assert_eq!(decision.reason, "an operator asked for it");
+    assert_eq!(decision.step, None);
 }
