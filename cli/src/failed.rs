@@ -24,6 +24,9 @@ pub(crate) enum Failed {
     /// There is nothing of that name.
     #[error("{0}")]
     Unknown(String),
+    /// Ctrl-C where a terminal gives it as a key; elsewhere the shell says so by itself.
+    #[error("interrupted; a deployment under way goes on")]
+    Interrupted,
     /// What AWS holds is of a version of Ebbtide that this one does not know.
     #[error("{0}")]
     Unreadable(String),
@@ -52,6 +55,7 @@ impl Failed {
             Self::Aws { .. } => 3,
             Self::Unknown(_) => 4,
             Self::Unreadable(_) => 5,
+            Self::Interrupted => 130,
         }
     }
 

@@ -87,6 +87,7 @@ async fn run(
                 Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => match screen.key(key) {
                     Consequence::Nothing => (),
                     Consequence::Quit => return Ok(None),
+                    Consequence::Interrupt => return Err(Failed::Interrupted),
                     Consequence::Tell(verb, deployment) => {
                         let who = std::env::var("USER").ok();
                         let wish = Wish { who, ..Wish::new(verb, deployment) };

@@ -18,6 +18,8 @@ use crate::print;
 
 /// From one look to the next, until it is claimed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So many looks in a row may fail; the SDK has repeated each call by then.
+const MOST_MISSES: u32 = 5;
 
 pub(crate) async fn deploy(aws: Aws, asked: Deploy, output: Output) -> Result<(), Failed> {
     let input = input(&asked.asked)?;
@@ -50,20 +52,40 @@ pub(crate) async fn deploy(aws: Aws, asked: Deploy, output: Output) -> Result<()
     ended.map_or(Ok(()), |ended| judge(&name, &ended, output))
 }
 
+/// What a look at the deployment shows.
+enum Looked {
+    /// It is in its preflight.
+    NotYet,
+    /// The record names its execution.
+    Claimed,
+    /// It has ended.
+    Ended(Ended),
+}
+
+/// One look. Whoever takes another's place goes on under that one's name, and the record knows it by its execution.
+async fn claims(aws: &Aws, name: &str, arn: &str) -> Result<Looked, Failed> {
+    let record = aws.record().await?;
+    let front = record.front.iter().map(|it| &it.owner);
+    let mut owners = front.chain(record.retiring.iter().map(|it| &it.owner));
+    if owners.any(|owner| owner.deployment == name || owner.execution == arn) {
+        return Ok(Looked::Claimed);
+    }
+    let ended = aws.end(arn).await?;
+    Ok(ended.map_or(Looked::NotYet, Looked::Ended))
+}
+
 /// Waits until the record names the deployment; its end, if that comes first.
 async fn claimed(aws: &Aws, name: &str, arn: &str) -> Result<Option<Ended>, Failed> {
     let claimed = async {
+        let mut misses = 0;
         loop {
-            let record = aws.record().await?;
-            let holds = record
-                .front
-                .as_ref()
-                .is_some_and(|it| it.owner.deployment == name);
-            if holds || record.entry_of(name).is_some() {
-                return Ok(None);
-            }
-            if let Some(ended) = aws.end(arn).await? {
-                return Ok(Some(ended));
+            match claims(aws, name, arn).await {
+                Ok(Looked::NotYet) => misses = 0,
+                Ok(Looked::Claimed) => return Ok(None),
+                Ok(Looked::Ended(ended)) => return Ok(Some(ended)),
+                // It has begun, whatever keeps us from seeing it for a moment.
+                Err(Failed::Aws { .. }) if misses < MOST_MISSES => misses += 1,
+                Err(failed) => return Err(failed),
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

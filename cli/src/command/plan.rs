@@ -119,6 +119,15 @@ fn lines(deploy: &Deploy) -> Vec<String> {
             ),
         ),
     ];
+    let gates: Vec<&str> = policy.approve.iter().map(|gate| gate.word()).collect();
+    if !gates.is_empty() {
+        let gates = gates.join(" and ");
+        let text = format!(
+            "waits at {gates} for `ebbtide resume`, {} at the most",
+            of(policy.pause_seconds)
+        );
+        lines.push(row("gates", &text));
+    }
     lines.extend(recorded.listeners.iter().map(|arn| row("listener", arn)));
     lines.extend(recorded.warnings.iter().map(|it| row("WARNING", it)));
     lines

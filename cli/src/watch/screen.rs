@@ -60,6 +60,8 @@ pub(crate) enum Consequence {
     Nothing,
     /// The end of watching; the deployment goes on.
     Quit,
+    /// As quitting, and the exit status says that it was Ctrl-C.
+    Interrupt,
     /// A wish to a deployment.
     Tell(Verb, String),
 }
@@ -88,7 +90,14 @@ impl Screen {
     /// Takes a key.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Consequence {
         if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
-            return Consequence::Quit;
+            return Consequence::Interrupt;
+        }
+        // Ctrl-b is no b.
+        if key
+            .modifiers
+            .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+        {
+            return Consequence::Nothing;
         }
         match std::mem::take(&mut self.over) {
             Over::Question(verb, deployment) if key.code == KeyCode::Char('y') => {

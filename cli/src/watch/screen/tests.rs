@@ -92,6 +92,9 @@ fn help_lists_the_keys_and_any_key_closes_it() {
     insta::assert_snapshot!("help", drawn(&mut screen, 90, 16));
     assert_eq!(typed(&mut screen, 'q'), Consequence::Nothing);
     assert_eq!(typed(&mut screen, 'q'), Consequence::Quit);
+    let other = KeyEvent::new(KeyCode::Char('b'), KeyModifiers::CONTROL);
+    assert_eq!(screen.key(other), Consequence::Nothing);
+    assert!(!drawn(&mut screen, 90, 30).contains("Really?"));
     let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-    assert_eq!(screen.key(interrupt), Consequence::Quit);
+    assert_eq!(screen.key(interrupt), Consequence::Interrupt);
 }
