@@ -86,9 +86,11 @@ impl SessionClient {
         pages: &Pages,
         until: Instant,
     ) -> Finding {
+        // A server may keep a name that lost its connection for a while: no look has another one's.
+        let whom = format!("{deployment}-{:08x}", rand::random::<u32>());
         let place = || Place {
             base: Ok(service.as_str().to_owned()),
-            whom: deployment,
+            whom: &whom,
         };
         let answered = self.pages_at(place(), &pages.paths, until).await;
         let Some(sockets) = &pages.web_sockets else {

@@ -405,7 +405,7 @@ async fn through_the_balancer(fleet: &Fleet, act: Act) -> Result<GreenTest, Fail
     if let Some(green) = document.green.as_mut() {
         green.answer.servers.pop();
     }
-    let client = SessionClient::within(IMPATIENT, fleet.endpoint()).unwrap();
+    let client = SessionClient::within(PATIENT, fleet.endpoint()).unwrap();
     let document = with_pages(document, asked);
     handle(&client, examples::invocation(act, document)).await
 }

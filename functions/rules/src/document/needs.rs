@@ -328,12 +328,12 @@ impl Invocation {
         })
     }
 
-    /// The user's checks to be made through the load balancer; none where the stack names no URL, and once the bake is over or
-    /// blue gets its weight back: nothing would follow from them.
+    /// The user's checks to be made through the load balancer; none where the stack names no URL, and once the bake is over, once
+    /// green is known to be unhealthy, or blue gets its weight back: nothing would follow from them.
     pub fn service_to_ask(&self) -> Option<(&Pages, &ServiceUrl)> {
         let answer = self.document.record.as_ref()?;
         let pages = &self.document.recorded().ok()?.policy.pages;
-        let watches = matches!(answer.doing, Doing::Watching { .. });
+        let watches = matches!(answer.doing, Doing::Watching { .. }) && self.document.ill.is_none();
         let url = pages.service.as_ref().filter(|_| watches)?;
         Some((pages, url))
     }

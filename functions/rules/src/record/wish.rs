@@ -331,6 +331,12 @@ impl Front {
                  \"{deployment}\"}}"
             )),
             (_, Verb::RollBack | Verb::Abort) => Ok(self.give_up(wished)),
+            (_, Verb::Pause | Verb::Resume | Verb::Promote) if self.wishes.roll_back.is_some() => {
+                Err(format!(
+                    "deployment {deployment} is given up already, and its next look says so: {}",
+                    self.given_up().unwrap_or_default()
+                ))
+            }
             (_, Verb::Pause) => Ok(self.pause(wished)),
             (_, Verb::Resume) => self.resume(wished),
             (_, Verb::Promote) => self.promote(wished, facts),
@@ -344,6 +350,8 @@ impl Front {
                 "is given up before its switch: green is ended, at its next look at the latest; blue goes on serving"
             }
         };
+        // Whoever looks meanwhile is not told to open a gate.
+        self.waits = None;
         let wished = self.wishes.roll_back.get_or_insert(wished);
         format!("{what} ({})", wished.words())
     }
