@@ -67,6 +67,8 @@ impl Sam<'_> {
                 let builds = self.repository.join("target/sam-build");
                 forget_builds_of_the_dead(&builds);
                 let own = builds.join(std::process::id().to_string());
+                // Process ids come again, in containers above all.
+                let _ = std::fs::remove_dir_all(&own);
                 let (built, packaged) = (own.join("build"), own.join("packaged"));
                 self.build(&built).await?;
                 self.package_into(&built, &packaged, None).await?;
