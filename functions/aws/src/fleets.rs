@@ -1,7 +1,9 @@
 //! What Auto Scaling groups do to their instances by themselves: what they launch, when they replace, how they end.
 
 use aws_sdk_autoscaling::Client;
-use aws_sdk_autoscaling::types::{AutoScalingGroup, InstanceRefreshStatus, RetentionAction};
+use aws_sdk_autoscaling::types::{
+    AutoScalingGroup, InstanceRefreshStatus, LaunchTemplateOverrides, RetentionAction,
+};
 use ebbtide_rules::observed::SERVICE_TAG;
 use ebbtide_rules::plan::Fleet;
 use ebbtide_rules::scaling::{HOLD_HOOK, Sizes};
@@ -105,6 +107,16 @@ fn goes_on(status: &InstanceRefreshStatus) -> bool {
     )
 }
 
+/// Whether an override weighs more than one server, or the sizes are processors or memory.
+///
+/// Source: WeightedCapacity of LaunchTemplateOverrides, and DesiredCapacityType of AutoScalingGroup, in the Amazon EC2 Auto
+/// Scaling API reference.
+fn is_weighted(group: &AutoScalingGroup) -> bool {
+    let weighs = |it: &LaunchTemplateOverrides| it.weighted_capacity().is_some_and(|it| it != "1");
+    let counted = group.desired_capacity_type();
+    overrides(group).any(weighs) || counted.is_some_and(|it| !it.is_empty() && it != "units")
+}
+
 fn gone(name: &str) -> Fleet {
     Fleet {
         name: name.to_owned(),
@@ -145,6 +157,7 @@ fn fleet(group: &AutoScalingGroup, service: &str) -> Fleet {
             .map(str::to_owned),
         names_types: overrides(group).next().is_some(),
         has_other_templates: others(group).next().is_some(),
+        is_weighted: is_weighted(group),
         is_warm: warm.is_some(),
         suspended: group
             .suspended_processes()

@@ -49,6 +49,8 @@ struct Properties {
     service_name: String,
     listener_arn: String,
     target_group_arns: String,
+    auto_scaling_group_names: String,
+    launch_template_id: String,
 }
 
 /// What a resource guards.
@@ -65,7 +67,10 @@ enum Guards {
 impl Properties {
     fn guarded(&self) -> Guarded {
         let list = |text: &str| text.split(',').map(|it| it.trim().to_owned()).collect();
+        let template = Some(self.launch_template_id.clone());
         Guarded {
+            scaling_groups: list(&self.auto_scaling_group_names),
+            launch_template: template.filter(|it| !it.is_empty()),
             service: self.service_name.clone(),
             listeners: list(&self.listener_arn),
             target_groups: list(&self.target_group_arns),

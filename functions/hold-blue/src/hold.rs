@@ -4,7 +4,7 @@
 
 use ebbtide_aws::{CloudError, union};
 use ebbtide_rules::Retiring;
-use ebbtide_rules::hold::{Missing, Refusal, SUSPENDED_TAG, all_known, held_up, list, missing};
+use ebbtide_rules::hold::{Missing, Refusal, SUSPENDED_TAG, all_known, list, missing};
 use ebbtide_rules::observed::{ENVIRONMENT_TAG, RETIRING_TAG, SERVICE_TAG, Target};
 use ebbtide_rules::record::Work;
 use jiff::Timestamp;
@@ -28,27 +28,8 @@ pub(crate) async fn environment(call: &Call<'_>, now: Timestamp) -> Result<Retir
             }));
         }
     }
-    hold_up(call, &seen).await?;
+    call.hold_up(&seen).await?;
     Ok(list(call.environment, &seen.instances, &seen.groups, now))
-}
-
-/// What something else is ending lives on for a while longer by the hook; nothing brings it back into service.
-async fn hold_up(call: &Call<'_>, seen: &Seen) -> Result<(), CloudError> {
-    for (group, member) in held_up(&seen.instances, &seen.groups) {
-        let own = call.environment.auto_scaling_group.as_deref() == Some(group);
-        tracing::warn!(
-            deployment = call.fence.deployment,
-            group,
-            instance = member.instance,
-            own,
-            "is being ended by its group; a hook holds that up"
-        );
-        if own {
-            let scaling = &call.cloud.auto_scaling;
-            scaling.hold_up(group, &member.instance).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Everything registered in the environment's group or a member of its Auto Scaling group, and everything that was held

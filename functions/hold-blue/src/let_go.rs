@@ -21,6 +21,8 @@ pub(crate) async fn environment(call: &Call<'_>, now: Timestamp) -> Result<Retir
     call.admit(work).await?;
     log(call, &rest);
     if rest.holds() {
+        // Nobody prolongs it but who comes by, and whoever redrives this comes by here.
+        call.hold_up(&seen).await?;
         give_back(call.cloud, &rest).await?;
         seen = observe(call).await?;
         rest = left(&seen.instances, &seen.groups, &call.holder);

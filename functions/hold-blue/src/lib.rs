@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use ebbtide_aws::{Cloud, CloudError};
 use ebbtide_rules::document::{Act, Invocation, Told, WrongAct};
-use ebbtide_rules::hold::HeldFor;
+use ebbtide_rules::hold::{HeldFor, held_up};
 use ebbtide_rules::observed::{Instance, Target};
 use ebbtide_rules::record::Work;
 use ebbtide_rules::scaling::ScalingGroup;
@@ -70,6 +70,25 @@ impl<'a> Call<'a> {
 }
 
 impl Call<'_> {
+    /// What something else is ending lives on for a while longer by the hook; nothing brings it back into service.
+    async fn hold_up(&self, seen: &Seen) -> Result<(), CloudError> {
+        for (group, member) in held_up(&seen.instances, &seen.groups) {
+            let own = self.environment.auto_scaling_group.as_deref() == Some(group);
+            tracing::warn!(
+                deployment = self.fence.deployment,
+                group,
+                instance = member.instance,
+                own,
+                "is being ended by its group; a hook holds that up"
+            );
+            if own {
+                let scaling = &self.cloud.auto_scaling;
+                scaling.hold_up(group, &member.instance).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The environment's own Auto Scaling group. One in which nothing runs, and nothing can, holds nobody.
     async fn own_group(&self) -> Result<Option<ScalingGroup>, CloudError> {
         let Some(name) = &self.environment.auto_scaling_group else {

@@ -30,7 +30,8 @@ pub async fn handle(
     }
     let document = &invocation.document;
     let fence = document.fence()?;
-    let record = cloud.records.read().await?;
+    // A call's buffers need not be carried through all that follows.
+    let record = Box::pin(cloud.records.read()).await?;
     let front = record.front_of(&fence.deployment);
     let call = Call {
         cloud,

@@ -16,6 +16,10 @@ pub struct Guarded {
     pub listeners: Vec<String>,
     /// The target groups, by ARN.
     pub target_groups: Vec<String>,
+    /// The Auto Scaling groups, by name.
+    pub scaling_groups: Vec<String>,
+    /// The one launch template that the roles may launch from; none where those of the service's tag are allowed.
+    pub launch_template: Option<String>,
 }
 
 /// Why the stack may not be changed now; nothing of it was.
@@ -40,14 +44,14 @@ pub enum Refusal {
         /// What it would be.
         to: String,
     },
-    /// Taken is when a listener or a target group goes that a deployment needs until it ends.
+    /// Taken is when something goes that a deployment needs until it ends.
     #[error(
         "{holds}, and needs what this update takes away: {}; name it until every deployment has ended", .lacking.join(", ")
     )]
     Taken {
         /// What is not over.
         holds: String,
-        /// The listeners by ARN, the target groups by name.
+        /// The listeners by ARN, the groups by name, the launch template by id.
         lacking: Vec<String>,
     },
 }
@@ -79,8 +83,19 @@ pub fn update(record: &Record, was: &Guarded, is: &Guarded) -> Result<(), Refusa
     let environments = environments(record);
     let groups = environments.iter().flat_map(|it| &it.target_group_arns);
     let groups = groups.filter(|it| !is.target_groups.contains(it));
-    let mut lacking: Vec<String> = listeners.cloned().collect();
+    let scaling = environments
+        .iter()
+        .filter_map(|it| it.auto_scaling_group.as_ref());
+    let scaling = scaling.filter(|it| !is.scaling_groups.contains(it));
+    let mut lacking: Vec<String> = listeners.chain(scaling).cloned().collect();
     lacking.extend(groups.map(|arn| group_name(arn).to_owned()));
+    // The front launches from it, and gives a group the version of before.
+    let template = record
+        .front
+        .iter()
+        .map(|it| &it.plan.green.launch_template_id);
+    let template = template.filter(|id| is.launch_template.as_ref().is_some_and(|it| it != *id));
+    lacking.extend(template.cloned());
     lacking.sort();
     lacking.dedup();
     if lacking.is_empty() {
@@ -146,6 +161,8 @@ mod tests {
                 .iter()
                 .map(|it| format!("arn:/tunnel-{it}"))
                 .collect(),
+            scaling_groups: Vec::new(),
+            launch_template: None,
         }
     }
 
@@ -193,6 +210,28 @@ mod tests {
         }
         let is = settings("tunnel", &["arn:other"], &["a", "b", "c"]);
         assert_eq!(lacking(&is), [LISTENER]);
+        let id = busy().front.unwrap().plan.green.launch_template_id;
+        let launching = |template: &str| Guarded {
+            launch_template: Some(template.to_owned()),
+            ..was()
+        };
+        assert_eq!(update(&busy(), &was(), &launching(&id)), Ok(()));
+        assert_eq!(lacking(&launching("lt-other")), [id]);
+    }
+
+    #[test]
+    fn a_group_that_drains_stays_and_what_only_drains_launches_nothing() {
+        let mut drains = busy();
+        drains.front = None;
+        drains.retiring[0].environment.auto_scaling_group = Some("fleet-c".to_owned());
+        let with = |groups: &[&str]| Guarded {
+            scaling_groups: groups.iter().map(|it| (*it).to_owned()).collect(),
+            launch_template: Some("lt-other".to_owned()),
+            ..was()
+        };
+        let taken = update(&drains, &was(), &with(&["fleet-a"])).unwrap_err();
+        assert!(taken.to_string().contains("takes away: fleet-c"), "{taken}");
+        assert_eq!(update(&drains, &was(), &with(&["fleet-c"])), Ok(()));
     }
 
     #[test]

@@ -297,13 +297,22 @@ pub fn held_up<'a>(
     instances: &[Instance],
     groups: &'a [ScalingGroup],
 ) -> Vec<(&'a str, &'a ScalingMember)> {
+    living(instances, groups, ScalingMember::is_held_up)
+}
+
+/// The members of `groups` that live and are so, by group.
+fn living<'a>(
+    instances: &[Instance],
+    groups: &'a [ScalingGroup],
+    is_so: fn(&ScalingMember) -> bool,
+) -> Vec<(&'a str, &'a ScalingMember)> {
     let lives = |id: &str| instances.iter().any(|it| it.id == id && it.is_live());
     let members = groups.iter().flat_map(|group| {
         let members = group.members.iter();
         members.map(|member| (group.name.as_str(), member))
     });
     members
-        .filter(|(_, member)| member.is_held_up() && lives(&member.instance))
+        .filter(|(_, member)| is_so(member) && lives(&member.instance))
         .collect()
 }
 

@@ -118,6 +118,12 @@ impl ScalingMember {
         self.lifecycle.ends_with("Terminating:Wait")
     }
 
+    /// Whether a lifecycle hook holds up its end, or will in a moment: AWS deregisters it first, which takes the
+    /// deregistration delay, and calls it `Terminating` for so long.
+    pub fn will_be_held_up(&self) -> bool {
+        self.is_held_up() || self.lifecycle.ends_with("Terminating")
+    }
+
     /// Whether it is on its way out of the group, or has left it.
     pub fn is_leaving(&self) -> bool {
         self.is_terminating() || self.is_detaching() || self.is_detached()

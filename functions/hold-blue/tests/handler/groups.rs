@@ -109,6 +109,7 @@ async fn everything_is_given_back_but_the_hook_that_still_saves_somebody() {
     held(&fake).await.unwrap();
     let wait = "Terminating:Wait";
     wait.clone_into(&mut fake.world().scaling_group(BLUE).members[1].lifecycle);
+    fake.changes();
     let failed = let_go_of(&fake).await.unwrap_err();
     assert!(
         failed
@@ -116,5 +117,11 @@ async fn everything_is_given_back_but_the_hook_that_still_saves_somebody() {
             .contains("i-2 is being ended by its group"),
         "{failed}"
     );
+    let prolonged = "RecordLifecycleActionHeartbeat".to_owned();
+    assert!(fake.changes().contains(&prolonged), "whoever redrives it");
+    assert!(blue(&fake).holds_ends);
+    // It is not reached yet while the load balancer lets the member go.
+    "Terminating".clone_into(&mut fake.world().scaling_group(BLUE).members[1].lifecycle);
+    assert!(let_go_of(&fake).await.is_err());
     assert!(blue(&fake).holds_ends);
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{HeldFor, PROTECTED_TAG, order_protection};
 use crate::observed::{Instance, RETIRING_TAG};
-use crate::scaling::ScalingGroup;
+use crate::scaling::{ScalingGroup, ScalingMember};
 
 /// What is left of holding an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,8 +54,8 @@ impl Left {
         });
         let held_up = self.held_up.iter().map(|instance| {
             format!(
-                "{instance} is being ended by its group, and only the hook keeps its sessions: wait for their end, then \
-                 complete the hook by hand"
+                "{instance} is being ended by its group, and only the hook keeps its sessions, for two hours from now: redrive \
+                 until they have ended, then complete the hook by hand"
             )
         });
         let unhook = self.unhook.iter();
@@ -114,12 +114,13 @@ fn resume(left: &mut Left, group: &ScalingGroup, holder: &HeldFor) {
     }
 }
 
-/// Taking the hook from a group ends whoever it holds up.
+/// Taking the hook from a group ends whoever it holds up, and whoever it would hold up in a moment.
 fn unhook(left: &mut Left, group: &ScalingGroup, instances: &[Instance], holder: &HeldFor) {
     if !(holder.owns(group) && group.holds_ends) {
         return;
     }
-    let held_up = super::held_up(instances, std::slice::from_ref(group));
+    let groups = std::slice::from_ref(group);
+    let held_up = super::living(instances, groups, ScalingMember::will_be_held_up);
     if held_up.is_empty() {
         left.unhook.push(group.name.clone());
     }

@@ -340,4 +340,11 @@ fn who_lives_by_the_hook_alone_is_listed_and_keeps_it_there() {
     );
     let ended = [instance("i-1", InstanceState::Terminated, BTreeMap::new())];
     assert_eq!(left(&ended, &groups, &owner()).unhook, ["asg"]);
+    // While AWS deregisters it the hook is still to come, and it is as lost without it.
+    let [mut group] = groups;
+    "Terminating".clone_into(&mut group.members[0].lifecycle);
+    let groups = [group];
+    let rest = left(&instances, &groups, &owner());
+    assert!(rest.unhook.is_empty() && rest.held_up == ["i-1"]);
+    assert!(held_up(&instances, &groups).is_empty());
 }

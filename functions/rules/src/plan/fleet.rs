@@ -27,6 +27,8 @@ pub struct Fleet {
     pub names_types: bool,
     /// Whether overrides launch from templates of their own.
     pub has_other_templates: bool,
+    /// Whether its sizes count something else than servers: weights of overrides, processors, memory.
+    pub is_weighted: bool,
     /// Whether it has a warm pool.
     pub is_warm: bool,
     /// Its processes that are suspended.
@@ -78,6 +80,10 @@ pub enum FleetFault {
     Refreshes(String),
     /// Retains is when a server whose hook is abandoned never ends.
     Retains,
+    /// Weighted is when its sizes count something else than servers.
+    Weighted,
+    /// Standby is when members of blue's group are kept apart.
+    Standby(Vec<String>),
     /// Reuses is when a server goes to the warm pool and never ends.
     Reuses,
 }
@@ -139,6 +145,16 @@ impl fmt::Display for FleetFault {
                 "keeps a server whose termination hook is abandoned (instance lifecycle policy), and a deployment would \
                  wait for its end for good: set TerminateHookAbandon to terminate",
             ),
+            Self::Weighted => formatter.write_str(
+                "has sizes that do not count servers (WeightedCapacity of its overrides, or a DesiredCapacityType), and a \
+                 deployment counts them: take the weights out and set units",
+            ),
+            Self::Standby(members) => write!(
+                formatter,
+                "has members on standby, which a drain would wait for like for the others: put them into service (ExitStandby) \
+                 or end them: {}",
+                super::refusal::named(members)
+            ),
             Self::Reuses => formatter.write_str(
                 "takes servers back into its warm pool, and a deployment would wait for their end for good: turn \
                  ReuseOnScaleIn off",
@@ -190,12 +206,17 @@ impl Fleet {
         }
         let is_own = environment.auto_scaling_group.as_ref() == Some(&self.name);
         if is_own && self.sizes == Sizes::PARKED && self.members == 0 {
-            return Vec::new();
+            // It is parked again when blue has gone, and that writes its tags.
+            let untagged = (!self.is_tagged).then_some(FleetFault::Untagged);
+            return untagged.into_iter().collect();
         }
         let floating = self.versions.iter().find(|it| it.starts_with('$'));
         let floats = floating.cloned().map(FleetFault::Floats);
         let detached = self.detached(environment).filter(|_| is_own);
-        let faults = floats.into_iter().chain(detached);
+        // All members of its own group are blue's: one that is kept apart would be asked for its seal like the others.
+        let standby = self.standby.clone();
+        let standby = (is_own && !standby.is_empty()).then_some(FleetFault::Standby(standby));
+        let faults = floats.into_iter().chain(detached).chain(standby);
         faults.chain(self.faults_of_any(is_own)).collect()
     }
 
@@ -220,6 +241,7 @@ impl Fleet {
             (!self.is_tagged).then_some(FleetFault::Untagged),
             self.refresh.clone().map(FleetFault::Refreshes),
             retains.then_some(FleetFault::Retains),
+            (is_own && self.is_weighted).then_some(FleetFault::Weighted),
             self.reuses.then_some(FleetFault::Reuses),
         ]
         .into_iter()

@@ -148,6 +148,27 @@ fn each_group_that_cannot_be_greens_is_refused() {
             "fleet-b has an instance refresh",
         ),
         (
+            |seen| green(seen).is_weighted = true,
+            "fleet-b has sizes that do not count servers",
+        ),
+        (
+            |seen| blue(seen).is_weighted = true,
+            "fleet-a has sizes that do not count servers",
+        ),
+        (
+            |seen| blue(seen).standby = vec!["i-9".to_owned()],
+            "fleet-a has members on standby, which a drain would wait for like for the others: put them into service \
+             (ExitStandby) or end them: i-9",
+        ),
+        (
+            |seen| {
+                let blue = blue(seen);
+                (blue.sizes, blue.members) = (Sizes::PARKED, 0);
+                blue.is_tagged = false;
+            },
+            "fleet-a does not carry the tag",
+        ),
+        (
             |seen| green(seen).retains = true,
             "fleet-b keeps a server whose termination hook",
         ),
