@@ -2,6 +2,7 @@
 //! deployment that does not stay.
 
 mod effects;
+mod life;
 mod long;
 mod mixed;
 mod moving;
