@@ -1,10 +1,11 @@
 //! A fleet's whole life: three groups in turn, with busy sessions that hold the former ones.
 
+use aws_sdk_autoscaling::types::LifecycleState;
 use serde_json::json;
 
-use super::{GROUPS, fleets, parked, serving, settings};
+use super::{GROUPS, fleets, ill, parked, serving, settings};
 use crate::rollback::long_bake;
-use crate::scene::{ENVIRONMENTS, hasty};
+use crate::scene::{ENVIRONMENTS, Scene, hasty};
 use crate::take_over::taken_over;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,4 +67,60 @@ async fn groups_that_busy_sessions_hold_outlive_a_rejection_a_rollback_and_a_tak
     let deployments = [first.name(), stopped.name()];
     scene.minimum_held(witness, &deployments).await;
     scene.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn greens_group_heals_and_scales_while_a_busy_session_holds_blue() {
+    let scene = fleets().await;
+    let [a, b, _] = GROUPS;
+    let found = settings(&scene, a).await;
+    let mut busy = scene.busy("busy").await;
+    let execution = scene.deploy(&hasty()).await;
+    scene.retires(execution.name(), ENVIRONMENTS[0]).await;
+    // When a server of green fails its health check, one that carries nobody's request
+    let in_use = scene.in_use().await;
+    let running = scene.running(ENVIRONMENTS[1]).await;
+    let sick = running.into_iter().find(|it| !in_use.contains(it));
+    let sick = sick.expect("a server");
+    ill(&scene, &sick).await;
+    // Then its group replaces it
+    serve(&scene, b, 3, &sick).await;
+    // And it grows when it is told to
+    let growing = scene
+        .cloud
+        .clients()
+        .auto_scaling
+        .update_auto_scaling_group();
+    let growing = growing.auto_scaling_group_name(b);
+    let grown = growing.max_size(4).desired_capacity(4).send().await;
+    grown.expect("it is changed");
+    serve(&scene, b, 4, &sick).await;
+    // And blue drains on
+    assert!(scene.lives(&busy.server));
+    scene.all_still_busy([&busy]);
+    busy.leave();
+    scene.ends_well(&execution).await;
+    let wanted = parked(&found, execution.name(), ENVIRONMENTS[0]);
+    assert_eq!(settings(&scene, a).await, wanted);
+    assert_eq!(settings(&scene, b).await.members, 4);
+    scene.ends().await;
+}
+
+/// Then so many members of the group are in service, this one not among them.
+async fn serve(scene: &Scene, group: &str, members: usize, gone: &str) {
+    scene
+        .then("the group to be whole", || async {
+            let group = scene.cloud.scaling_group_now(group).await?;
+            let serving = group.instances().iter().filter(|it| {
+                it.lifecycle_state() == Some(&LifecycleState::InService)
+                    && it.instance_id() != Some(gone)
+            });
+            let serving = serving.count();
+            Ok(if serving == members {
+                Ok(())
+            } else {
+                Err(format!("{serving} in service"))
+            })
+        })
+        .await;
 }
