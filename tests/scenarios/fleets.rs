@@ -188,13 +188,24 @@ async fn after_a_rollback_blues_group_is_as_it_was_and_greens_is_parked() {
 async fn a_group_whose_release_never_becomes_healthy_is_parked_again_and_nobody_notices() {
     let scene = fleets().await;
     let busy = scene.busy("busy").await;
+    let input = json!({"green": {"healthySeconds": 10}});
+    // Given a deployment whose group EC2 gives no instance: it is rejected in the words of the scaling activity
+    let why =
+        "We currently do not have sufficient capacity in the Availability Zone you requested.";
+    let fails = scene
+        .cloud
+        .launches_fail(GROUPS[1], "InsufficientInstanceCapacity", why);
+    fails.await.expect("they fail");
+    let starved = scene.deploy(&input).await;
+    let cause = scene.fails_with(&starved, "GreenRejected").await;
+    assert!(cause.contains(why), "{cause}");
+    let succeed = scene.cloud.launches_succeed(GROUPS[1]).await;
+    succeed.expect("they succeed");
     let release = scene.cloud.add_version("stand-in --health 503").await;
     release.expect("a version");
     let before = both(&scene).await;
     // When a release is deployed whose servers fail their health checks
-    let execution = scene
-        .deploy(&json!({"green": {"healthySeconds": 10}}))
-        .await;
+    let execution = scene.deploy(&input).await;
     // Then it is rejected, its protected members are gone, and its group is parked
     let cause = scene.fails_with(&execution, "GreenRejected").await;
     assert_eq!(launched_by_greens_group(&scene).await, 3);
