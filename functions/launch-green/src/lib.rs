@@ -30,8 +30,7 @@ pub async fn handle(
     }
     let document = &invocation.document;
     let fence = document.fence()?;
-    // A call's buffers need not be carried through all that follows.
-    let record = Box::pin(cloud.records.read()).await?;
+    let record = cloud.records.read().await?;
     let front = record.front_of(&fence.deployment);
     let call = Call {
         cloud,
@@ -45,8 +44,10 @@ pub async fn handle(
         &call.plan.green.group,
         &call.plan.green.environment.auto_scaling_group,
     ) {
-        (Some(wake), Some(name)) => group::complete(&call, wake, name, launching, now).await?,
-        _ => instances::complete(&call, launching, now).await?,
+        (Some(wake), Some(name)) => {
+            Box::pin(group::complete(&call, wake, name, launching, now)).await?
+        }
+        _ => Box::pin(instances::complete(&call, launching, now)).await?,
     };
     Ok(Told::new(launched, invocation.retries, former, now))
 }
