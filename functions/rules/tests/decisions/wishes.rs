@@ -366,6 +366,11 @@ fn a_gate_is_waited_at_and_opened_by_a_person() {
         )
         .unwrap()
         .record;
+    for verb in [Verb::Pause, Verb::Resume, Verb::Promote] {
+        let late = another("late", Wish::new(verb, "first")).ask(Kind::Claim);
+        let refused = script.tell("too late", &record, &late, &running(), second(35));
+        assert!(refused.is_none());
+    }
     script.tell(
         "green is rejected",
         &record,
