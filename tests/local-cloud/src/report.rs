@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, chain};
 
-const LIMIT: Duration = Duration::from_secs(1);
+/// How long whoever draws the servers twice a second waits for one of them.
+pub const GLANCE: Duration = Duration::from_secs(1);
 
 /// A session endpoint's report, version 1: `docs/session-endpoint.yaml`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -37,18 +38,19 @@ pub struct Report {
 /// Reads one server's report, with a call that is signed if there are keys.
 ///
 /// # Errors
-/// [`Error::Aws`] if it does not answer within a second, or with something else.
+/// [`Error::Aws`] if it does not answer within `limit`, or with something else.
 pub async fn read(
     client: &reqwest::Client,
     (ip, port): (Ipv4Addr, u16),
     keys: &[Key],
+    limit: Duration,
 ) -> Result<Report> {
     let url = format!("http://{ip}:{port}/sessions");
     let asked = async {
         client
             .get(&url)
             .headers(signed(&format!("{ip}:{port}"), keys))
-            .timeout(LIMIT)
+            .timeout(limit)
             .send()
             .await?
             .error_for_status()?

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sfn::types::ExecutionStatus;
@@ -22,6 +23,9 @@ use crate::report::{self, Report};
 use crate::signing::SigningSecret;
 use crate::stack::{STACK, Stack};
 use crate::world::{Forward, World, forward};
+
+/// How long a scenario waits for a server's report: a busy machine is not what it looks for.
+const REPORT_LIMIT: Duration = Duration::from_secs(30);
 
 impl LocalCloud {
     /// The load balancer's address, `http://127.0.0.1:port`: its first listener's.
@@ -135,7 +139,8 @@ impl LocalCloud {
             let at = (instance.ip, self.service.server_port);
             let signing = self.service.signing.as_ref();
             let keys = signing.map(|it| it.keys_of(&instance.id));
-            let report = report::read(&self.http, at, &keys.unwrap_or_default()).await;
+            let report =
+                report::read(&self.http, at, &keys.unwrap_or_default(), REPORT_LIMIT).await;
             (instance.id.clone(), report)
         });
         futures_util::future::join_all(reading)

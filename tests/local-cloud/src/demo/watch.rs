@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::observe::{Counts, Environment, Recorder, Sample, Server};
 use crate::observation::{Forwarding, Observation};
+use crate::report::{self, GLANCE};
 
 /// How often every server's report is read.
 const REPORTS_EVERY: Duration = Duration::from_millis(250);
@@ -138,7 +139,7 @@ fn note_reports(answers: Vec<(String, Option<Counts>)>, recorder: &Recorder) {
 }
 
 async fn report(http: &reqwest::Client, ip: Ipv4Addr, port: u16, instance: &str) -> Option<Counts> {
-    let report = crate::report::read(http, (ip, port), &[]).await.ok()?;
+    let report = report::read(http, (ip, port), &[], GLANCE).await.ok()?;
     (report.instance == instance).then_some(Counts {
         admission: report.admission,
         busy: report.busy,

@@ -142,7 +142,7 @@ impl View {
                 .collect();
             let reading = up.iter().map(|instance| {
                 let at = (instance.ip, self.cloud.session_port);
-                report::read(&self.http, at, &[])
+                report::read(&self.http, at, &[], report::GLANCE)
             });
             let reports: Vec<Report> = futures_util::future::join_all(reading)
                 .await
