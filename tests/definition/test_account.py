@@ -55,8 +55,8 @@ def test_what_each_admits(name, good, bad):
 
 def test_boundary_and_path_reach_every_role_and_a_path_leaves_none_without():
     roles = of("AWS::IAM::Role")
-    assert set(roles) == set(r for r in template()["Resources"] if r.endswith("Role")) and len(roles) == 10
-    assert "is set on all ten roles, `RolePath` is the path of all ten" in PAGE
+    assert set(roles) == set(r for r in template()["Resources"] if r.endswith("Role")) and len(roles) == 11
+    assert "is set on all eleven roles, `RolePath` is the path of all eleven" in PAGE
     for name, role in roles.items():
         assert role["Properties"]["PermissionsBoundary"] == given("HasBoundary", {"Ref": "PermissionsBoundaryArn"}), name
         assert role["Properties"]["Path"] == given("HasRolePath", {"Ref": "RolePath"}), name
@@ -87,6 +87,8 @@ def test_the_stack_s_own_managed_policies_are_all_that_a_role_has():
         has = role["Properties"].get("ManagedPolicyArns", [])
         if name == "AskServersRole":
             assert has == [wanted[0], given("FunctionsInVpc", {"Ref": "AttachToVpc"}), given("SignsCalls", {"Ref": "ReadSigningSecret"})]
+        elif name == "AskServiceRole":
+            assert has == [wanted[0], given("AnyInVpc", {"Ref": "AttachToVpc"})] and "Policies" not in role["Properties"]
         elif name == "IssueKeysRole":
             assert has == [*wanted[:2], {"Ref": "ReadSigningSecret"}]
         elif name == "LaunchGreenRole":
@@ -97,13 +99,20 @@ def test_the_stack_s_own_managed_policies_are_all_that_a_role_has():
             assert has == ([] if name == "DeploymentRole" else wanted), name
 
 
+def in_subnets(condition, subnets, groups):
+    """The VpcConfig of a function that is in these subnets if a condition holds, and in none if it does not."""
+    listed = {"SubnetIds": {"Fn::Split": [",", {"Ref": subnets}]}, "SecurityGroupIds": {"Fn::Split": [",", {"Ref": groups}]}}
+    return given(condition, listed)
+
+
 def test_each_side_goes_into_its_own_subnets():
+    of_servers = in_subnets("FunctionsInVpc", "FunctionSubnetIds", "FunctionSecurityGroupIds")
+    of_aws = in_subnets("AwsFunctionsInVpc", "AwsFunctionSubnetIds", "AwsFunctionSecurityGroupId")
     for name, function in lambdas().items():
-        condition, vpc, nothing = function["VpcConfig"]["Fn::If"]
-        side = ("FunctionsInVpc", "FunctionSubnetIds", "FunctionSecurityGroupIds") if name in SESSION_SIDE else (
-            "AwsFunctionsInVpc", "AwsFunctionSubnetIds", "AwsFunctionSecurityGroupId")
-        assert (condition, nothing) == (side[0], NOTHING), name
-        assert vpc == {"SubnetIds": {"Fn::Split": [",", {"Ref": side[1]}]}, "SecurityGroupIds": {"Fn::Split": [",", {"Ref": side[2]}]}}, name
+        side = of_servers if name in SESSION_SIDE else of_aws
+        asks = {"Fn::If": ["AsksFromInternet", of_aws, of_servers]}
+        assert function["VpcConfig"] == (asks if name == "AskServiceFunction" else side), name
+    assert template()["Conditions"]["AsksFromInternet"] == {"Fn::Equals": [{"Ref": "AskServiceFrom"}, "internet"]}
 
 
 def test_what_puts_a_function_into_a_vpc_is_not_for_its_code():

@@ -7,7 +7,7 @@ from definition import ROOT, kebab, lambdas
 
 SESSION_SIDE = {"test-green", "drain-idle", "check-drained", "resume-blue"}
 OF_THE_SECRET = SESSION_SIDE | {"issue-keys"}
-WITHOUT_EC2 = OF_THE_SECRET | {"switch-target-group", "keep-record", "guard-stack"}
+WITHOUT_EC2 = OF_THE_SECRET | {"switch-target-group", "keep-record", "guard-stack", "ask-service"}
 OF_ALARMS = {"keep-record", "plan-deployment"}
 
 
@@ -29,7 +29,8 @@ def test_only_who_calls_aws_links_it_and_only_who_calls_servers_links_their_clie
         assert sdks - {"aws-sdk-sts"} == {"aws-sdk-secretsmanager"}
     else:
         assert "aws-sdk-secretsmanager" not in sdks
-    assert ("ebbtide-sessions" in crates) == (package in SESSION_SIDE)
+    assert ("ebbtide-sessions" in crates) == (package in SESSION_SIDE | {"ask-service"})
+    assert bool(sdks) == (package != "ask-service")
     assert ("aws-sdk-ec2" in sdks) == (package not in WITHOUT_EC2)
     assert ("aws-sdk-sfn" in sdks) == (package == "keep-record")
     assert ("aws-sdk-cloudwatch" in sdks) == (package in OF_ALARMS)

@@ -4,7 +4,7 @@ import pytest
 from definition import functions_called, next_of, reachable, states, successors, tasks
 
 ASKS_RECORD = {"PlanDeploymentFunction", "KeepRecordFunction"}
-ACTS = {name for name, called in functions_called().items() if called not in ASKS_RECORD} - {"TestBlue"}
+ACTS = {name for name, called in functions_called().items() if called not in ASKS_RECORD} - {"TestBlue", "AskBlue"}
 
 
 def act(name):
@@ -18,7 +18,7 @@ def predecessors(name):
 def test_claim_before_the_first_write():
     assert not reachable("PlanDeployment", without={"ClaimService"}) & ACTS
     assert not reachable("IsContinued", without={"PlanDeployment", "AdoptDrain"}) & ACTS
-    assert act("TestBlue") == "testBlue"  # which reads
+    assert (act("TestBlue"), act("AskBlue")) == ("testBlue", "askBlue")  # which read
 
 
 def test_intent_before_the_first_weight():
@@ -59,15 +59,21 @@ def test_a_seal_is_used_in_the_pass_that_it_was_given_in(gate):
 
 
 def test_a_deployment_tests_blue_and_green_before_its_switch():
-    ways = reachable("PlanDeployment", without={"TestGreen", "WaitOutOwner"})
-    assert "RecordSwitch" not in ways
+    for test in ("TestGreen", "AskGreen"):
+        assert "RecordSwitch" not in reachable("PlanDeployment", without={test, "WaitOutOwner"})
     assert "TestBlue" in successors(states()["WhatIsPlanned"])
+    assert predecessors("ClaimService") == {"WhatIsPlanned", "AskBlue"} and predecessors("AskBlue") == {"TestBlue"}
+
+
+def test_the_service_is_asked_in_every_pass_in_which_weights_are_watched_and_in_no_other():
+    assert predecessors("AskService") == {"SwitchTargetGroup"} and states()["AskService"]["Next"] == "DrainIdle"
+    assert successors(states()["SwitchTargetGroup"]) == ["AskService", "CheckDrained"]  # the latter where green is ill
 
 
 def test_no_road_joins_the_two_licences():
     licences = {name: act(name) for name, called in functions_called().items() if called == "TerminateBlueFunction"}
     assert licences == {"TerminateBlue": "endSealed", "EndGreen": "endUnserved"}
-    never_served = {"EndGreen", "LaunchGreen", "AttachGreen", "TestGreen", "ReleaseFront", "ClaimService"}
+    never_served = {"EndGreen", "LaunchGreen", "AttachGreen", "TestGreen", "AskGreen", "ReleaseFront", "ClaimService"}
     for start in ("HoldRetiring", "AdoptDrain", "TerminateBlue", "ReleaseService", "ContinueDrain", "ResumeBlue"):
         assert not reachable(start) & never_served, start
     # From a green that never served the way leads to a new plan, or to the end.

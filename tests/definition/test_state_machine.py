@@ -11,7 +11,7 @@ from definition import (
     words,
 )
 
-MOST_STATES, MOST_EVENTS = 51, 33
+MOST_STATES, MOST_EVENTS = 54, 36
 FUNCTION_MARGIN_SECONDS = 15
 ASKED = {  # what every Task but PlanDeployment hands over
     "execution": "{% $states.context.Execution.Id %}",
@@ -24,12 +24,14 @@ ASKED = {  # what every Task but PlanDeployment hands over
 SPECIFIC = {
     "TestBlue": ("NotFitYet", 3),  # a server may still boot; it is asked four times in all
     "TestGreen": ("NotFitYet", 3),
+    "AskBlue": ("NotFitYet", 3),
+    "AskGreen": ("NotFitYet", 3),
     "SwitchTargetGroup": ("GreenUnhealthy", 6),  # lasting ill health rolls back: half a minute is lasting
 }
 # What may pass with time, so the general rule retries it.
 RETRIED = {"Throttled", "CapacityUnavailable", "TooFewHealthy", "BlueNotOpen", "NotConfirmed", "AwsUnavailable"}
 CAUGHT = {
-    "ClaimService": {"PlanOutdated"}, "TestGreen": {"GreenUnfit", "NotFitYet"}, "SwitchTargetGroup": {"GreenUnhealthy"},
+    "ClaimService": {"PlanOutdated"}, "TestGreen": {"GreenUnfit", "NotFitYet"}, "AskGreen": {"GreenUnfit", "NotFitYet"}, "SwitchTargetGroup": {"GreenUnhealthy"},
     "DetachRetired": {"Superseded"},
 }
 
@@ -151,7 +153,7 @@ def test_a_pass_costs_few_events():
 
 def test_whoever_waits_for_a_person_before_the_switch_has_room_for_all_of_that_time():
     look = cost("WaitBeforeSwitch", None, "wait", back="WaitBeforeSwitch")
-    longest = int(re.search(r"LONGEST_SECONDS: u64 = (\d+);", rust("wait.rs")).group(1))
+    longest = int(re.search(r"LONGEST_BEFORE_SWITCH_SECONDS: u64 = (\d+);", rust("wait.rs")).group(1))
     hours = int(re.search(r"MOST: SignedDuration = SignedDuration::from_hours\((\d+)\)", rust("record/wish.rs")).group(1))
     growing = 65  # looks of less than that: each a tenth later than the one before it
     assert look * (hours * 3600 // longest + growing) <= 24_000 - 4_000

@@ -104,7 +104,13 @@ FOLLOWED_OTHERWISE = {"LogRetentionDays", "AlertTopicArn", "Architecture", "Perm
 
 def followed(function):
     """The parameters in a function's version: another value makes another version."""
-    return set(re.findall(r"\$\{(\w+)\}", function["VersionDescription"]["Fn::Sub"]))
+    return {name for text in descriptions(function) for name in re.findall(r"\$\{(\w+)\}", text)}
+
+
+def descriptions(function):
+    """The description of a function's version, or each that a condition chooses from."""
+    description = function["VersionDescription"]
+    return [one["Fn::Sub"] for one in description.get("Fn::If", [None, description])[1:]]
 
 
 def test_every_parameter_reaches_the_next_execution_and_no_running_one():
@@ -116,7 +122,8 @@ def test_every_parameter_reaches_the_next_execution_and_no_running_one():
     shared = {"LogLevel"}
     for name, function in functions.items():
         own = {text for _, text in strings([function.get("VpcConfig"), function.get("Environment")]) if text in template()["Parameters"]}
-        wanted = own if name in SESSION_SIDE else own | {"ServiceName"}
+        # Which of its subnets it is in says a condition.
+        wanted = own if name in SESSION_SIDE else own | {"AskServiceFrom" if name == "AskServiceFunction" else "ServiceName"}
         assert followed(function) == wanted | shared, name
 
 
@@ -126,14 +133,15 @@ def test_the_longest_description_of_a_version_is_one():
         "SessionPort": "65535", "SessionPath": "/" + "x" * 29, "LogLevel": "debug", "ServiceName": "x" * 48,
         "FunctionSubnetIds": ",".join(["subnet-0123456789abcdef0"] * 6), "FunctionSecurityGroupIds": ",".join(["sg-0123456789abcdef0"] * 3),
         "AwsFunctionSubnetIds": ",".join(["subnet-0123456789abcdef0"] * 3), "AwsFunctionSecurityGroupId": "sg-0123456789abcdef0",
+        "AskServiceFrom": "internet",
     }
     for name, value in longest.items():
         if "AllowedPattern" in template()["Parameters"][name]:
             assert admitted(name, value), name
             assert not admitted(name, value + (",subnet-01234567" if "Subnet" in name else ",sg-01234567" if "Groups" in name or "Security" in name else "x" * 9)), name
     for function in resources("AWS::Serverless::Function").values():
-        text = function["VersionDescription"]["Fn::Sub"]
-        assert len(re.sub(r"\$\{(\w+)\}", lambda it: longest[it.group(1)], text)) <= 256
+        for text in descriptions(function):
+            assert len(re.sub(r"\$\{(\w+)\}", lambda it: longest[it.group(1)], text)) <= 256
 
 
 def test_versions_are_published_named_and_kept():
@@ -148,7 +156,7 @@ def test_versions_are_published_named_and_kept():
     assert globals_["AutoPublishAlias"] and globals_["AutoPublishAliasAllProperties"]
 
 
-def test_every_function_that_calls_aws_has_a_role_of_its_own_and_the_others_share_one():
+def test_every_function_has_a_role_of_its_own_and_those_that_call_servers_share_one():
     roles = {name: json.dumps(properties["Role"]) for name, properties in lambdas().items()}
     assert len({roles[name] for name in SESSION_SIDE}) == 1
     assert len(set(roles.values())) == len(roles) - len(SESSION_SIDE) + 1

@@ -68,12 +68,12 @@ impl Stage {
     /// The Tasks of the state machine that make it up; the first one is where a gate stands.
     pub(crate) fn tasks(self) -> &'static [&'static str] {
         match self {
-            S::Plan => &["PlanDeployment", "TestBlue"],
+            S::Plan => &["PlanDeployment", "TestBlue", "AskBlue"],
             S::Claim => &["ClaimService"],
             S::Launch => &["LaunchGreen", "AttachGreen"],
-            S::Test => &["TestGreen"],
+            S::Test => &["TestGreen", "AskGreen"],
             S::Hold => &["HoldRetiring"],
-            S::Switch => &["SwitchTargetGroup", "RecordSwitch"],
+            S::Switch => &["SwitchTargetGroup", "AskService", "RecordSwitch"],
             S::Drain => &["DrainIdle"],
             S::Check => &["CheckDrained", "DecidePass"],
             S::Terminate => &["TerminateBlue"],

@@ -72,6 +72,7 @@ impl Functions {
                 }
                 "TerminateBlue" => told(terminate_blue::handle(cloud, now, read(payload)?).await),
                 "TestGreen" => told(test_green::handle(client, read(payload)?).await),
+                "AskService" => told(ask_service::handle(&client.checks(), read(payload)?).await),
                 "DrainIdle" => told(drain_idle::handle(client, clock, read(payload)?).await),
                 "CheckDrained" => told(check_drained::handle(client, clock, read(payload)?).await),
                 "ResumeBlue" => told(resume_blue::handle(client, clock, read(payload)?).await),

@@ -94,7 +94,11 @@ impl Front {
                 });
             }
         });
-        let update = [("ServiceUrl", front.url.as_str())];
+        // As from the internet, which is where users are.
+        let update = [
+            ("ServiceUrl", front.url.as_str()),
+            ("AskServiceFrom", "internet"),
+        ];
         scene.cloud.update(&update).await.expect("an update");
         front
     }

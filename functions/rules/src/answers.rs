@@ -15,13 +15,15 @@ use crate::input::Input;
 use crate::record::{Answer, Doing, LATE_SECONDS, Next};
 
 /// Every act, in the order of a deployment.
-const ACTS: [Act; 21] = [
+const ACTS: [Act; 24] = [
     Act::Adopt,
     Act::TestBlue,
+    Act::AskBlue,
     Act::Claim,
     Act::Attach,
     Act::Launch,
     Act::TestGreen,
+    Act::AskGreen,
     Act::Switch,
     Act::EndUnserved,
     Act::LetGo,
@@ -30,6 +32,7 @@ const ACTS: [Act; 21] = [
     Act::Hold,
     Act::ResumeAgain,
     Act::Weigh,
+    Act::AskService,
     Act::Drain,
     Act::Check,
     Act::Pass,
@@ -63,6 +66,9 @@ fn answers(act: Act) -> Vec<Document> {
         Act::Release => at!(record, words::release().into_iter().map(record)),
         Act::TestBlue => at!(blue_test, kinds::tests()),
         Act::TestGreen => at!(test, kinds::tests()),
+        Act::AskBlue => at!(blue_service, kinds::services()),
+        Act::AskGreen => at!(green_service, kinds::services()),
+        Act::AskService => at!(service, kinds::services()),
         Act::Launch => at!(green, kinds::launches()),
         Act::Attach => at!(attach, kinds::switches()),
         Act::Weigh => at!(switch, kinds::switches()),

@@ -9,7 +9,6 @@ mod deadline;
 mod forecast;
 mod memory;
 mod outlook;
-mod service;
 mod standing;
 mod waiting_for;
 
@@ -22,11 +21,10 @@ pub use deadline::{Deadline, DeadlineExceeded, Granted, LastPass};
 pub use forecast::{Forecast, Measured, Seen, forecast};
 pub use memory::{Memory, Since};
 pub use outlook::Outlook;
-pub use service::{MOST_FAILURES, Service};
 pub use standing::{Standing, standing, whom_to_seal};
 
-use crate::green_test::Finding;
 use crate::report::NewerEpoch;
+use crate::service::Service;
 use crate::wait::Stage;
 use crate::weights::Repairs;
 use crate::{ErrorName, Failure, Fence, Retiring};
@@ -48,9 +46,6 @@ pub struct Check {
     pub outlook: Outlook,
     /// What the next check needs.
     pub memory: Memory,
-    /// What the user's checks say through the load balancer; none where they were not made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<Service>,
 }
 
 /// A server that the last TerminateBlue would not end.
@@ -90,8 +85,8 @@ pub struct Question<'a> {
     pub refused: &'a [HeldBack],
     /// How often somebody else moved the weights that are being watched.
     pub repairs: Option<&'a Repairs>,
-    /// What the user's checks found through the load balancer in this pass, where they were made.
-    pub service: Option<&'a Finding>,
+    /// What the user's checks say through the load balancer, while anything follows from it.
+    pub service: Option<&'a Service>,
 }
 
 impl<'a> Question<'a> {
@@ -200,23 +195,12 @@ fn concluded(
         closed_before,
         measured: Some(measured),
     };
-    let service = question.service.map(|found| {
-        let before = previous.and_then(|check| check.service.as_ref());
-        Service::after(before, found)
-    });
     let stage = question.stage(now);
     let outlook = Outlook {
         baking: stage.baking,
         settled: stage.settled,
         wait_seconds: outlook::wait_seconds(&memory, question, now),
-        waiting_for: waiting_for::sentence(
-            &counts,
-            &forecast,
-            standings,
-            question,
-            service.as_ref(),
-            now,
-        ),
+        waiting_for: waiting_for::sentence(&counts, &forecast, standings, question, now),
         forecast,
     };
     Check {
@@ -225,7 +209,6 @@ fn concluded(
         counts,
         outlook,
         memory,
-        service,
     }
 }
 

@@ -17,11 +17,12 @@ use crate::launch::Launched;
 use crate::plan::Plan;
 use crate::record::{Answer, LATE_SECONDS};
 use crate::resume::Resumed;
+use crate::service::Service;
 use crate::shape::Retiring;
 use crate::terminate::Terminated;
 use crate::weights::Switched;
 
-pub use needs::{Incomplete, WrongAct};
+pub use needs::{Incomplete, NotAsked, WrongAct};
 
 /// What every Task hands to its function.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -61,6 +62,12 @@ pub enum Act {
     TestBlue,
     /// test-green: try green's servers.
     TestGreen,
+    /// ask-service: make the checks where users reach the service, before anything is touched.
+    AskBlue,
+    /// ask-service: make them where green alone is reached, before it has any weight.
+    AskGreen,
+    /// ask-service: make them where users reach the service, while steps and bake last.
+    AskService,
     /// launch-green.
     Launch,
     /// switch-target-group: green into the forward action, at weight 0.
@@ -103,13 +110,17 @@ pub struct Document {
     pub record: Option<Answer>,
     /// TestBlue's answer.
     pub blue_test: Option<GreenTest>,
+    /// AskBlue's answer.
+    pub blue_service: Option<Service>,
     /// AttachGreen's answer.
     pub attach: Option<Told<Switched>>,
     /// LaunchGreen's answer.
     pub green: Option<Told<Launched>>,
     /// TestGreen's answer.
     pub test: Option<GreenTest>,
-    /// Why TestGreen failed.
+    /// AskGreen's answer.
+    pub green_service: Option<Service>,
+    /// Why TestGreen or AskGreen failed.
     pub rejection: Option<Failure>,
     /// EndGreen's answer.
     pub rejected: Option<Told<Terminated>>,
@@ -121,6 +132,8 @@ pub struct Document {
     pub switch: Option<Told<Switched>>,
     /// Why SwitchTargetGroup failed: green is unhealthy.
     pub ill: Option<Failure>,
+    /// AskService's answer.
+    pub service: Option<Service>,
     /// DrainIdle's answer.
     pub drain: Option<Drained>,
     /// CheckDrained's answer.

@@ -286,7 +286,6 @@ pub fn check(sealed: &[&str]) -> Check {
             redrives: 0,
             measured: None,
         },
-        service: None,
     }
 }
 

@@ -204,29 +204,6 @@ pub fn conclude(findings: &[(String, Finding)], subject: Subject) -> Result<Gree
     })
 }
 
-/// Judges what the user's checks found through the load balancer: of blue where users reach it, before anything is touched,
-/// since what does not pass now would roll back every deployment; of green by its test forward.
-///
-/// # Errors
-/// [`NotFit`], unless they have passed.
-pub fn conclude_service(found: &Finding, subject: Subject) -> Result<(), NotFit> {
-    let (again, failed) = match found {
-        Finding::Fit => return Ok(()),
-        Finding::NotYet(failed) => (true, failed),
-        Finding::Unfit(failed) => (false, failed),
-    };
-    Err(NotFit {
-        subject,
-        again,
-        reason: match subject {
-            Subject::Blue => format!("the checks at ServiceUrl do not pass: {failed}"),
-            Subject::Green => {
-                format!("the checks at green's place in TestUrls do not pass: {failed}")
-            }
-        },
-    })
-}
-
 fn told<'a>(
     findings: &'a [(String, Finding)],
     reason: impl Fn(&'a Finding) -> Option<&'a String>,

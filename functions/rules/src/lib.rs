@@ -35,6 +35,7 @@ pub mod drain;
 pub mod green_test;
 pub mod report;
 pub mod resume;
+pub mod service;
 pub mod wait;
 
 // What is told of all this to CloudWatch.

@@ -9,6 +9,9 @@ use jiff::Timestamp;
 pub const SHORTEST_SECONDS: u64 = 2;
 /// The longest wait after the bake, in seconds.
 pub const LONGEST_SECONDS: u64 = 300;
+/// The longest wait between two looks at a green whose switch a person holds back. One may last for three days, each look tests
+/// green again, and an execution's history has room for 25,000 events.
+pub const LONGEST_BEFORE_SWITCH_SECONDS: u64 = 400;
 /// The longest wait where an Auto Scaling group is held: what somebody lets go is held again within a minute.
 pub const LONGEST_OF_GROUP_SECONDS: u64 = 60;
 

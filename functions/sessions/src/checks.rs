@@ -13,8 +13,8 @@ use ebbtide_rules::url_path::UrlPath;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::call::Body;
-use crate::client::{AT_A_TIME, SessionClient};
+use crate::call::{Body, Caller, Limits, NoClient};
+use crate::client::AT_A_TIME;
 use crate::endpoint::url;
 use crate::web_socket;
 
@@ -43,7 +43,30 @@ impl<'a> Place<'a> {
     }
 }
 
-impl SessionClient {
+/// Makes the user's checks.
+#[derive(Debug, Clone)]
+pub struct CheckClient {
+    pub(crate) caller: Caller,
+}
+
+impl CheckClient {
+    /// A client with the time that a check has.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn new() -> Result<Self, NoClient> {
+        Self::within(Limits::default())
+    }
+
+    /// The same with other limits, for tests that wait for them.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn within(limits: Limits) -> Result<Self, NoClient> {
+        let caller = Caller::new(limits)?;
+        Ok(Self { caller })
+    }
+
     /// Asks every server for the user's pages; per server, in the order of the paths, up to the first that gives no
     /// answer: a dead server costs one time-out, not one for each page. What is not answered by `until` is not.
     pub async fn pages(

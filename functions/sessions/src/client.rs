@@ -11,6 +11,7 @@ use reqwest::StatusCode;
 use serde::Serialize;
 
 use crate::call::{Answered, Body, Caller, Limits, NoClient};
+use crate::checks::CheckClient;
 use crate::endpoint::Endpoint;
 
 /// Servers called at a time: more would crowd a small Lambda's sockets, fewer would not get through 500 in time.
@@ -54,6 +55,13 @@ impl SessionClient {
             endpoint,
             masters: Arc::default(),
         })
+    }
+
+    /// The user's checks, made with the same limits. They are never signed.
+    pub fn checks(&self) -> CheckClient {
+        CheckClient {
+            caller: self.caller.clone(),
+        }
     }
 
     /// The same, with calls that are signed with every server's keys of these masters, the newest first; with none they are

@@ -5,8 +5,8 @@
 //! Every call here is idempotent, but for the user's WebSockets, which are sessions while they are open. It refuses to
 //! make anything of an answer:
 //! whatever is not a well-formed one is Unknown (`ebbtide_rules::report`), and what follows from it is decided
-//! there. Called by `test-green`, `drain-idle`, `check-drained` and
-//! `resume-blue`.
+//! there. Called by `test-green`, `drain-idle`, `check-drained`,
+//! `resume-blue` and `ask-service`.
 
 mod call;
 mod checks;
@@ -18,6 +18,7 @@ mod signing;
 mod web_socket;
 
 pub use call::{Limits, NoClient};
+pub use checks::CheckClient;
 pub use client::SessionClient;
 pub use ebbtide_rules::url_path::{UrlPath, WrongPath};
 pub use ebbtide_signature::{Master, WeakMaster};

@@ -332,6 +332,7 @@ async fn a_page_is_not_waited_for_when_the_time_of_all_checks_is_over() {
     fleet.servers[0].trouble(Call::Page, Trouble::Hang);
     let asked = pages(&fleet, &["/health", "/ready"]);
     let pages = client(&fleet)
+        .checks()
         .pages(&fleet.listed(), &asked, Instant::now())
         .await;
     let late = PageAnswer::Unknown(UnknownReason::TimedOut);
@@ -344,6 +345,7 @@ async fn pages_are_asked_for_in_order_until_one_is_silent() {
     fleet.servers[1].trouble(Call::Page, Trouble::Hang);
     let asked = pages(&fleet, &["/health", "/ready"]);
     let pages = impatient(&fleet)
+        .checks()
         .pages(&fleet.listed(), &asked, in_a_minute())
         .await;
     let fine = |path: &str| (path.to_owned(), PageAnswer::Status(200));
@@ -441,6 +443,9 @@ async fn the_users_pages_are_not_signed() {
     give_keys(&fleet, 0, "i-0a0", &[1]);
     let signing = client(&fleet).signing(masters(&[1]));
     let asked = pages(&fleet, &["/"]);
-    let pages = signing.pages(&fleet.listed(), &asked, in_a_minute()).await;
+    let pages = signing
+        .checks()
+        .pages(&fleet.listed(), &asked, in_a_minute())
+        .await;
     assert_eq!(pages[0], [("/".to_owned(), PageAnswer::Status(200))]);
 }

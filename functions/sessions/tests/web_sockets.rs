@@ -27,7 +27,10 @@ async fn answers_within(
         seconds: SECONDS,
     };
     let port = fleet.endpoint().port;
-    let answers = client.sockets(&fleet.listed(), port, &sockets, until).await;
+    let answers = client
+        .checks()
+        .sockets(&fleet.listed(), port, &sockets, until)
+        .await;
     let of_server = |answers: Vec<(String, SocketAnswer)>| {
         for ((path, _), asked) in answers.iter().zip(paths) {
             assert_eq!(path, asked);

@@ -1,6 +1,5 @@
 //! The Lambda `test-green`: before green is given traffic, asks each of its servers whether it is open and empty, gives
-//! it the epoch, and makes the user's checks. Before anything is touched it also reads blue's servers, and only reads, and
-//! makes those checks through the load balancer, where the stack says how; of green it does so last.
+//! it the epoch, and makes the user's checks. Before anything is touched it also reads blue's servers, and only reads.
 //!
 //! Observes through `ebbtide-sessions`, decides by `ebbtide_rules::green_test`, acts by `resume`, whose repeat changes
 //! nothing, and by the user's WebSockets, which it closes. Servers that are not fit are its failure: what asking again may
@@ -10,12 +9,11 @@ use std::time::Duration;
 
 use ebbtide_rules::document::{Act, Invocation, WrongAct};
 use ebbtide_rules::green_test::{
-    Finding, GreenTest, Subject, conclude, conclude_service, of_pages, of_reading, of_resume,
-    of_sockets,
+    Finding, GreenTest, Subject, conclude, of_pages, of_reading, of_resume, of_sockets,
 };
 use ebbtide_rules::plan::Pages;
 use ebbtide_rules::{Fence, Server};
-use ebbtide_sessions::SessionClient;
+use ebbtide_sessions::{CheckClient, SessionClient};
 use tokio::time::Instant;
 
 pub use ebbtide_runtime::Failed;
@@ -56,33 +54,16 @@ async fn test(client: &SessionClient, invocation: Invocation) -> Result<GreenTes
                 .iter()
                 .map(|answer| of_resume(answer, &fence, policy)),
         );
-        check(&mut test, client, &policy.pages, until).await;
+        check(&mut test, &client.checks(), &policy.pages, until).await;
     }
     let findings = test.findings();
     log(&fence, subject, &findings);
-    let tested = conclude(&findings, subject)?;
-    let url = match subject {
-        Subject::Blue => &policy.pages.service,
-        Subject::Green => &policy.pages.green,
-    };
-    if let Some(url) = url {
-        let found = client
-            .service(url, &fence.deployment, &policy.pages, until)
-            .await;
-        tracing::info!(
-            deployment = fence.deployment,
-            ?subject,
-            ?found,
-            "asked through the load balancer"
-        );
-        conclude_service(&found, subject)?;
-    }
-    Ok(tested)
+    Ok(conclude(&findings, subject)?)
 }
 
 /// The user's checks. A WebSocket is a session while it is open, so none is opened where something else speaks against green
 /// already: the test is made again then, and green has to be empty for it.
-async fn check(test: &mut Test<'_>, client: &SessionClient, pages: &Pages, until: Instant) {
+async fn check(test: &mut Test<'_>, client: &CheckClient, pages: &Pages, until: Instant) {
     let answers = client.pages(&test.fit(), pages, until).await;
     test.note(answers.iter().map(|answers| of_pages(answers)));
     if let Some(sockets) = pages.web_sockets.as_ref().filter(|_| test.is_passed()) {

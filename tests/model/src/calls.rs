@@ -132,7 +132,9 @@ impl Calling<'_> {
             Act::LetGo => self.let_go(world),
             Act::Attach | Act::Weigh | Act::WeighBack | Act::Detach => self.weigh(world),
             Act::Launch => self.launch(world),
-            Act::TestBlue => Some(Returned::Answer(Told::Tested(accepted(0)))),
+            Act::TestBlue | Act::AskBlue | Act::AskGreen | Act::AskService => {
+                Some(Returned::Answer(Told::Tested(accepted(0))))
+            }
             Act::TestGreen => self.test(world),
             Act::Drain => self.drain(world),
             Act::Check => self.check(world),

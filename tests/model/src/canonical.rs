@@ -203,6 +203,9 @@ fn reads_record(at: u8) -> bool {
                 | Act::ResumeAgain
                 | Act::TestGreen
                 | Act::TestBlue
+                | Act::AskBlue
+                | Act::AskGreen
+                | Act::AskService
         )
     )
 }

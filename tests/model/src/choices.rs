@@ -217,7 +217,13 @@ fn has_scaling(world: &World) -> bool {
 fn changes(act: Act) -> bool {
     !matches!(
         act,
-        Act::Drain | Act::Check | Act::TestBlue | Act::TestGreen
+        Act::Drain
+            | Act::Check
+            | Act::TestBlue
+            | Act::TestGreen
+            | Act::AskBlue
+            | Act::AskGreen
+            | Act::AskService
     )
 }
 

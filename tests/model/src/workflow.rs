@@ -251,8 +251,11 @@ fn stands(model: &Deployments, document: &Document, next: u8) -> (Stand, Id<Docu
     } else {
         document.clone()
     };
-    if DEFINITION.act(stand.at) == Some(Act::TestBlue) {
-        // Reads servers that the plan has just read, and changes nothing: no step of its own.
+    while matches!(
+        DEFINITION.act(stand.at),
+        Some(Act::TestBlue | Act::AskBlue | Act::AskGreen | Act::AskService)
+    ) {
+        // Reads servers that the plan has just read, or asks users' way to the service, and changes nothing: no step of its own.
         let (_, next) = DEFINITION.answered(stand.at);
         stand = DEFINITION.stand(next, &document);
     }

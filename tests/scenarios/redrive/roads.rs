@@ -17,13 +17,16 @@ pub(super) type Road = &'static [&'static str];
 pub(super) const PROMOTION: Road = &[
     "PlanDeployment",
     "TestBlue",
+    "AskBlue",
     "ClaimService",
     "AttachGreen",
     "LaunchGreen",
     "TestGreen",
+    "AskGreen",
     "RecordSwitch",
     "HoldRetiring",
     "SwitchTargetGroup",
+    "AskService",
     "DrainIdle",
     "CheckDrained",
     "DecidePass",
@@ -46,7 +49,7 @@ pub(super) const SUPERSEDING: Road = &[
 ];
 
 /// Nothing but reading.
-pub(super) const DRY_RUN: Road = &["PlanDeployment", "TestBlue", "ClaimService"];
+pub(super) const DRY_RUN: Road = &["PlanDeployment", "TestBlue", "AskBlue", "ClaimService"];
 
 /// An alarm sends a deployment back while one of blue's servers hangs.
 pub(super) const ROLLBACK: Road = &[

@@ -14,9 +14,9 @@ use ebbtide_rules::ErrorName;
 use ebbtide_rules::check::Check;
 use ebbtide_rules::document::{Act, Document, Invocation};
 use ebbtide_rules::examples;
-use ebbtide_rules::plan::{Asked, Pages};
 use ebbtide_rules::record::Doing;
 use ebbtide_rules::report::Admission;
+use ebbtide_rules::service::Service;
 use ebbtide_rules::weights::{Moments, Weights};
 use ebbtide_sessions::fake::{Call, Fleet, Trouble};
 use ebbtide_sessions::{Limits, SessionClient};
@@ -340,59 +340,21 @@ async fn past_the_deadline_an_operator_is_called_and_nothing_is_cut() {
     assert_eq!(sealed, ["i-0a0", "i-0a1"]);
 }
 
-/// The same call with a page that is asked through the load balancer, for which the last server stands.
-fn asking_the_service(mut call: Invocation, fleet: &Fleet) -> Invocation {
-    let balancer = fleet.servers.last().unwrap();
-    let url = balancer.url(fleet, "/");
-    let pages = Pages {
-        paths: vec!["/health".parse().unwrap()],
-        service: Some(url.trim_end_matches('/').parse().unwrap()),
-        ..Pages::default()
-    };
-    if let Some(Asked::Deploy(deploy)) = call.document.plan.as_mut().map(|plan| &mut plan.asked) {
-        deploy.recorded.policy.pages = pages;
-    }
-    call
-}
-
 #[tokio::test]
-async fn until_the_bake_is_over_the_service_is_asked_as_well_and_failures_in_a_row_are_counted() {
+async fn what_the_checks_through_the_load_balancer_say_is_told_while_anything_follows_from_it() {
     let fleet = Fleet::start(2).await;
-    let balancer = &fleet.servers[1];
-    let mut previous = None;
-    for (trouble, failures, told) in [
-        (None, 0, None),
-        (Some(Trouble::Status(502)), 1, Some("/health answers 502")),
-        (
-            Some(Trouble::Status(404)),
-            2,
-            Some("/health answers 404, expected 2xx"),
-        ),
-        (Some(Trouble::Hang), 3, Some("/health: no answer in time")),
-        (None, 0, None),
+    let failed = Service {
+        failures: 2,
+        failed: Some("/health answers 502".to_owned()),
+        reason: String::new(),
+    };
+    let told = "the checks through the load balancer failed 2 times in a row: /health answers 502";
+    for (mut call, now, is_told) in [
+        (watching(&fleet, moments()), BAKING, true),
+        (payload(&fleet), AFTER, false),
     ] {
-        match trouble {
-            Some(trouble) => balancer.trouble(Call::Page, trouble),
-            None => balancer.recover(),
-        }
-        let mut call = asking_the_service(watching(&fleet, moments()), &fleet);
-        call.document.check = previous;
-        let check = run(&fleet, call, BAKING).await.unwrap();
-        let service = check.service.clone().unwrap();
-        assert_eq!(
-            (service.failures, service.failed.as_deref()),
-            (failures, told)
-        );
-        let waits = check
-            .outlook
-            .waiting_for
-            .contains("through the load balancer");
-        assert_eq!(waits, failures > 0, "{}", check.outlook.waiting_for);
-        previous = Some(check);
+        call.document.service = Some(failed.clone());
+        let waiting_for = run(&fleet, call, now).await.unwrap().outlook.waiting_for;
+        assert_eq!(waiting_for.contains(told), is_told, "{waiting_for}");
     }
-    // Nobody asks it once nothing follows from what it says.
-    let asked = balancer.asked(Call::Page).len();
-    let call = asking_the_service(payload(&fleet), &fleet);
-    assert_eq!(run(&fleet, call, AFTER).await.unwrap().service, None);
-    assert_eq!(balancer.asked(Call::Page).len(), asked);
 }

@@ -15,6 +15,7 @@ use crate::launch::{Launched, Launching, Unseen, Verdict};
 use crate::plan::{Asked, Deploy, Gate, Pages, Plan, Policy, Recorded, WebSockets};
 use crate::report::Admission;
 use crate::resume::{Resumed, Unopened};
+use crate::service::Service;
 use crate::shape::{Retiring, Server};
 use crate::terminate::{self, Terminated, Tried};
 use crate::weights::{Moments, Repairs, Spans, Switched, Weights};
@@ -166,6 +167,15 @@ pub(super) fn tests() -> Vec<GreenTest> {
         servers: 3,
         reason: "3 servers are fit".to_owned(),
     }]
+}
+
+pub(super) fn services() -> Vec<Service> {
+    let failed = Service {
+        failures: 1,
+        failed: Some("/health answers 503".to_owned()),
+        reason: "the checks through the load balancer failed once".to_owned(),
+    };
+    vec![Service::default(), failed]
 }
 
 pub(super) fn drains() -> Vec<Drained> {

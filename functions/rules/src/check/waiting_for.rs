@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Counts, Forecast, Question, Service, Standing};
+use super::{Counts, Forecast, Question, Standing};
 use crate::report::{SessionReport, brief};
+use crate::service::Service;
 use crate::wait::Stage;
 use crate::weights::Repairs;
 
@@ -14,7 +15,6 @@ pub(super) fn sentence(
     forecast: &Forecast,
     standings: &[(String, Standing)],
     question: &Question<'_>,
-    service: Option<&Service>,
     now: Timestamp,
 ) -> String {
     let held: Vec<&SessionReport> = standings
@@ -29,7 +29,7 @@ pub(super) fn sentence(
         idle(&held),
         forecast.in_short(counts),
         stage(counts, question, now),
-        service.and_then(Service::fails),
+        question.service.and_then(Service::fails),
         question.repairs.and_then(Repairs::sentence),
         uncounted(question.stage(now), &held),
         unknown(counts, now),

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::{Act, Document, Invocation, Told, late};
 use crate::check::{self, Deadline, HeldBack};
 use crate::drain::{self, Pace};
-use crate::plan::{Asked, Pages, Plan, Recorded};
+use crate::plan::{Asked, Plan, Recorded};
 use crate::record::{Answer, Doing};
-use crate::service_url::ServiceUrl;
+use crate::service::{self, Asking, Service};
 use crate::shape::{Environment, Fence, Retiring, Server};
 use crate::weights::{Moments, Switched};
 use crate::{ErrorName, Failure};
@@ -31,6 +31,23 @@ impl Failure for Incomplete {
 pub struct WrongAct(pub Act);
 
 impl Failure for WrongAct {
+    fn name(&self) -> ErrorName {
+        ErrorName::InvalidInput
+    }
+}
+
+/// Why nobody can be asked through the load balancer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAsked {
+    /// Incomplete is when nothing was planned.
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
+    /// WrongAct is when another function does it.
+    #[error(transparent)]
+    WrongAct(#[from] WrongAct),
+}
+
+impl Failure for NotAsked {
     fn name(&self) -> ErrorName {
         ErrorName::InvalidInput
     }
@@ -261,6 +278,15 @@ impl Document {
         }
     }
 
+    /// What the user's checks said through the load balancer in this pass. None where nothing follows from it: once the bake is
+    /// over, green is known to be unhealthy, or blue gets its weight back.
+    pub fn service_watched(&self) -> Option<&Service> {
+        let watches = matches!(self.record.as_ref()?.doing, Doing::Watching { .. });
+        self.service
+            .as_ref()
+            .filter(|_| watches && self.ill.is_none())
+    }
+
     /// Whether the record says that the bake, or the rollback, is over: until then nobody is asked to seal.
     pub fn may_seal(&self) -> bool {
         let doing = self.record.as_ref().map(|answer| &answer.doing);
@@ -324,18 +350,29 @@ impl Invocation {
             previous: document.check.as_ref(),
             refused: document.refused(),
             repairs: document.watched().map(|it| &it.answer.repairs),
-            service: None,
+            service: document.service_watched(),
         })
     }
 
-    /// The user's checks to be made through the load balancer; none where the stack names no URL, and once the bake is over, once
-    /// green is known to be unhealthy, or blue gets its weight back: nothing would follow from them.
-    pub fn service_to_ask(&self) -> Option<(&Pages, &ServiceUrl)> {
-        let answer = self.document.record.as_ref()?;
-        let pages = &self.document.recorded().ok()?.policy.pages;
-        let watches = matches!(answer.doing, Doing::Watching { .. }) && self.document.ill.is_none();
-        let url = pages.service.as_ref().filter(|_| watches)?;
-        Some((pages, url))
+    /// The user's checks to be made through the load balancer, for the act that this call is to do.
+    ///
+    /// # Errors
+    /// [`Incomplete`] where nothing was planned, [`WrongAct`] where the act is another function's.
+    pub fn service(&self) -> Result<service::Question<'_>, NotAsked> {
+        let document = &self.document;
+        let pages = &document.recorded()?.policy.pages;
+        let (asking, url) = match self.act {
+            Act::AskBlue => (Asking::Blue, &pages.service),
+            Act::AskGreen => (Asking::Green, &pages.green),
+            Act::AskService => (Asking::Users, &pages.service),
+            other => return Err(WrongAct(other).into()),
+        };
+        Ok(service::Question {
+            asking,
+            pages,
+            url: url.as_ref(),
+            previous: document.service.as_ref(),
+        })
     }
 
     /// Until when a call may arrive that moves weights and whose outcome nobody knows; none where every one was answered.

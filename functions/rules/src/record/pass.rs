@@ -14,9 +14,9 @@ use super::{
     Ask, Course, Doing, Entry, Facts, Front, Halt, Next, Outcome, Phase, Progress, Record, Refused,
     State,
 };
-use crate::check::Service;
 use crate::document::{Document, Told, late};
 use crate::plan::Gate;
+use crate::service::Service;
 use crate::shape::{Environment, Fence};
 use crate::wait::reached;
 use crate::weights::{Moments, Switched, Weights};
@@ -147,8 +147,8 @@ impl Pass<'_> {
 
     /// What the user's checks said through the load balancer, unless the deployment is promoted whatever they say.
     fn service(&self) -> Option<&Service> {
-        let check = self.document().check.as_ref()?;
-        check.service.as_ref().filter(|_| self.front.heeds_alarms())
+        let service = self.document().service_watched();
+        service.filter(|_| self.front.heeds_alarms())
     }
 
     fn step(&self, mut next: Record) -> Made {

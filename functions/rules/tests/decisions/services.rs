@@ -1,8 +1,8 @@
 //! What the user's checks through the load balancer do to steps and bake.
 
-use ebbtide_rules::check::{MOST_FAILURES, Service};
 use ebbtide_rules::input::{Verb, Wish};
 use ebbtide_rules::record::{Kind, Record};
+use ebbtide_rules::service::{MOST_FAILURES, Service};
 
 use crate::passes::{baking, switched};
 use crate::scene::{Run, check, free, holder, quiet, second};
@@ -11,12 +11,12 @@ use crate::wishes::operator;
 
 /// The pass has found them to have failed so often in a row.
 fn failed(run: &mut Run, at: i64, failures: u32) {
-    let mut checked = check(second(at), 3, 9, false);
-    checked.service = Some(Service {
+    run.document.check = Some(check(second(at), 3, 9, false));
+    run.document.service = Some(Service {
         failures,
         failed: (failures > 0).then(|| "/health answers 503".to_owned()),
+        reason: String::new(),
     });
-    run.document.check = Some(checked);
 }
 
 /// Promoted by its operator, by force or not.

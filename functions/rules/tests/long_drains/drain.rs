@@ -31,6 +31,8 @@ const OPERATOR: i64 = HOUR;
 // Milliseconds that the Tasks take.
 const HOLD: i64 = 1500;
 const CONFIRM: i64 = 800;
+/// Where nobody is to be asked.
+const ASK: i64 = 50;
 const DRAIN: i64 = 700;
 const CHECK: i64 = 900;
 const DECIDE: i64 = 300;
@@ -178,6 +180,9 @@ impl Drain {
                 self.lambda(CONFIRM);
                 let told = Told::new(self.switched(&["b"]), 0, None, at(self.now));
                 self.document.detached = Some(told);
+            }
+            "askService" => {
+                self.lambda(ASK);
             }
             "drain" => self.drain_idle(),
             "check" => self.document.check = Some(self.check_drained()),

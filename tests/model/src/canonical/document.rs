@@ -205,6 +205,5 @@ fn checked(check: &Check) -> Check {
             redrives: check.memory.redrives,
             measured: None,
         },
-        service: None,
     }
 }
