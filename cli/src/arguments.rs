@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ebbtide_rules::knobs::TABLE;
+use ebbtide_rules::record::Halt;
 
 use crate::failed::STATUSES;
 
@@ -163,12 +164,36 @@ pub(crate) struct GoBack {
 pub(crate) struct Resume {
     #[command(flatten)]
     pub(crate) wish: Wish,
+    /// Only if this is what it waits at: who is late opens no other gate
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) at: Option<Place>,
     /// Redrive the deployment's execution, which has ended
     #[arg(long)]
     pub(crate) redrive: bool,
     /// Go on in a new execution, where the former has ended and cannot be redriven
     #[arg(long, conflicts_with = "redrive")]
     pub(crate) take_over: bool,
+}
+
+/// Where a deployment waits for a person.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Place {
+    /// At the gate before the switch
+    Switch,
+    /// At the gate before the first seal
+    Seal,
+    /// Where it was paused
+    Pause,
+}
+
+impl From<Place> for Halt {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Switch => Self::Switch,
+            Place::Seal => Self::Seal,
+            Place::Pause => Self::Pause,
+        }
+    }
 }
 
 /// Options of `history`.

@@ -88,9 +88,9 @@ async fn run(
                     Consequence::Nothing => (),
                     Consequence::Quit => return Ok(None),
                     Consequence::Interrupt => return Err(Failed::Interrupted),
-                    Consequence::Tell(verb, deployment) => {
+                    Consequence::Tell(wish) => {
                         let who = std::env::var("USER").ok();
-                        let wish = Wish { who, ..Wish::new(verb, deployment) };
+                        let wish = Wish { who, ..wish };
                         tokio::spawn(carry(aws.clone(), wish, tell.clone()));
                     }
                 },

@@ -7,7 +7,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use ebbtide_rules::input::{Input, Verb, Wish};
-use ebbtide_rules::record::{Owner, Record};
+use ebbtide_rules::record::{Halt, Owner, Record};
 use serde_json::{Value, json};
 
 use super::name;
@@ -38,6 +38,9 @@ pub(crate) fn input(wish: &Wish) -> Value {
     if wish.force {
         input["force"] = true.into();
     }
+    if let Some(at) = wish.at {
+        input["at"] = at.word().into();
+    }
     for (field, text) in [("who", &wish.who), ("why", &wish.why)] {
         if let Some(text) = text {
             input[field] = text.as_str().into();
@@ -47,7 +50,7 @@ pub(crate) fn input(wish: &Wish) -> Value {
 }
 
 pub(crate) async fn wish(aws: &Aws, command: Command, output: Output) -> Result<(), Failed> {
-    let mut force = false;
+    let (mut force, mut at) = (false, None);
     let (verb, asked, again, yes) = match command {
         Command::Pause(asked) => (Verb::Pause, asked, None, false),
         Command::Resume(asked) => {
@@ -56,6 +59,7 @@ pub(crate) async fn wish(aws: &Aws, command: Command, output: Output) -> Result<
                 (_, true) => Some(Again::Continue),
                 _ => None,
             };
+            at = asked.at.map(Halt::from);
             (Verb::Resume, asked.wish, again, true)
         }
         Command::Promote(asked) => {
@@ -80,6 +84,7 @@ pub(crate) async fn wish(aws: &Aws, command: Command, output: Output) -> Result<
         let text = |text: Option<String>| text.filter(|it| !it.is_empty());
         let wish = Wish {
             force,
+            at,
             who: text(asked.who),
             why: text(asked.why),
             ..Wish::new(verb, owner.deployment)
@@ -273,6 +278,7 @@ mod tests {
                 who: Some("sam".to_owned()),
                 why: Some("errors rise".to_owned()),
                 force: verb == Verb::Promote,
+                at: (verb == Verb::Resume).then_some(Halt::Seal),
                 ..plain.clone()
             };
             for wish in [plain, told] {

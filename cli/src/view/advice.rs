@@ -19,8 +19,12 @@ pub(super) fn of_front(front: &Front, deployment: &Deployment) -> Vec<String> {
             Phase::Detaching { .. } => "the next deployment overtakes it".to_owned(),
         });
     }
-    if deployment.acting.runs && deployment.stands.is_some() {
-        advice.push("to go on: `ebbtide resume`, to give up: `ebbtide abort`".to_owned());
+    let stands = deployment.stands.as_ref();
+    if let Some(stands) = stands.filter(|_| deployment.acting.runs) {
+        advice.push(format!(
+            "to go on: `ebbtide resume --at {}`, to give up: `ebbtide abort`",
+            stands.at.word()
+        ));
     }
     advice.extend(silent(deployment));
     advice

@@ -1,7 +1,7 @@
 //! What `watch` shows in a terminal, and what a key does: no terminal and no AWS in it.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ebbtide_rules::input::Verb;
+use ebbtide_rules::input::{Verb, Wish};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -50,7 +50,7 @@ enum Over {
     Nothing,
     Help,
     /// Whether this is really to be told to that deployment.
-    Question(Verb, String),
+    Question(Wish),
 }
 
 /// What a key has for a consequence beyond the screen.
@@ -63,7 +63,7 @@ pub(crate) enum Consequence {
     /// As quitting, and the exit status says that it was Ctrl-C.
     Interrupt,
     /// A wish to a deployment.
-    Tell(Verb, String),
+    Tell(Wish),
 }
 
 impl Screen {
@@ -100,9 +100,10 @@ impl Screen {
             return Consequence::Nothing;
         }
         match std::mem::take(&mut self.over) {
-            Over::Question(verb, deployment) if key.code == KeyCode::Char('y') => {
-                self.told = Some(format!("{} of {deployment} is asked for …", verb.field()));
-                return Consequence::Tell(verb, deployment);
+            Over::Question(wish) if key.code == KeyCode::Char('y') => {
+                let (verb, deployment) = (wish.verb.field(), &wish.deployment);
+                self.told = Some(format!("{verb} of {deployment} is asked for …"));
+                return Consequence::Tell(wish);
             }
             Over::Question(..) => self.told = Some("nothing was asked for".to_owned()),
             Over::Help => (),
@@ -144,7 +145,14 @@ impl Screen {
                     front.name, front.acting.status
                 ));
             }
-            Some(front) => self.over = Over::Question(verb, front.name.clone()),
+            // What the person sees is what opens, even if it has gone on meanwhile.
+            Some(front) => {
+                let stands = front.stands.as_ref().filter(|_| verb == Verb::Resume);
+                self.over = Over::Question(Wish {
+                    at: stands.map(|stands| stands.at),
+                    ..Wish::new(verb, front.name.clone())
+                });
+            }
         }
     }
 
@@ -168,10 +176,10 @@ impl Screen {
         match &self.over {
             Over::Nothing => (),
             Over::Help => popup(frame, " Keys ", &help()),
-            Over::Question(verb, deployment) => {
-                let (_, what, _) = KEYS.iter().find(|it| it.2 == *verb).unwrap_or(&KEYS[0]);
+            Over::Question(wish) => {
+                let (_, what, _) = KEYS.iter().find(|it| it.2 == wish.verb).unwrap_or(&KEYS[0]);
                 let lines = [
-                    deployment.clone(),
+                    wish.deployment.clone(),
                     (*what).to_owned(),
                     String::new(),
                     "y yes, any other key no".to_owned(),

@@ -16,7 +16,7 @@ use ebbtide_rules::plan::{
     hash, holder, recorded,
 };
 use ebbtide_rules::record::Record;
-use ebbtide_rules::settings::Settings;
+use ebbtide_rules::settings::{Settings, listeners};
 use ebbtide_rules::{ErrorName, Failure};
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,10 +51,11 @@ pub async fn handle(cloud: &Cloud, payload: Payload) -> Result<Plan, Failed> {
         payload: &payload,
         record: &record,
     };
-    match &input.request {
-        Request::Deploy => call.deploy(&settings, &input).await,
-        Request::TakeOver(asked) => call.take_over(&settings, asked).await,
-        Request::Wish(wish) => {
+    match (&input.request, settings) {
+        (Request::Deploy, Ok(settings)) => call.deploy(&settings, &input).await,
+        (Request::Deploy, Err(errors)) => Err(wrong(&errors)),
+        (Request::TakeOver(asked), _) => call.take_over(asked).await,
+        (Request::Wish(wish), _) => {
             tracing::info!(deployment = wish.deployment, verb = ?wish.verb, "is to be told");
             let wish = wish.clone();
             Ok(call.plan(Asked::Wish { wish }))
@@ -62,28 +63,23 @@ pub async fn handle(cloud: &Cloud, payload: Payload) -> Result<Plan, Failed> {
     }
 }
 
-/// Everything that is wrong with input and settings is told at once.
-fn parse(payload: &Payload) -> Result<(Input, Settings), Failed> {
-    let wrong = |errors: Vec<String>| {
-        let cause = format!(
-            "the input is wrong, nothing was touched: {}",
-            errors.join("; ")
-        );
-        Failed::new(ErrorName::InvalidInput, cause)
-    };
-    match (
-        Input::parse(&payload.input),
-        Settings::parse(&payload.settings),
-    ) {
-        (Ok(input), Ok(settings)) => Ok((input, settings)),
-        (input, settings) => Err(wrong(
-            [input.err(), settings.err()]
-                .into_iter()
-                .flatten()
-                .flatten()
-                .collect(),
-        )),
+/// The input, and the settings or what is wrong with them: only a deployment needs all of them, and whoever stops one is not to
+/// be stopped by a parameter of the next. Where the input is wrong everything is told at once.
+fn parse(payload: &Payload) -> Result<(Input, Result<Settings, Vec<String>>), Failed> {
+    let settings = Settings::parse(&payload.settings);
+    match Input::parse(&payload.input) {
+        Ok(input) => Ok((input, settings)),
+        Err(mut errors) => {
+            errors.extend(settings.err().into_iter().flatten());
+            Err(wrong(&errors))
+        }
     }
+}
+
+fn wrong(errors: &[String]) -> Failed {
+    let errors = errors.join("; ");
+    let cause = format!("the input is wrong, nothing was touched: {errors}");
+    Failed::new(ErrorName::InvalidInput, cause)
 }
 
 /// One call, with the record as it was read.
@@ -142,8 +138,9 @@ impl Call<'_> {
     }
 
     /// The recorded plan under the deployment's own name, for this execution to go on with.
-    async fn take_over(&self, settings: &Settings, asked: &TakeOver) -> Result<Plan, Failed> {
-        let recorded = recorded(self.record, &asked.deployment)?.naming(&settings.listeners);
+    async fn take_over(&self, asked: &TakeOver) -> Result<Plan, Failed> {
+        let listeners = listeners(&self.payload.settings);
+        let recorded = recorded(self.record, &asked.deployment)?.naming(&listeners);
         let mut forwards = Vec::new();
         for listener in &recorded.listeners {
             let live = self.cloud.listener(listener).read().await;

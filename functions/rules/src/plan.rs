@@ -30,8 +30,8 @@ use policy::{policy, refuse_deadline, refuse_length};
 
 pub use balancer::{Balancer, Idle, IdleSource, LoadBalancer, Protocol};
 pub use document::{
-    Asked, Blue, Deploy, Gate, Green, GroupLaunch, Pages, Plan, Policy, Recorded, SubnetShare,
-    WebSockets, hash,
+    Asked, Blue, Deploy, Gate, Green, GroupLaunch, Halt, Pages, Plan, Policy, Recorded,
+    SubnetShare, WebSockets, hash,
 };
 pub use fleet::{Fleet, FleetFault};
 pub use hazards::Hazards;

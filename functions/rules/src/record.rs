@@ -28,6 +28,7 @@ use crate::check::Counts;
 use crate::plan::Recorded;
 use crate::weights::{Moments, Weights};
 
+pub use crate::plan::Halt;
 pub use alarms::{Alarms, Watch};
 pub use answer::{Answer, Doing, Ended, Next};
 pub use ask::{Ask, Execution, Facts, Key, Kind, Wants, wants};
@@ -37,7 +38,7 @@ pub use outcome::{Outcome, OutcomeItem};
 pub use refused::{InProgress, Refused};
 pub use stored::{OUTCOME, RECORD, Unread};
 pub use take_over::not_owner;
-pub use wish::{Approved, Halt, Waits, Wished, Wishes};
+pub use wish::{Approved, Waits, Wished, Wishes};
 
 /// The shape that this version writes when it claims. A writer keeps the shape that it found; only a claim raises it.
 /// In every shape `front.owner` and `retiring[].owner`, with `deployment` and `epoch` in them, stay where they are.

@@ -121,6 +121,12 @@ impl Settings {
     }
 }
 
+/// The stack's listeners, whatever else is wrong with its settings; none where they are wrong themselves.
+pub fn listeners(settings: &BTreeMap<String, String>) -> Vec<String> {
+    let errors = Vec::new();
+    Reader { settings, errors }.listeners()
+}
+
 /// Reads one setting after the other and notes what is wrong with them.
 struct Reader<'a> {
     settings: &'a BTreeMap<String, String>,

@@ -5,6 +5,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::view::examples;
+use ebbtide_rules::record::Halt;
 
 fn screen(name: &str) -> Screen {
     let mut screen = Screen::default();
@@ -53,11 +54,24 @@ fn a_wish_is_told_only_after_a_yes() {
         typed(&mut screen, key);
         assert_eq!(
             typed(&mut screen, 'y'),
-            Consequence::Tell(verb, name.clone())
+            Consequence::Tell(Wish::new(verb, name.clone()))
         );
     }
     screen.tell("deployment x is told to roll back".to_owned());
     assert!(drawn(&mut screen, 90, 16).contains("is told to roll back"));
+}
+
+#[test]
+fn what_goes_on_is_what_was_seen() {
+    let mut screen = screen("gate");
+    for (key, at) in [('r', Some(Halt::Switch)), ('a', None)] {
+        typed(&mut screen, key);
+        let told = typed(&mut screen, 'y');
+        assert!(
+            matches!(&told, Consequence::Tell(wish) if wish.at == at),
+            "{told:?}"
+        );
+    }
 }
 
 #[test]

@@ -35,6 +35,20 @@ async fn a_wish_to_roll_back_names_whom_it_is_for_and_the_claim_decides() {
 }
 
 #[tokio::test]
+async fn whoever_stops_a_deployment_is_not_stopped_by_a_setting_of_the_next() {
+    let fake = held(Phase::Switched);
+    for input in [
+        json!({"abort": "deploy-1"}),
+        take_over("deploy-1", "rollBack"),
+    ] {
+        let mut payload = payload("deploy-2", input);
+        let nothing_to_ask = ("ServiceUrl".to_owned(), "https://tunnels.test".to_owned());
+        payload.settings.extend([nothing_to_ask]);
+        ask(&fake, payload).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_take_over_goes_on_with_the_recorded_plan_under_the_deployments_name() {
     let fake = held(Phase::Switched);
     let plan = plan(&fake, take_over("deploy-1", "rollBack"))

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Reader;
+use crate::plan::Halt;
 
 /// What an execution asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,6 +37,9 @@ pub struct Wish {
     /// Whether it is promoted although alarms fire.
     #[serde(default)]
     pub force: bool,
+    /// Where it waits that is to go on; none: wherever it waits by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Halt>,
 }
 
 /// What a deployment can be told.
@@ -63,6 +67,7 @@ impl Wish {
             who: None,
             why: None,
             force: false,
+            at: None,
         }
     }
 }
@@ -92,6 +97,7 @@ impl Verb {
     fn beside(self) -> &'static [&'static str] {
         match self {
             Self::Promote => &["who", "why", "force"],
+            Self::Resume => &["who", "why", "at"],
             _ => &["who", "why"],
         }
     }
@@ -119,14 +125,15 @@ pub enum Then {
 /// The longest `who` or `why`, in characters: both travel in the record.
 const LONGEST: usize = 256;
 const TAKE_OVER: &[&str] = &["deployment", "then"];
+/// All that may stand beside one wish or another.
+const BESIDE: [&str; 4] = ["who", "why", "force", "at"];
 
 /// The fields of requests that are no deployment.
 pub(super) fn fields() -> impl Iterator<Item = &'static str> {
-    let beside = Verb::Promote.beside().iter().copied();
     ["takeOver"]
         .into_iter()
         .chain(Verb::ALL.map(Verb::field))
-        .chain(beside)
+        .chain(BESIDE)
 }
 
 impl Reader {
@@ -164,12 +171,13 @@ impl Reader {
         if asked.into_iter().any(|field| root.contains_key(field)) {
             return;
         }
-        for field in Verb::Promote.beside() {
-            if root.contains_key(*field) {
-                let verbs = Verb::ALL.map(Verb::field).join(", ");
-                self.errors
-                    .push(format!("{field}: stands beside one of {verbs} only"));
-            }
+        for field in BESIDE.into_iter().filter(|it| root.contains_key(*it)) {
+            let verbs = Verb::ALL.into_iter();
+            let verbs = verbs.filter(|verb| verb.beside().contains(&field));
+            let verbs: Vec<&str> = verbs.map(Verb::field).collect();
+            let verbs = verbs.join(" or ");
+            self.errors
+                .push(format!("{field}: stands beside {verbs} only"));
         }
     }
 
@@ -216,12 +224,18 @@ impl Reader {
         if let Some(wrong) = force.filter(|force| !force.is_boolean()) {
             self.wrong("force", "true or false", wrong);
         }
+        let at = root.get("at").filter(|_| verb == Verb::Resume);
+        let halt = at.and_then(Value::as_str).and_then(Halt::named);
+        if let Some(wrong) = at.filter(|_| halt.is_none()) {
+            self.wrong("at", "\"switch\", \"seal\" or \"pause\"", wrong);
+        }
         Some(Wish {
             deployment: deployment?,
             verb,
             who,
             why,
             force: force.and_then(Value::as_bool).unwrap_or_default(),
+            at: halt,
         })
     }
 

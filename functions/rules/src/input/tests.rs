@@ -1,6 +1,7 @@
 //! What the input's validation accepts, and the sentence for each error.
 
 use super::*;
+use crate::plan::Halt;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -161,7 +162,7 @@ fn each_wrong_field_has_its_sentence() {
         (
             json!({"colour": "green"}),
             "colour: unknown field, expected one of green, traffic, bake, drain, approve, pauseSeconds, \
-             minimumHealthyPercent, dryRun, takeOver, pause, resume, promote, rollBack, abort, who, why, force",
+             minimumHealthyPercent, dryRun, takeOver, pause, resume, promote, rollBack, abort, who, why, force, at",
         ),
     ];
     for (input, expected) in cases {
@@ -188,6 +189,14 @@ fn requests_that_stand_alone_are_read() {
             ..Wish::new(Verb::Promote, "a")
         })
     );
+    for at in [Halt::Switch, Halt::Seal, Halt::Pause] {
+        let resume = json!({"resume": "a", "at": at.word()});
+        let wish = Wish {
+            at: Some(at),
+            ..Wish::new(Verb::Resume, "a")
+        };
+        assert_eq!(request(&resume), Request::Wish(wish));
+    }
     for (word, then) in [("continue", Then::Continue), ("rollBack", Then::RollBack)] {
         assert_eq!(
             request(&json!({"takeOver": {"deployment": "a", "then": word}})),
@@ -211,7 +220,16 @@ fn requests_that_stand_alone_are_read() {
         ),
         (
             json!({"why": "it looks odd"}),
-            "why: stands beside one of pause, resume, promote, rollBack, abort only",
+            "why: stands beside pause or resume or promote or rollBack or abort only",
+        ),
+        (json!({"at": "seal"}), "at: stands beside resume only"),
+        (
+            json!({"resume": "a", "at": "bake"}),
+            "at: expected \"switch\", \"seal\" or \"pause\", got \"bake\"",
+        ),
+        (
+            json!({"abort": "a", "at": "seal"}),
+            "abort: stands alone, remove at",
         ),
         (
             json!({"promote": "a", "force": "yes"}),

@@ -262,6 +262,55 @@ impl Gate {
     }
 }
 
+/// Where a deployment stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Halt {
+    /// At the gate before the switch.
+    Switch,
+    /// At the gate before the first seal.
+    Seal,
+    /// Wherever it was when somebody paused it.
+    Pause,
+}
+
+impl From<Gate> for Halt {
+    fn from(gate: Gate) -> Self {
+        match gate {
+            Gate::Switch => Self::Switch,
+            Gate::Seal => Self::Seal,
+        }
+    }
+}
+
+impl Halt {
+    /// Every one.
+    const ALL: [Self; 3] = [Self::Switch, Self::Seal, Self::Pause];
+
+    /// The place of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|halt| halt.word() == name)
+    }
+
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Switch => Gate::Switch.word(),
+            Self::Seal => Gate::Seal.word(),
+            Self::Pause => "pause",
+        }
+    }
+
+    /// The gate, if it is one.
+    pub fn gate(self) -> Option<Gate> {
+        match self {
+            Self::Switch => Some(Gate::Switch),
+            Self::Seal => Some(Gate::Seal),
+            Self::Pause => None,
+        }
+    }
+}
+
 impl Policy {
     /// How many healthy targets blue needs to be given weight, and how many open servers.
     pub fn minimum_of_blue(&self) -> u32 {

@@ -12,11 +12,11 @@ use super::decide::{Made, Say};
 use super::{Ask, Course, Doing, Facts, Front, Next, Phase, Record, Refused, take_over};
 use crate::check::STANDSTILL;
 use crate::input::{Verb, Wish};
-use crate::plan::Gate;
+use crate::plan::{Gate, Halt};
 use crate::wait;
 
-/// The longest that one execution stands at one place, redrives included: a look every five minutes at green before its
-/// switch costs 21 events, and three days of them leave room in a history of 25,000.
+/// The longest that one execution stands at one place, redrives included: a look at green before its switch costs 26 events, at
+/// the latest every 400 s, and three days of them leave room in a history of 25,000.
 const MOST: SignedDuration = SignedDuration::from_hours(72);
 
 /// What operators wish of the front's deployment.
@@ -80,38 +80,6 @@ pub struct Waits {
     pub asked: Option<Wished>,
 }
 
-/// Where a deployment stands still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Halt {
-    /// At the gate before the switch.
-    Switch,
-    /// At the gate before the first seal.
-    Seal,
-    /// Wherever it was when somebody paused it.
-    Pause,
-}
-
-impl From<Gate> for Halt {
-    fn from(gate: Gate) -> Self {
-        match gate {
-            Gate::Switch => Self::Switch,
-            Gate::Seal => Self::Seal,
-        }
-    }
-}
-
-impl Halt {
-    /// The gate, if it is one.
-    pub fn gate(self) -> Option<Gate> {
-        match self {
-            Self::Switch => Some(Gate::Switch),
-            Self::Seal => Some(Gate::Seal),
-            Self::Pause => None,
-        }
-    }
-}
-
 impl Wished {
     fn of(wish: &Wish, ask: &Ask, now: Timestamp) -> Self {
         Self {
@@ -155,9 +123,10 @@ impl Waits {
             (None, None) => format!("is paused since {:.0}", self.since),
         };
         format!(
-            "{stands}, until {:.0} at the most; to go on: {{\"resume\": \"{deployment}\"}}, to \
-             give up: {{\"abort\": \"{deployment}\"}}",
-            self.until
+            "{stands}, until {:.0} at the most; to go on: {{\"resume\": \"{deployment}\", \"at\": \
+             \"{}\"}}, to give up: {{\"abort\": \"{deployment}\"}}",
+            self.until,
+            self.at.word()
         )
     }
 }
@@ -219,7 +188,9 @@ impl Front {
         if now > waits.until {
             return Err(Refused::Paused(words));
         }
-        let wait = wait::seconds(now, waits.since, None, wait::LONGEST_SECONDS);
+        // Later on the next pass is due when it would be anyway.
+        let longest = wait::LONGEST_BEFORE_SWITCH_SECONDS;
+        let wait = wait::seconds(now, waits.since, None, longest);
         Ok((wait::until(wait, now, Some(waits.until)), words))
     }
 
@@ -338,7 +309,7 @@ impl Front {
                 ))
             }
             (_, Verb::Pause) => Ok(self.pause(wished)),
-            (_, Verb::Resume) => self.resume(wished),
+            (_, Verb::Resume) => self.resume(wish, wished),
             (_, Verb::Promote) => self.promote(wished, facts),
         }
     }
@@ -367,8 +338,18 @@ impl Front {
         waits.words(&self.owner.deployment)
     }
 
-    fn resume(&mut self, wished: Wished) -> Result<String, String> {
+    fn resume(&mut self, wish: &Wish, wished: Wished) -> Result<String, String> {
         let deployment = &self.owner.deployment;
+        // Who comes late has looked at another place than the one that would open.
+        if let (Some(at), Some(waits)) = (wish.at, &self.waits)
+            && at != waits.at
+        {
+            return Err(format!(
+                "\"{}\" is over: deployment {deployment} {}",
+                at.word(),
+                waits.words(deployment)
+            ));
+        }
         let Some(waits) = self.waits.take() else {
             let last = self.wishes.approved.last();
             let last = last.map_or_else(String::new, |it| {

@@ -26,7 +26,7 @@ impl Reader<'_> {
         (listeners, environments)
     }
 
-    fn listeners(&mut self) -> Vec<String> {
+    pub(super) fn listeners(&mut self) -> Vec<String> {
         let listeners = self.list("ListenerArn");
         if !LISTENERS.contains(&listeners.len())
             || !are_different(&listeners)

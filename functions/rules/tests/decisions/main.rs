@@ -11,6 +11,7 @@ mod drains;
 mod hand_ons;
 mod kept;
 mod late_calls;
+mod late_wishes;
 mod leaving;
 mod passes;
 mod roads;

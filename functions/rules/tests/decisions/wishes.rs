@@ -15,16 +15,16 @@ pub(crate) fn operator(wish: Wish) -> Run {
     Run::of("operator", "operator", 1, Asked::Wish { wish })
 }
 
-fn another(name: &'static str, wish: Wish) -> Run {
+pub(crate) fn another(name: &'static str, wish: Wish) -> Run {
     Run::of(name, name, 1, Asked::Wish { wish })
 }
 
-fn running() -> Facts {
+pub(crate) fn running() -> Facts {
     holder("RUNNING")
 }
 
 /// Claimed, with these gates.
-fn claimed(gates: &[Gate]) -> (Record, Run) {
+pub(crate) fn claimed(gates: &[Gate]) -> (Record, Run) {
     let mut run = Run::planned("first", 0, "a", "b");
     if let Some(Asked::Deploy(deploy)) = run.document.plan.as_mut().map(|it| &mut it.asked) {
         deploy.recorded.policy.approve = gates.to_vec();
