@@ -1,4 +1,5 @@
-//! Every wish at every stage: before each Task of each road, and after its effect, where its reply was lost.
+//! Every wish at every stage: before each Task of each road, and after its effect, where its reply was lost. Of a deployment that
+//! waits at a gate, clears away what another left, is taken over or back, or hands its drain on, too.
 //!
 //! Then everybody goes on, somebody says `resume` where that is waited for, and the deployment ends well. That nothing moves
 //! of what is paused is a rule that is asked about every write.
@@ -16,14 +17,16 @@ const AT_ONCE: usize = 8;
 struct Road {
     name: &'static str,
     approve: &'static [Gate],
+    detached: bool,
     begins: fn() -> Vec<Event>,
     tasks: &'static [&'static str],
 }
 
-const ROADS: [Road; 4] = [
+const ROADS: [Road; 10] = [
     Road {
         name: "promoted",
         approve: &[],
+        detached: false,
         begins: Vec::new,
         tasks: &[
             "AttachGreen",
@@ -45,22 +48,106 @@ const ROADS: [Road; 4] = [
     Road {
         name: "at a gate",
         approve: &[Gate::Switch, Gate::Seal],
+        detached: false,
         begins: || vec![until("WaitBeforeSwitch"), go(1)],
         tasks: &["LaunchGreen", "TestGreen", "RecordSwitch"],
     },
     Road {
         name: "rolled back",
         approve: &[],
+        detached: false,
         begins: || vec![until("DecidePass"), wish(Verb::RollBack), told(), go(1)],
         tasks: &["ResumeBlue", "SwitchBack", "LetBlueGo", "DecidePass"],
     },
     Road {
         name: "rejected",
         approve: &[],
+        detached: false,
         begins: || vec![until("RecordSwitch"), wish(Verb::Abort), told(), go(1)],
         tasks: &["EndGreen", "LetBlueBe", "DetachGreen", "ReleaseFront"],
     },
+    Road {
+        name: "at the second gate",
+        approve: &[Gate::Seal],
+        detached: false,
+        begins: || vec![until("DecidePass"), go(60)],
+        tasks: &[
+            "HoldRetiring",
+            "SwitchTargetGroup",
+            "AskService",
+            "DrainIdle",
+            "CheckDrained",
+            "DecidePass",
+        ],
+    },
+    Road {
+        name: "superseding another, which is told by its name until then",
+        approve: &[],
+        detached: false,
+        begins: || vec![until("TestGreen"), stop(), Event::Deploy],
+        tasks: &[
+            "PlanDeployment",
+            "ClaimService",
+            "EndGreen",
+            "LetBlueBe",
+            "DetachGreen",
+            "ReleaseFront",
+            "AskBlue",
+        ],
+    },
+    Road {
+        name: "taken over",
+        approve: &[],
+        detached: false,
+        begins: || vec![until("DecidePass"), stop(), take_over(false)],
+        tasks: &[
+            "PlanDeployment",
+            "ClaimService",
+            "HoldRetiring",
+            "SwitchTargetGroup",
+            "DecidePass",
+        ],
+    },
+    Road {
+        name: "taken back",
+        approve: &[],
+        detached: false,
+        begins: || vec![until("DecidePass"), stop(), take_over(true)],
+        tasks: &[
+            "ClaimService",
+            "HoldRetiring",
+            "DecidePass",
+            "ResumeBlue",
+            "SwitchBack",
+            "LetBlueGo",
+        ],
+    },
+    Road {
+        name: "handing on",
+        approve: &[],
+        detached: true,
+        begins: Vec::new,
+        tasks: &["ContinueDrain"],
+    },
+    Road {
+        name: "handed on",
+        approve: &[],
+        detached: true,
+        begins: || vec![until("ContinueDrain"), go(1)],
+        tasks: &["AdoptDrain", "HoldRetiring", "TerminateBlue"],
+    },
 ];
+
+fn stop() -> Event {
+    Event::Stop {
+        who: 0,
+        under_way: false,
+    }
+}
+
+fn take_over(roll_back: bool) -> Event {
+    Event::TakeOver { whom: 0, roll_back }
+}
 
 fn until(state: &str) -> Event {
     Event::Until {
@@ -99,7 +186,7 @@ fn case(road: &Road, task: &str, verb: Verb, after: bool) -> Case {
             bake_seconds: 20,
             alarms: true,
             minimum_percent: 100,
-            detached: false,
+            detached: road.detached,
             approve: road.approve.to_vec(),
             passes: 60,
             draining: 0,
