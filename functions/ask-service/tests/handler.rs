@@ -170,6 +170,33 @@ async fn while_steps_and_bake_last_failures_in_a_row_are_counted() {
 }
 
 #[tokio::test]
+async fn what_lies_before_the_service_is_told_apart() {
+    let fleet = Fleet::start(1).await;
+    let plain = balancer(&fleet).url(&fleet, "/");
+    let plain = plain.trim_end_matches('/');
+    for (url, told) in [
+        (
+            "http://nobody.invalid",
+            "its name has no address where it is asked from",
+        ),
+        (
+            &plain.replace("http:", "https:"),
+            "TLS does not come about there",
+        ),
+    ] {
+        let act = Act::AskService;
+        let service = Some(url.parse().unwrap());
+        let pages = Pages {
+            service,
+            ..pages(&fleet, act)
+        };
+        let asked = ask_within(PATIENT, act, document(act, pages, &fleet)).await;
+        let failed = asked.unwrap().failed.unwrap();
+        assert_eq!(failed, format!("/health: {told}"));
+    }
+}
+
+#[tokio::test]
 async fn without_a_place_to_ask_at_nobody_is_asked_and_nothing_follows() {
     let fleet = Fleet::start(1).await;
     for act in [Act::AskBlue, Act::AskGreen, Act::AskService] {

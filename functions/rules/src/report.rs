@@ -133,6 +133,17 @@ pub enum UnknownReason {
     /// Unreachable is when no connection came about for another reason.
     #[error("no connection")]
     Unreachable,
+    /// Unresolved is when its name has no address where it is asked from.
+    #[error("its name has no address where it is asked from")]
+    Unresolved,
+    /// Untrusted is when its certificate is not taken.
+    #[error(
+        "its certificate is not trusted: out of date, of another name, or of an issuer that is not known"
+    )]
+    Untrusted,
+    /// NoTls is when TLS does not come about for another reason: something else is spoken there, for one.
+    #[error("TLS does not come about there")]
+    NoTls,
     /// TimedOut is when the whole answer was not there in time.
     #[error("no answer in time")]
     TimedOut,

@@ -141,6 +141,7 @@ fn is_worth_a_retry(answered: &Result<Answered, UnknownReason>) -> bool {
             reason,
             UnknownReason::Refused
                 | UnknownReason::Unreachable
+                | UnknownReason::Unresolved
                 | UnknownReason::TimedOut
                 | UnknownReason::Broken
         ),
@@ -153,22 +154,32 @@ pub(crate) fn reason(error: &reqwest::Error) -> UnknownReason {
         UnknownReason::TimedOut
     } else if !error.is_connect() {
         UnknownReason::Broken
-    } else if is_refused(error) {
-        UnknownReason::Refused
     } else {
-        UnknownReason::Unreachable
+        no_connection(error)
     }
 }
 
-fn is_refused(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<io::Error>()
-            && error.kind() == io::ErrorKind::ConnectionRefused
-        {
-            return true;
+/// Why no connection came about. A name that is not resolved has no type of its own to be known by, so a test holds its words.
+fn no_connection(error: &reqwest::Error) -> UnknownReason {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    for cause in causes {
+        let io = cause.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+            return UnknownReason::Refused;
         }
-        source = error.source();
+        match io.and_then(of_tls) {
+            Some(rustls::Error::InvalidCertificate(_)) => return UnknownReason::Untrusted,
+            Some(_) => return UnknownReason::NoTls,
+            None if cause.to_string() == "dns error" => return UnknownReason::Unresolved,
+            None => {}
+        }
     }
-    false
+    UnknownReason::Unreachable
+}
+
+/// What TLS says, which comes wrapped in an error of input and output, or in two.
+fn of_tls(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    let wrapped = || inner.downcast_ref().and_then(of_tls);
+    inner.downcast_ref().or_else(wrapped)
 }
