@@ -122,8 +122,7 @@ def test_every_parameter_reaches_the_next_execution_and_no_running_one():
     shared = {"LogLevel"}
     for name, function in functions.items():
         own = {text for _, text in strings([function.get("VpcConfig"), function.get("Environment")]) if text in template()["Parameters"]}
-        # Which of its subnets it is in says a condition.
-        wanted = own if name in SESSION_SIDE else own | {"AskServiceFrom" if name == "AskServiceFunction" else "ServiceName"}
+        wanted = own if name in SESSION_SIDE | {"AskServiceFunction"} else own | {"ServiceName"}
         assert followed(function) == wanted | shared, name
 
 
