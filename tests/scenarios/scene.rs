@@ -38,7 +38,7 @@ pub struct Scene {
 }
 
 /// The Tasks of an execution that owns nothing yet.
-const BEFORE_THE_CLAIM: [&str; 3] = ["PlanDeployment", "TestBlue", "ClaimService"];
+const BEFORE_THE_CLAIM: [&str; 4] = ["PlanDeployment", "TestBlue", "AskBlue", "ClaimService"];
 
 /// Then the forward action named at every look only what somebody answered for, and nothing that drained had weight.
 pub fn action_was_right(seen: &Testimony) {
